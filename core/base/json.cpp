@@ -1,0 +1,377 @@
+#include "base/json.hpp"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+
+#include <simdjson.h>
+
+namespace sluice {
+
+namespace dom = simdjson::dom;
+
+static_assert(sizeof(dom::element) <= 16, "Json stands for a dom::element");
+
+struct JsonParser::Impl {
+  dom::parser parser{std::size_t{64} << 20};
+  simdjson::error_code error = simdjson::SUCCESS;
+};
+
+namespace {
+
+using simdjson::internal::tape_type;
+
+const dom::document& tape_of(const void* document) { return *static_cast<const dom::document*>(document); }
+
+std::uint64_t word(const void* document, std::size_t index) { return tape_of(document).tape[index]; }
+char kind(const void* document, std::size_t index) { return static_cast<char>(word(document, index) >> 56); }
+std::uint64_t payload(const void* document, std::size_t index) { return word(document, index) & 0x00FFFFFFFFFFFFFFULL; }
+
+// simdjson's tape (doc/tape.md of its sources): '[' and '{' hold the index behind their end in the low 32 bits and a count
+// in the next 24; numbers take two words; a string's payload is an offset of a 32-bit length and the bytes.
+std::size_t behind(const void* document, std::size_t index) {
+  switch (kind(document, index)) {
+    case '[':
+    case '{': return static_cast<std::size_t>(word(document, index) & 0xFFFFFFFFU);
+    case 'l':
+    case 'u':
+    case 'd': return index + 2;
+    default: return index + 1;
+  }
+}
+
+std::string_view text_at(const void* document, std::size_t index) {
+  const std::uint8_t* at = tape_of(document).string_buf.get() + payload(document, index);
+  std::uint32_t length = 0;
+  std::memcpy(&length, at, sizeof length);
+  return {reinterpret_cast<const char*>(at + sizeof length), length};
+}
+
+}  // namespace
+
+JsonParser::JsonParser() : impl_(std::make_unique<Impl>()) {}
+JsonParser::~JsonParser() = default;
+JsonParser::JsonParser(JsonParser&&) noexcept = default;
+JsonParser& JsonParser::operator=(JsonParser&&) noexcept = default;
+
+Json JsonParser::parse(std::string_view text) {
+  impl_->error = impl_->parser.parse(text.data(), text.size(), true).error();
+  return impl_->error == simdjson::SUCCESS ? Json(&impl_->parser.doc, 1) : Json();
+}
+
+Json JsonParser::parse_padded(std::string_view text) {
+  impl_->error = impl_->parser.parse(text.data(), text.size(), false).error();
+  return impl_->error == simdjson::SUCCESS ? Json(&impl_->parser.doc, 1) : Json();
+}
+
+std::string_view JsonParser::error() const {
+  switch (impl_->error) {
+    case simdjson::SUCCESS: return {};
+    case simdjson::EMPTY: return "it is empty";
+    case simdjson::CAPACITY: return "it is too large";
+    case simdjson::DEPTH_ERROR: return "it is nested too deep";
+    case simdjson::UTF8_ERROR: return "it is not valid UTF-8";
+    case simdjson::STRING_ERROR: return "a string in it has a bad escape";
+    case simdjson::UNCLOSED_STRING: return "a string in it is not closed";
+    case simdjson::NUMBER_ERROR: return "a number in it is malformed or out of range";
+    case simdjson::UNESCAPED_CHARS: return "a string in it has a raw control character";
+    default: return "its structure is not JSON";
+  }
+}
+
+JsonType Json::type() const {
+  if (document_ == nullptr) return JsonType::missing;
+  switch (kind(document_, index_)) {
+    case 'n': return JsonType::null;
+    case 't':
+    case 'f': return JsonType::boolean;
+    case 'l':
+    case 'u':
+    case 'd': return JsonType::number;
+    case '"': return JsonType::string;
+    case '[': return JsonType::array;
+    case '{': return JsonType::object;
+    default: return JsonType::missing;
+  }
+}
+
+Json::Cursor Json::cursor() const {
+  Cursor c;
+  const JsonType t = type();
+  if (t != JsonType::object && t != JsonType::array) return c;
+  c.document = document_;
+  c.object = t == JsonType::object;
+  c.at = index_ + 1;
+  c.end = behind(document_, index_) - 1;
+  return c;
+}
+
+std::string_view Json::Cursor::key() const { return object ? text_at(document, at) : std::string_view{}; }
+Json Json::Cursor::value() const { return {document, object ? at + 1 : at}; }
+void Json::Cursor::next() { at = behind(document, object ? at + 1 : at); }
+
+Json Json::operator[](std::string_view key) const {
+  Json found;
+  if (type() != JsonType::object) return found;
+  for (Cursor c = cursor(); !c.done(); c.next()) {
+    if (c.key() == key) found = c.value();
+  }
+  return found;
+}
+
+Json Json::at(std::size_t index) const {
+  if (type() != JsonType::array) return {};
+  for (Cursor c = cursor(); !c.done(); c.next()) {
+    if (index-- == 0) return c.value();
+  }
+  return {};
+}
+
+std::size_t Json::size() const {
+  std::size_t n = 0;
+  for (Cursor c = cursor(); !c.done(); c.next()) ++n;
+  return n;
+}
+
+std::optional<bool> Json::boolean() const {
+  if (type() != JsonType::boolean) return {};
+  return kind(document_, index_) == 't';
+}
+
+std::optional<double> Json::number() const {
+  if (type() != JsonType::number) return {};
+  const std::uint64_t bits = word(document_, index_ + 1);
+  switch (kind(document_, index_)) {
+    case 'l': return static_cast<double>(static_cast<std::int64_t>(bits));
+    case 'u': return static_cast<double>(bits);
+    default: {
+      double d = 0;
+      std::memcpy(&d, &bits, sizeof d);
+      return d;
+    }
+  }
+}
+
+std::optional<std::int64_t> Json::integer() const {
+  if (type() != JsonType::number || kind(document_, index_) != 'l') return {};
+  return static_cast<std::int64_t>(word(document_, index_ + 1));
+}
+
+std::optional<std::string_view> Json::string() const {
+  if (type() != JsonType::string) return {};
+  return text_at(document_, index_);
+}
+
+std::string Json::text() const {
+  std::string out;
+  append_to(out);
+  return out;
+}
+
+void Json::append_to(std::string& out) const {
+  switch (type()) {
+    case JsonType::missing:
+    case JsonType::null: out += "null"; return;
+    case JsonType::boolean: out += *boolean() ? "true" : "false"; return;
+    case JsonType::string: append_json_string(out, *string()); return;
+    case JsonType::number:
+      if (const auto i = integer()) {
+        append_json_integer(out, *i);
+      } else {
+        append_json_number(out, *number());
+      }
+      return;
+    case JsonType::array: {
+      out += '[';
+      bool first = true;
+      elements([&](Json v) {
+        if (!first) out += ',';
+        first = false;
+        v.append_to(out);
+      });
+      out += ']';
+      return;
+    }
+    case JsonType::object: {
+      out += '{';
+      bool first = true;
+      members([&](std::string_view k, Json v) {
+        if (!first) out += ',';
+        first = false;
+        append_json_string(out, k);
+        out += ':';
+        v.append_to(out);
+      });
+      out += '}';
+      return;
+    }
+  }
+}
+
+namespace {
+
+// The length of the valid UTF-8 sequence at the front of `text`, 0 if there is none (Unicode 15, table 3-7).
+std::size_t utf8_sequence(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
+  const auto follows = [&](std::size_t i) { return (byte(i) & 0xC0U) == 0x80U; };
+  const unsigned lead = byte(0);
+  if (lead < 0x80) return 1;
+  if (lead >= 0xC2 && lead <= 0xDF) return follows(1) ? 2 : 0;
+  if (lead >= 0xE0 && lead <= 0xEF) {
+    const bool in_range = lead == 0xE0 ? byte(1) >= 0xA0 : lead == 0xED ? byte(1) <= 0x9F : true;
+    return follows(1) && in_range && follows(2) ? 3 : 0;
+  }
+  if (lead >= 0xF0 && lead <= 0xF4) {
+    const bool in_range = lead == 0xF0 ? byte(1) >= 0x90 : lead == 0xF4 ? byte(1) <= 0x8F : true;
+    return follows(1) && in_range && follows(2) && follows(3) ? 4 : 0;
+  }
+  return 0;
+}
+
+void append_escaped(std::string& out, unsigned char c) {
+  static constexpr char digits[] = "0123456789abcdef";
+  switch (c) {
+    case '"': out += "\\\""; return;
+    case '\\': out += "\\\\"; return;
+    case '\n': out += "\\n"; return;
+    case '\r': out += "\\r"; return;
+    case '\t': out += "\\t"; return;
+    case '\b': out += "\\b"; return;
+    case '\f': out += "\\f"; return;
+    default:
+      out += "\\u00";
+      out += digits[c >> 4];
+      out += digits[c & 15];
+  }
+}
+
+}  // namespace
+
+void append_json_string(std::string& out, std::string_view text) {
+  out += '"';
+  std::size_t plain = 0;  // where the run that needs no change begins
+  for (std::size_t i = 0; i < text.size();) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
+      ++i;
+      continue;
+    }
+    const std::size_t length = c < 0x80 ? 0 : utf8_sequence(text.substr(i));
+    if (length > 0) {
+      i += length;
+      continue;
+    }
+    out.append(text, plain, i - plain);
+    if (c < 0x80) {
+      append_escaped(out, c);
+    } else {
+      out += "\xEF\xBF\xBD";
+    }
+    plain = ++i;
+  }
+  out.append(text, plain, text.size() - plain);
+  out += '"';
+}
+
+void append_json_number(std::string& out, double number) {
+  if (!std::isfinite(number)) {
+    out += "null";
+    return;
+  }
+  constexpr double exact = 9007199254740992.0;  // 2^53
+  if (number >= -exact && number <= exact && number == static_cast<double>(static_cast<std::int64_t>(number))) {
+    append_json_integer(out, static_cast<std::int64_t>(number));
+    return;
+  }
+  std::array<char, 40> buffer{};
+  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number);
+  out.append(buffer.data(), static_cast<std::size_t>(end.ptr - buffer.data()));
+}
+
+void append_json_integer(std::string& out, std::int64_t number) {
+  std::array<char, 24> buffer{};
+  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number);
+  out.append(buffer.data(), static_cast<std::size_t>(end.ptr - buffer.data()));
+}
+
+std::string json_string(std::string_view text) {
+  std::string out;
+  append_json_string(out, text);
+  return out;
+}
+
+void JsonWriter::comma() {
+  if (!fresh_) out_ += ',';
+  fresh_ = false;
+}
+
+JsonWriter& JsonWriter::open(char c) {
+  comma();
+  out_ += c;
+  fresh_ = true;
+  return *this;
+}
+
+JsonWriter& JsonWriter::close(char c) {
+  out_ += c;
+  fresh_ = false;
+  return *this;
+}
+
+JsonWriter& JsonWriter::key(std::string_view name) {
+  comma();
+  append_json_string(out_, name);
+  out_ += ':';
+  fresh_ = true;
+  return *this;
+}
+
+JsonWriter& JsonWriter::string(std::string_view text) {
+  comma();
+  append_json_string(out_, text);
+  return *this;
+}
+
+JsonWriter& JsonWriter::number(double n) {
+  comma();
+  append_json_number(out_, n);
+  return *this;
+}
+
+JsonWriter& JsonWriter::integer(std::int64_t n) {
+  comma();
+  append_json_integer(out_, n);
+  return *this;
+}
+
+JsonWriter& JsonWriter::boolean(bool b) {
+  comma();
+  out_ += b ? "true" : "false";
+  return *this;
+}
+
+JsonWriter& JsonWriter::null() {
+  comma();
+  out_ += "null";
+  return *this;
+}
+
+JsonWriter& JsonWriter::raw(std::string_view json) {
+  comma();
+  out_ += json;
+  return *this;
+}
+
+std::optional<double> parse_number(std::string_view text) {
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  std::size_t i = !text.empty() && text[0] == '-' ? 1 : 0;
+  if (i >= text.size() || !is_digit(text[i])) return {};
+  if (text[i] == '0' && i + 1 < text.size() && is_digit(text[i + 1])) return {};
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || text.back() == '.') return {};
+  return value;
+}
+
+}  // namespace sluice
