@@ -46,16 +46,16 @@ typedef struct sluice_host sluice_host;
 /* What a function returns and what becomes of a record. Macros: an enum's size depends on the compiler.
  * Unknown values mean SLUICE_INTERNAL. */
 typedef int32_t sluice_status;
-#define SLUICE_OK ((sluice_status)0)      /* done; delivered */
-#define SLUICE_RETRY ((sluice_status)1)   /* transient: the host repeats with back-off */
-#define SLUICE_INVALID ((sluice_status)2) /* permanent: bad configuration, or data that can never succeed */
-#define SLUICE_AUTH ((sluice_status)3) /* credentials refused: refreshed once, then the connection pauses */
-#define SLUICE_CANCELLED ((sluice_status)4)   /* stopped because the host asked */
-#define SLUICE_INTERNAL ((sluice_status)5)    /* a bug or out of memory: the plugin may be restarted */
-#define SLUICE_UNSUPPORTED ((sluice_status)6) /* this side does not offer it */
-#define SLUICE_THROTTLE ((sluice_status)7)    /* too fast: not this record alone but its whole lane waits */
-#define SLUICE_SKIPPED ((sluice_status)8)     /* nothing to do (no address, nothing mapped): no dead letter */
-#define SLUICE_UNKNOWN ((sluice_status)9)     /* sent, and nobody knows whether it arrived */
+#define SLUICE_OK 0          /* done; delivered */
+#define SLUICE_RETRY 1       /* transient: the host repeats with back-off */
+#define SLUICE_INVALID 2     /* permanent: bad configuration, or data that can never succeed */
+#define SLUICE_AUTH 3        /* credentials refused: refreshed once, then the connection pauses */
+#define SLUICE_CANCELLED 4   /* stopped because the host asked */
+#define SLUICE_INTERNAL 5    /* a bug or out of memory: the plugin may be restarted */
+#define SLUICE_UNSUPPORTED 6 /* this side does not offer it */
+#define SLUICE_THROTTLE 7    /* too fast: not this record alone but its whole lane waits */
+#define SLUICE_SKIPPED 8     /* nothing to do (no address, nothing mapped): no dead letter */
+#define SLUICE_UNKNOWN 9     /* sent, and nobody knows whether it arrived */
 
 /* Kinds of connector: a set of bits. */
 enum { SLUICE_SOURCE = 1, SLUICE_DESTINATION = 2 };
@@ -126,7 +126,12 @@ typedef struct sluice_batch {
   const void* records;
 } sluice_batch;
 static inline const sluice_record* sluice_at(const sluice_batch* b, uint32_t i) {
+#ifdef __cplusplus
+  return static_cast<const sluice_record*>(
+      static_cast<const void*>(static_cast<const char*>(b->records) + i * size_t{b->stride}));
+#else
   return (const sluice_record*)(const void*)((const char*)b->records + (size_t)i * b->stride);
+#endif
 }
 
 typedef struct sluice_outcome { /* the fate of one record */
