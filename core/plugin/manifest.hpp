@@ -16,7 +16,6 @@
 namespace sluice::plugin {
 
 inline constexpr std::size_t manifest_bytes_max = 1 << 20;
-inline constexpr std::size_t plugin_bytes_max = 1 << 28;
 
 enum class AuthKind : std::uint8_t { none, header, query, basic };
 
@@ -67,6 +66,7 @@ struct ManifestInfo {
   std::vector<std::string> streams;
   std::vector<WebhookRoute> routes;
 
+  std::string text;                         // the connector's own object in the manifest
   std::string config_schema, input_schema;  // JSON Schema texts; empty: none
   std::vector<std::string> secrets;         // fields of `config` marked x-secret
 
@@ -79,10 +79,12 @@ struct Manifest {
   std::vector<ManifestInfo> connectors;
 };
 
-// The text of section .sluice_manifest of a 64-bit little-endian ELF file. Every offset is checked against
-// the file's size.
-Result<std::string> read_manifest_text(const std::string& path);  // [any]
+// The text of section .sluice_manifest of a 64-bit little-endian ELF file, given its bytes. Every offset is
+// checked. [any]
+Result<std::string> manifest_section(std::string_view elf);
 
+// Unknown members are left alone: newer plugins say more. Unknown kinds and operations are refused.
+// "abi_major" and "needs_minor", where they stand, must be what this hub has.
 Result<Manifest> parse_manifest(std::string_view text);  // [any]
 
 }  // namespace sluice::plugin

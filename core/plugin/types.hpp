@@ -92,8 +92,7 @@ struct Output {
   std::vector<Request> requests;
   std::vector<Fate> outcomes;  // by record
   std::vector<RateLimit> limits;
-  std::vector<std::string>
-      faults;  // what the connector did against the contract, for its log; no personal data
+  std::vector<std::string> faults;  // what the connector did against the contract; logged already
 };
 using PlanOutput = Output;
 using InterpretOutput = Output;
