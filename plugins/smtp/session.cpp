@@ -39,8 +39,9 @@ std::string enhanced_of(std::string_view line) {
   return whole ? std::string(code) : std::string();
 }
 
-// The commands of RFC 5321 that a transfer sends, in their order.
-Step step_of(std::string_view command) {
+// How far a command of RFC 5321 leads; the QUIT after a refusal leads nowhere.
+Step step_of(std::string_view command, Step before) {
+  if (command.starts_with("QUIT")) return before;
   if (command.starts_with("MAIL")) return Step::sender;
   if (command.starts_with("RCPT")) return Step::recipient;
   if (command.starts_with("DATA")) return Step::data;
@@ -111,7 +112,8 @@ void Session::prepare(Transfer& transfer, const std::string& sender) {
   curl_easy_setopt(curl, CURLOPT_DEBUGDATA, &transfer);
   curl_easy_setopt(
       curl, CURLOPT_DEBUGFUNCTION, +[](CURL*, curl_infotype type, char* text, std::size_t size, void* arg) {
-        if (type == CURLINFO_HEADER_OUT) static_cast<Transfer*>(arg)->step = step_of({text, size});
+        Transfer& t = *static_cast<Transfer*>(arg);
+        if (type == CURLINFO_HEADER_OUT) t.step = step_of({text, size}, t.step);
         return 0;
       });
 }
@@ -138,6 +140,7 @@ Report Session::send(std::string_view from, std::string_view to, std::string_vie
   out.enhanced = std::move(transfer.enhanced);
   if (result == CURLE_LOGIN_DENIED) out.step = Step::login;
   // A reply of 4xx or 5xx is an answer; everything else that failed is silence, whatever was said before.
+  out.tls_failed = result == CURLE_USE_SSL_FAILED || result == CURLE_PEER_FAILED_VERIFICATION;
   out.connection_lost = !out.ok && (code < 400 || code > 599);
   if (out.connection_lost) out.why = curl_easy_strerror(result);
   return out;

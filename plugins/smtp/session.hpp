@@ -30,6 +30,7 @@ struct Report {
   Step step = Step::connect;    // `sent`: the final dot is out, and only the answer was missing
   int code = 0;                 // the server's last reply; 0: none
   std::string enhanced;         // "5.1.1"; empty: none
+  bool tls_failed = false;      // no TLS, or a certificate that does not verify
   bool connection_lost = true;  // nobody answered: what follows would fail likewise
   std::string why;              // libcurl's words for a failure without a reply; no address in it
 };

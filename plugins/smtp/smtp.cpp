@@ -81,6 +81,10 @@ std::string_view name_of(Step step) {
 // README.md has this table. The server's own words are left out: they like to repeat the address.
 Fate fate_of(const Report& report) {
   if (report.ok) return {};
+  if (report.tls_failed) {
+    return {SLUICE_AUTH, "no_tls",
+            "the server offers no TLS that verifies; see `tls` in the connector's README"};
+  }
   if (report.connection_lost) {
     Fate fate{SLUICE_RETRY, "no_answer", report.why + ", at " + std::string(name_of(report.step))};
     if (report.step == Step::sent) fate.status = SLUICE_UNKNOWN;
