@@ -88,7 +88,6 @@ class EmptyContext : public Context {
 
 class Program {  // immutable once bound; evaluation is [any], one Arena a thread
  public:
-  ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
