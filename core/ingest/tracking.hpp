@@ -88,7 +88,7 @@ class TrackingDoor {
   struct Route;  // what its path asks for
 
   static Route route_of(std::string_view path);
-  void post(const Call& call, const Route& route);
+  void post(Call& call, const Route& route);
   Status unpack(Call& call) const;
   void submit(const Call& call, ParsedBody parsed);
   void answer(const Call& call, const Status& status, std::size_t accepted, std::string rejected);
