@@ -1,4 +1,5 @@
-// Pacing and back-off: the two clocks of a lane, as plain arithmetic on the monotonic time that the caller gives.
+// Pacing and back-off: the two clocks of a lane, as plain arithmetic on the monotonic time that the caller
+// gives.
 #pragma once
 
 #include <algorithm>
@@ -11,13 +12,15 @@
 
 namespace sluice::deliver {
 
-// A token bucket. It holds at most one second's worth of its rate (at least one token), so that a quiet hour does not become
-// a burst that the vendor refuses.
+// A token bucket. It holds at most one second's worth of its rate (at least one token), so that a quiet hour
+// does not become a burst that the vendor refuses.
 class TokenBucket {
  public:
   TokenBucket(double count, DurationUs per, DurationUs now)
-      : x_per_us(count / static_cast<double>(per)), x_capacity(std::max(1.0, x_per_us * us_per_s)),
-        x_tokens(x_capacity), x_at(now) {}
+      : x_per_us(count / static_cast<double>(per)),
+        x_capacity(std::max(1.0, x_per_us * us_per_s)),
+        x_tokens(x_capacity),
+        x_at(now) {}
 
   // Takes `n` tokens if one is there; a call that needs more than the bucket holds leaves a debt.
   bool take(double n, DurationUs now) {
@@ -46,8 +49,9 @@ class TokenBucket {
 inline constexpr DurationUs backoff_base = 500 * us_per_ms;
 inline constexpr DurationUs backoff_max = 5 * us_per_min;
 
-// Exponential back-off with full jitter: a random time between nothing and the exponential bound, so that those who failed
-// together do not come back together (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+// Exponential back-off with full jitter: a random time between nothing and the exponential bound, so that
+// those who failed together do not come back together (M. Brooker, "Exponential Backoff And Jitter", AWS
+// Architecture Blog, 2015).
 class Backoff {
  public:
   explicit Backoff(std::uint64_t seed) : x_state(seed) {}

@@ -25,12 +25,16 @@ struct Rate {
   DurationUs per = us_per_s;
 };
 
+// What the records of one batch must have in common.
+enum class GroupBy : std::uint8_t { nothing, person, operation, name };
+
 struct CourierLimits {
   std::uint32_t records_max = 100;
   std::uint64_t bytes_max = 1 << 20;  // of the records' payloads and identifiers
   std::uint32_t parallel = 8;         // requests in flight
   DurationUs linger = 0;  // how long a batch that is not full may wait while something is in flight
   std::optional<Rate> rate;
+  GroupBy group_by = GroupBy::nothing;
   bool blocking = false;                // deliver() instead of plan(), interpret() and send()
   std::uint32_t unsafe_operations = 0;  // bit 1 << op: a repeat would act twice
   // A retry of one record of a batch, while a later one of the same person is accepted, would break that
@@ -88,6 +92,7 @@ struct Judged {
 struct Answer {
   std::vector<CourierRequest> requests;
   std::vector<Judged> verdicts;
+  DurationUs pause = 0;  // the vendor's limit is used up: nothing more for this long
 };
 
 class Courier {  // [lane] one call at a time; send()'s callback comes from any thread
@@ -96,8 +101,8 @@ class Courier {  // [lane] one call at a time; send()'s callback comes from any 
   virtual const CourierLimits& limits() const = 0;
   // One API call's worth of records -> requests. An Error: the connector failed as a whole.
   virtual Result<Answer> plan(std::span<const Parcel> parcels) = 0;
-  virtual Result<Answer> interpret(std::span<const Parcel> parcels, const CourierRequest& request,
-                                   const CourierResponse& response) = 0;
+  // Further requests may carry records on; their indexes are those of the same plan().
+  virtual Result<Answer> interpret(const CourierRequest& request, const CourierResponse& response) = 0;
   virtual Result<Answer> deliver(std::span<const Parcel> parcels) = 0;
   // Calls `done` once, also after cancel(). Never blocks.
   virtual void send(const CourierRequest& request, std::function<void(CourierResponse)> done) = 0;

@@ -68,7 +68,8 @@ bool Gate::allows(ProfileId person, std::string_view purpose) const {
 bool Gate::allows(const Effect& effect) const {
   if (effect.person == nobody || effect.op == Operation::erase) return true;
   // Leaving and withdrawing are what the denied person is owed.
-  if (effect.op == Operation::remove || effect.op == Operation::leave || effect.op == Operation::consent) return true;
+  if (effect.op == Operation::remove || effect.op == Operation::leave || effect.op == Operation::consent)
+    return true;
   return allows(effect.person, effect.purpose);
 }
 
