@@ -56,7 +56,7 @@ Status prepare_file(Connection& db, const std::string& path) {
 }
 
 Status run_for_profile(Connection& db, const char* sql, ProfileId profile) {
-  return SLUICE_TRY(db.prepare(sql))->bind(to_column(profile)).run();
+  return run(db, sql, to_column(profile));
 }
 
 Status remove_projection(Connection& db, ProfileId profile) {
@@ -67,40 +67,25 @@ Status remove_projection(Connection& db, ProfileId profile) {
 
 Status project_row(Connection& db, const ProfileRow& row, TimeUs now) {
   if (row.document.empty()) return remove_projection(db, row.id);
-  SLUICE_TRY(
-      SLUICE_TRY(db.prepare("INSERT INTO profiles(id, document, updated) VALUES(?, ?, ?) ON CONFLICT(id) "
-                            "DO UPDATE SET document = excluded.document, updated = excluded.updated"))
-          ->bind(to_column(row.id))
-          .bind(row.document)
-          .bind(now)
-          .run());
+  SLUICE_TRY(run(db,
+                 "INSERT INTO profiles(id, document, updated) VALUES(?, ?, ?) ON CONFLICT(id) "
+                 "DO UPDATE SET document = excluded.document, updated = excluded.updated",
+                 to_column(row.id), row.document, now));
   SLUICE_TRY(run_for_profile(db, "DELETE FROM identifiers WHERE profile = ?", row.id));
   for (const auto& [type, value] : row.identifiers) {
-    SLUICE_TRY(
-        SLUICE_TRY(db.prepare("INSERT OR IGNORE INTO identifiers(type, value, profile) VALUES(?, ?, ?)"))
-            ->bind(type)
-            .bind(value)
-            .bind(to_column(row.id))
-            .run());
+    SLUICE_TRY(run(db, "INSERT OR IGNORE INTO identifiers(type, value, profile) VALUES(?, ?, ?)", type, value,
+                   to_column(row.id)));
   }
   SLUICE_TRY(run_for_profile(db, "DELETE FROM memberships WHERE profile = ?", row.id));
   for (const auto& [audience, entered_at] : row.memberships) {
-    SLUICE_TRY(
-        SLUICE_TRY(
-            db.prepare("INSERT OR REPLACE INTO memberships(audience, profile, entered_at) VALUES(?, ?, ?)"))
-            ->bind(audience)
-            .bind(to_column(row.id))
-            .bind(entered_at)
-            .run());
+    SLUICE_TRY(run(db, "INSERT OR REPLACE INTO memberships(audience, profile, entered_at) VALUES(?, ?, ?)",
+                   audience, to_column(row.id), entered_at));
   }
   return Done{};
 }
 
 Status write_meta(Connection& db, std::string_view key, std::string_view value) {
-  return SLUICE_TRY(db.prepare("INSERT OR REPLACE INTO meta(key, value) VALUES(?, ?)"))
-      ->bind(key)
-      .bind(value)
-      .run();
+  return run(db, "INSERT OR REPLACE INTO meta(key, value) VALUES(?, ?)", key, value);
 }
 
 Result<std::optional<std::string>> one_text(const std::unique_ptr<Statement>& statement) {
@@ -226,14 +211,9 @@ Status Database::erase(ProfileId profile) {
 
 Status Database::audit(const AuditRow& row) {
   const std::lock_guard lock(x_impl->mutex);
-  return SLUICE_TRY(x_impl->connection->prepare(
-                        "INSERT INTO audit(at, actor, action, subject, detail) VALUES(?, ?, ?, ?, ?)"))
-      ->bind(row.at)
-      .bind(row.actor)
-      .bind(row.action)
-      .bind(row.subject)
-      .bind(row.detail)
-      .run();
+  return run(*x_impl->connection,
+             "INSERT INTO audit(at, actor, action, subject, detail) VALUES(?, ?, ?, ?, ?)", row.at, row.actor,
+             row.action, row.subject, row.detail);
 }
 
 Result<std::vector<AuditRow>> Database::audits(std::size_t limit) {

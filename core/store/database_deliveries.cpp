@@ -24,31 +24,19 @@ Status insert_letter(Connection& db, const DeadLetter& letter, std::string& reco
   record.clear();
   letter.effect.encode(record);
   // Once replayed and refused again, it is open again, with what was said last.
-  return SLUICE_TRY(
-             db.prepare(
-                 "INSERT INTO dead_letters(destination, route, op, name, profile, key, kind, reason, detail, "
-                 "request, "
-                 "response, record, attempts, at, state) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-                 "'open') "
-                 "ON CONFLICT(destination, key) DO UPDATE SET kind = excluded.kind, reason = "
-                 "excluded.reason, "
-                 "detail = excluded.detail, request = excluded.request, response = excluded.response, "
-                 "attempts = excluded.attempts, at = excluded.at, state = 'open' WHERE state <> 'open'"))
-      ->bind(letter.effect.destination)
-      .bind(letter.effect.route)
-      .bind(static_cast<std::int64_t>(letter.effect.op))
-      .bind(letter.effect.name)
-      .bind(to_column(letter.effect.person))
-      .bind(letter.idempotency_key)
-      .bind(letter.kind)
-      .bind(letter.reason)
-      .bind(letter.detail)
-      .bind(cut(letter.request))
-      .bind(cut(letter.response))
-      .bind_blob(record)
-      .bind(std::int64_t{letter.attempts})
-      .bind(letter.at)
-      .run();
+  return run(db,
+             "INSERT INTO dead_letters(destination, route, op, name, profile, key, kind, reason, detail, "
+             "request, "
+             "response, record, attempts, at, state) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+             "'open') "
+             "ON CONFLICT(destination, key) DO UPDATE SET kind = excluded.kind, reason = "
+             "excluded.reason, "
+             "detail = excluded.detail, request = excluded.request, response = excluded.response, "
+             "attempts = excluded.attempts, at = excluded.at, state = 'open' WHERE state <> 'open'",
+             letter.effect.destination, letter.effect.route, static_cast<std::int64_t>(letter.effect.op),
+             letter.effect.name, to_column(letter.effect.person), letter.idempotency_key, letter.kind,
+             letter.reason, letter.detail, cut(letter.request), cut(letter.response), Blob{record},
+             std::int64_t{letter.attempts}, letter.at);
 }
 
 // Columns: id, destination, key, kind, reason, detail, attempts, at, state, record
@@ -112,7 +100,10 @@ Result<std::vector<DeadLetter>> Database::dead_letters(const DeadFilter& filter,
   query->bind(filter.destination).bind(filter.reason).bind(std::int64_t{filter.replayed_too});
   query->bind(static_cast<std::int64_t>(std::min<std::size_t>(limit, 1'000'000)));
   std::vector<DeadLetter> letters;
-  while (SLUICE_TRY(query->step())) letters.push_back(SLUICE_TRY(letter_of(*query)));
+  while (SLUICE_TRY(query->step())) {
+    DeadLetter letter = SLUICE_TRY(letter_of(*query));
+    letters.push_back(std::move(letter));
+  }
   return letters;
 }
 
@@ -138,9 +129,9 @@ Result<std::vector<Effect>> Database::take_dead_letters(const std::vector<std::i
         SLUICE_TRY(db.prepare(LETTER_COLUMNS " FROM dead_letters WHERE id = ? AND state = 'open'"));
     query->bind(id);
     if (!SLUICE_TRY(query->step())) continue;
-    effects.push_back(std::move(SLUICE_TRY(letter_of(*query)).effect));
-    SLUICE_TRY(
-        SLUICE_TRY(db.prepare("UPDATE dead_letters SET state = 'replayed' WHERE id = ?"))->bind(id).run());
+    DeadLetter letter = SLUICE_TRY(letter_of(*query));
+    effects.push_back(std::move(letter.effect));
+    SLUICE_TRY(run(db, "UPDATE dead_letters SET state = 'replayed' WHERE id = ?", id));
   }
   SLUICE_TRY(transaction->commit());
   return effects;
@@ -148,8 +139,7 @@ Result<std::vector<Effect>> Database::take_dead_letters(const std::vector<std::i
 
 Result<std::uint64_t> Database::remove_dead_letters_before(TimeUs at) {
   const std::lock_guard lock(x_impl->mutex);
-  SLUICE_TRY(
-      SLUICE_TRY(x_impl->connection->prepare("DELETE FROM dead_letters WHERE at < ?"))->bind(at).run());
+  SLUICE_TRY(run(*x_impl->connection, "DELETE FROM dead_letters WHERE at < ?", at));
   return static_cast<std::uint64_t>(x_impl->connection->changes());
 }
 
@@ -160,30 +150,17 @@ Status Database::record_deliveries(const std::vector<DeliveryRow>& rows) {
   std::set<ProfileId> people;
   for (const DeliveryRow& row : rows) {
     people.insert(row.profile);
-    SLUICE_TRY(
-        SLUICE_TRY(
-            db.prepare(
-                "INSERT INTO deliveries(profile, at, destination, route, op, name, outcome, reason, key) "
-                "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)"))
-            ->bind(to_column(row.profile))
-            .bind(row.at)
-            .bind(row.destination)
-            .bind(row.route)
-            .bind(row.op)
-            .bind(row.name)
-            .bind(row.outcome)
-            .bind(row.reason)
-            .bind(row.idempotency_key)
-            .run());
+    SLUICE_TRY(run(db,
+                   "INSERT INTO deliveries(profile, at, destination, route, op, name, outcome, reason, key) "
+                   "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                   to_column(row.profile), row.at, row.destination, row.route, row.op, row.name, row.outcome,
+                   row.reason, row.idempotency_key));
   }
   for (const ProfileId person : people) {
-    SLUICE_TRY(
-        SLUICE_TRY(
-            db.prepare("DELETE FROM deliveries WHERE profile = ?1 AND id <= (SELECT id FROM deliveries "
-                       "WHERE profile = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)"))
-            ->bind(to_column(person))
-            .bind(static_cast<std::int64_t>(history_rows_max))
-            .run());
+    SLUICE_TRY(run(db,
+                   "DELETE FROM deliveries WHERE profile = ?1 AND id <= (SELECT id FROM deliveries "
+                   "WHERE profile = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+                   to_column(person), static_cast<std::int64_t>(history_rows_max)));
   }
   return transaction->commit();
 }

@@ -13,6 +13,10 @@
 
 namespace sluice::store {
 
+struct Blob {  // bound as bytes
+  std::string_view bytes;
+};
+
 class Statement {  // one thread at a time; reset when it dies or steps to its end
  public:
   explicit Statement(sqlite3_stmt* statement) : x_statement(statement) {}
@@ -29,9 +33,9 @@ class Statement {  // one thread at a time; reset when it dies or steps to its e
     const char* data = text.data() != nullptr ? text.data() : "";
     return sqlite3_bind_text64(x_statement, ++x_bound, data, text.size(), SQLITE_STATIC, SQLITE_UTF8), *this;
   }
-  Statement& bind_blob(std::string_view bytes) {
-    const char* data = bytes.data() != nullptr ? bytes.data() : "";
-    return sqlite3_bind_blob64(x_statement, ++x_bound, data, bytes.size(), SQLITE_STATIC), *this;
+  Statement& bind(Blob blob) {
+    const char* data = blob.bytes.data() != nullptr ? blob.bytes.data() : "";
+    return sqlite3_bind_blob64(x_statement, ++x_bound, data, blob.bytes.size(), SQLITE_STATIC), *this;
   }
 
   Result<bool> step();  // true: a row
@@ -66,6 +70,14 @@ class Connection {  // one thread at a time
   sqlite3* x_handle;
   std::unordered_map<const char*, sqlite3_stmt*> x_statements;
 };
+
+// Runs a statement that gives no rows, with its parameters in order.
+template <typename... Parameters>
+Status run(Connection& connection, const char* sql, const Parameters&... parameters) {
+  const std::unique_ptr<Statement> statement = SLUICE_TRY(connection.prepare(sql));
+  (statement->bind(parameters), ...);
+  return statement->run();
+}
 
 Error sqlite_error(sqlite3* handle, std::string_view doing);
 
