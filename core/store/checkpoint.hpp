@@ -58,7 +58,7 @@ class CheckpointWriter {
  private:
   friend class Checkpoints;
   CheckpointWriter(Checkpoints& owner, CheckpointInfo info, CheckpointKind kind);
-  Status start();
+  Status start(std::uint64_t previous);
   Status row(std::uint8_t table, bool erased, std::string_view key, std::string_view value);
   Status flush_rows();
   Status frame(std::uint8_t kind, std::string_view payload);
@@ -125,14 +125,19 @@ class Checkpoints {
     std::uint64_t bytes;
   };
   struct Header {
+    std::string journal_id;
+    std::uint32_t generation = 0;
     CheckpointInfo info;
-    CheckpointKind kind = CheckpointKind::base;
     std::uint64_t previous = 0;  // delta: the seq of the checkpoint that it builds on
   };
 
   Checkpoints(FileSystem& files, std::string directory, std::string journal_id, std::uint32_t generation,
               Access access);
   Status scan();
+  void sort_known();
+  static bool decode_info(std::string_view payload, Header& out);
+  static bool read_rows(std::string_view payload, const EachRow* each, std::uint64_t& count);
+  Result<std::size_t> check_chain(const std::vector<FileInfo>& chain, LoadReport& report) const;
   std::string path_of(CheckpointKind kind, std::uint64_t seq) const;
   std::uint64_t seed_of(CheckpointKind kind, std::uint64_t seq) const;
   Result<Header> read_checkpoint(CheckpointKind kind, std::uint64_t seq, const EachRow* each) const;
@@ -145,7 +150,7 @@ class Checkpoints {
   std::uint32_t generation_;
   Access access_;
   mutable std::mutex mutex_;     // guards what follows
-  std::vector<FileInfo> known_;  // by seq, a base before a delta
+  std::vector<FileInfo> known_;  // in the order of sort_known()
   std::optional<CheckpointInfo> latest_;
   std::uint64_t keep_ = UINT64_MAX;
   bool writing_ = false;
