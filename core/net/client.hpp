@@ -1,5 +1,5 @@
-// An HTTP/1.1 client on one thread of its own: many requests in flight, connections reused, TLS verified, no redirects
-// followed, no proxy unless asked for. libcurl's multi interface behind it.
+// An HTTP/1.1 client on one thread of its own: many requests in flight, connections reused, TLS verified, no
+// redirects followed, no proxy unless asked for. libcurl's multi interface behind it.
 #pragma once
 
 #include <cstdint>
@@ -23,11 +23,11 @@ struct HttpRequest {
   std::string body;
   std::int64_t timeout_ms = 30'000;  // whole request
   std::int64_t connect_timeout_ms = 10'000;
-  // False: loopback, private, link-local and other addresses that are not of the public Internet are refused after the name
-  // was resolved. True is for hosts that the operator wrote himself.
+  // False: loopback, private, link-local and other addresses that are not of the public Internet are refused
+  // after the name was resolved. True is for hosts that the operator wrote himself.
   bool allow_private = false;
   std::string unix_socket;  // a path: connects there; the URL's host is a name only
-  std::string proxy;        // "http://HOST:PORT"; empty: none, whatever the environment says. Needs allow_private
+  std::string proxy;  // "http://HOST:PORT"; empty: none, whatever the environment says. Needs allow_private
 };
 
 // What is known about the request when no answer came: decides whether it may be sent again.
@@ -38,11 +38,12 @@ enum class Reached : std::uint8_t {
 };
 
 struct HttpResponse {
-  int status = 0;  // 0: no answer; see error
+  int status = 0;                                            // 0: no answer; see error
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case, in order
   std::string body;  // decompressed never; at least 64 spare bytes of capacity
   Reached reached = Reached::no;
-  std::string error;  // one line, for operators, without the URL's query and without bodies; empty when there is an answer
+  std::string error;  // one line, for operators, without the URL's query and without bodies; empty when there
+                      // is an answer
   std::int64_t retry_after_ms = -1;  // of Retry-After in seconds or as a date; -1: absent or unreadable
 
   std::string_view header(std::string_view lower_case_name) const;  // the first; empty if absent
@@ -64,8 +65,8 @@ class HttpClient {
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
 
-  // `done` is called exactly once, on the client's thread (on the caller's, when the client was stopped before); it must not
-  // wait and may call send(). [any]
+  // `done` is called exactly once, on the client's thread (on the caller's, when the client was stopped
+  // before); it must not wait and may call send(). [any]
   void send(HttpRequest request, Callback done);
   // Sends and waits for the answer. For commands and tests; never from a callback. [any]
   HttpResponse fetch(HttpRequest request);
@@ -79,8 +80,8 @@ class HttpClient {
   std::unique_ptr<Impl> impl_;
 };
 
-// Whether an address (text, IPv4 or IPv6) is one of the public Internet: not loopback, private, link-local, shared, multicast,
-// reserved, or an IPv6 form that holds such an IPv4 address. False for what is no address.
+// Whether an address (text, IPv4 or IPv6) is one of the public Internet: not loopback, private, link-local,
+// shared, multicast, reserved, or an IPv6 form that holds such an IPv4 address. False for what is no address.
 bool is_public_address(std::string_view address);
 
 }  // namespace sluice::net

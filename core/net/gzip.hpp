@@ -11,7 +11,8 @@ namespace sluice::net {
 
 struct GunzipLimits {
   std::size_t bytes_max = std::size_t{4} << 20;
-  // Output over input. Real event batches stay below 50; deflate itself ends at 1,032. Not asked of the first 64 KiB.
+  // Output over input. Real event batches stay below 50; deflate itself ends at 1,032. Not asked of the first
+  // 64 KiB.
   std::size_t ratio_max = 300;
 };
 
