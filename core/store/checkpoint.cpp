@@ -32,6 +32,11 @@ bool parse_name(const std::string& name, CheckpointKind& kind, std::uint64_t& se
   return true;
 }
 
+// Of the name alone: a file of another journal reads well, and is told apart by its first frame.
+std::uint64_t seed_of(CheckpointKind kind, std::uint64_t seq) {
+  return hash64_pair(static_cast<std::uint64_t>(kind), seq);
+}
+
 // What the end frame says, so that a file without its last part is not taken for whole.
 std::string encode_end(std::uint64_t rows, std::uint64_t frames) {
   std::string out;
@@ -46,7 +51,7 @@ std::string encode_end(std::uint64_t rows, std::uint64_t frames) {
 // --- one file ---
 
 CheckpointWriter::CheckpointWriter(Checkpoints& owner, CheckpointInfo info, CheckpointKind kind)
-    : owner_(owner), info_(std::move(info)), kind_(kind), seed_(owner.seed_of(kind, info_.seq)) {}
+    : owner_(owner), info_(std::move(info)), kind_(kind), seed_(seed_of(kind, info_.seq)) {}
 
 CheckpointWriter::~CheckpointWriter() {
   if (!committed_ && file_) (void)owner_.files_.remove(path_);  // else the next open() does
@@ -197,10 +202,6 @@ bool Checkpoints::read_rows(std::string_view payload, const EachRow* each, std::
 
 std::string Checkpoints::path_of(CheckpointKind kind, std::uint64_t seq) const {
   return directory_ + "/" + file_name(kind, seq);
-}
-
-std::uint64_t Checkpoints::seed_of(CheckpointKind kind, std::uint64_t seq) const {
-  return hash64_pair(hash64(journal_id_, static_cast<std::uint64_t>(kind)), seq);
 }
 
 // --- the set ---

@@ -139,7 +139,6 @@ class Checkpoints {
   static bool read_rows(std::string_view payload, const EachRow* each, std::uint64_t& count);
   Result<std::size_t> check_chain(const std::vector<FileInfo>& chain, LoadReport& report) const;
   std::string path_of(CheckpointKind kind, std::uint64_t seq) const;
-  std::uint64_t seed_of(CheckpointKind kind, std::uint64_t seq) const;
   Result<Header> read_checkpoint(CheckpointKind kind, std::uint64_t seq, const EachRow* each) const;
   Status set_aside(const std::vector<FileInfo>& damaged);
   Status committed(const CheckpointWriter& writer);
