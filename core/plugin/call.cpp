@@ -151,7 +151,7 @@ void Call::fill_source() {
   ended = [](sluice_call* c) {
     return emit(c, emits_records, [&](Call& me) {
       if (me.context_.sink == nullptr) {
-        return me.keep({.what = Kept::What::ended, .a = {}, .b = {}, .c = {}, .d = {}, .e = {}});
+        return me.keep({.what = Kept::What::ended});
       }
       me.context_.sink->ended();
       return SLUICE_OK;
