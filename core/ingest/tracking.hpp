@@ -84,21 +84,21 @@ class TrackingDoor {
 
  private:
   using Sources = std::vector<TrackingSource>;
-  struct Call;  // one request on its way
+  struct Call;   // one request on its way
+  struct Route;  // what its path asks for
 
-  void post(Call& call);
-  void settings(const Call& call, std::string_view write_key);
-  void source_config(const Call& call);
-  void options(const Call& call);
-  bool unpack(Call& call);
-  const TrackingSource* authorize(const Call& call, const Sources& sources, std::string_view body_key);
+  static Route route_of(std::string_view path);
+  void post(Call& call, const Route& route);
+  Status unpack(Call& call) const;
   void submit(const Call& call, ParsedBody parsed);
+  void answer(const Call& call, const Status& status, std::size_t accepted, std::string rejected);
   void refuse(const Call& call, int status, std::string_view code, std::string_view message);
-  void send(const Call& call, net::Response response) const;
+  void send_settings(const Call& call, std::string_view write_key);
+  void send_source_config(const Call& call);
+  std::string url_of(const net::Request& request) const;
   std::shared_ptr<const Sources> sources() const;
   std::unique_ptr<TrackingBody> borrow();
   void give_back(std::unique_ptr<TrackingBody> body);
-  std::string url_of(const net::Request& request) const;
 
   const Clock& clock_;
   const TrackingOptions options_;

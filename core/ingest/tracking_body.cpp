@@ -205,7 +205,10 @@ void TrackingBody::take(Json event, std::string_view text, std::size_t index, co
   if (const auto flaw = flaw_of(m, *kind)) return reject(*flaw, m.message_id);
 
   const bool retype = facts.single && type != name_of(*kind);
-  if (retype || m.write_key) text = rewritten(text, retype ? kind : std::nullopt);
+  if (retype || m.write_key) {
+    if (!rewrite(text, retype ? kind : std::nullopt)) return reject(Flaw::not_an_object, m.message_id);
+    text = rewritten_;
+  }
 
   EventInput input;
   input.source = facts.source;
@@ -225,24 +228,22 @@ void TrackingBody::take(Json event, std::string_view text, std::size_t index, co
   parsed.drafts.push_back(std::move(draft));
 }
 
-// The event without its `writeKey` and with the given type; every other value byte for byte.
-std::string_view TrackingBody::rewritten(std::string_view text, std::optional<EventKind> kind) {
-  std::string padded(text);
-  padded.reserve(padded.size() + json_padding);
-  std::vector<JsonSlicer::Member> members;
-  std::vector<std::string_view> none;
+// Into rewritten_: the event without its `writeKey` and with the given type; every other value byte for byte.
+bool TrackingBody::rewrite(std::string_view text, std::optional<EventKind> kind) {
+  std::string padded;
+  padded.reserve(text.size() + json_padding);
+  padded = text;
+  if (!event_slicer_.cut(padded, {}, event_members_, no_elements_)) return false;
   rewritten_.clear();
   JsonWriter out(rewritten_);
   out.begin_object();
   if (kind) out.member("type", name_of(*kind));
-  if (event_slicer_.cut(padded, {}, members, none)) {
-    for (const JsonSlicer::Member& member : members) {
-      if (member.key == "writeKey" || (kind && member.key == "type")) continue;
-      out.key(member.key).raw(member.text);
-    }
+  for (const JsonSlicer::Member& member : event_members_) {
+    if (member.key == "writeKey" || (kind && member.key == "type")) continue;
+    out.key(member.key).raw(member.text);
   }
   out.end_object();
-  return rewritten_;
+  return true;
 }
 
 }  // namespace sluice::ingest

@@ -80,7 +80,7 @@ class TrackingBody {
   Result<Common> read_common();
   void take(Json event, std::string_view text, std::size_t index, const RequestFacts& facts,
             const Common& common, ParsedBody& parsed);
-  std::string_view rewritten(std::string_view text, std::optional<EventKind> kind);
+  bool rewrite(std::string_view text, std::optional<EventKind> kind);
 
   std::string_view text_;
   Json root_;
@@ -89,6 +89,8 @@ class TrackingBody {
   std::vector<JsonSlicer::Member> members_;
   std::vector<std::string_view> elements_;
   JsonSlicer event_slicer_;
+  std::vector<JsonSlicer::Member> event_members_;
+  std::vector<std::string_view> no_elements_;
   std::string rewritten_;
 };
 

@@ -292,9 +292,8 @@ bool HttpClient::Impl::take() {
 }
 
 void HttpClient::Impl::start(std::unique_ptr<Transfer> transfer) {
-  if (has_line_break(transfer->request)) {
-    transfer->response.error =
-        place_of("") + "a line break stands in the URL, the method or a header of the request";
+  if (const std::string_view mistake = mistake_in(transfer->request); !mistake.empty()) {
+    transfer->response.error = mistake;
     return end(std::move(transfer));
   }
   if (spare.empty()) {
