@@ -74,12 +74,11 @@ struct CourierRequest {
 };
 
 struct CourierResponse {
-  bool sent = true;               // false: nothing has reached the destination (no connection)
-  int status = 0;                 // 0: no answer
-  DurationUs retry_after = -1;    // Retry-After or a rate-limit reset, from now; -1: none
-  std::string error;              // without secrets
-  std::string request, response;  // for dead letters: secrets cut out, at most 16 KiB each
-  std::shared_ptr<void> what;     // the courier's own
+  bool sent = true;             // false: nothing has reached the destination (no connection)
+  int status = 0;               // 0: no answer
+  DurationUs retry_after = -1;  // Retry-After or a rate-limit reset, from now; -1: none
+  std::string error;            // without secrets
+  std::shared_ptr<void> what;   // the courier's own
 };
 
 struct Judged {
@@ -106,6 +105,12 @@ class Courier {  // [lane] one call at a time; send()'s callback comes from any 
   virtual Result<Answer> deliver(std::span<const Parcel> parcels) = 0;
   // Calls `done` once, also after cancel(). Never blocks.
   virtual void send(const CourierRequest& request, std::function<void(CourierResponse)> done) = 0;
+  // What was sent and what came back, as text for a dead letter: secrets cut out, each at most 16 KiB and a
+  // little.
+  struct Exchange {
+    std::string request, response;
+  };
+  virtual Exchange describe(const CourierRequest& request, const CourierResponse& response) const = 0;
   virtual void cancel() = 0;  // ends what is under way: the lane stops. [any]
 };
 

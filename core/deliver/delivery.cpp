@@ -25,6 +25,8 @@ std::string_view name_of(LaneState state) {
 }
 
 struct Delivery::Impl {
+  explicit Impl(DeliveryOptions given) : options(std::move(given)) {}
+
   DeliveryOptions options;
   std::unique_ptr<History> history;
   std::vector<std::unique_ptr<Lane>> lanes;
@@ -44,7 +46,7 @@ Delivery::~Delivery() {
 
 Result<std::unique_ptr<Delivery>> Delivery::open(DeliveryOptions options, const config::Config& config,
                                                  const MakeCourier& courier) {
-  auto impl = std::make_unique<Impl>(Impl{.options = std::move(options)});
+  auto impl = std::make_unique<Impl>(std::move(options));
   DeliveryOptions& o = impl->options;
   if (o.database != nullptr) impl->history = std::make_unique<History>(*o.database, o.journal);
   Impl* shared = impl.get();

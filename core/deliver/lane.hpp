@@ -129,6 +129,7 @@ class Lane {
   };
   // What a response, or a failed call, means for the records it decides.
   struct Landing {
+    const CourierRequest* request = nullptr;
     const CourierResponse* response = nullptr;
     std::size_t records = 0;  // that it decides
     bool success = false, failure = false, throttled = false, refused = false;
@@ -176,7 +177,7 @@ class Lane {
   void close_landing(Batch& batch, Landing& landing);
   void pause(DurationUs until);
   void end(Item* item, OutcomeKind kind, std::string reason, std::string detail,
-           const CourierResponse* response, std::string remote_id = {});
+           const Landing* landing = nullptr, std::string remote_id = {});
   Status write_outcomes();
   DurationUs sync_when_due();
   void fail(const Error& error);

@@ -30,6 +30,7 @@ void Lane::land(Landed landed) {
   landing.retry_after = landed.response.retry_after;
   landing.error = landed.response.error;
   const CourierRequest request = std::move(planned.request);
+  landing.request = &request;
   Result<Answer> answer = x_courier->interpret(request, landed.response);
   if (answer) {
     for (CourierRequest& further : answer.value().requests) {
@@ -82,13 +83,13 @@ void Lane::judge(Batch& batch, std::uint32_t record, const Verdict& verdict, Lan
   switch (fate) {
     case Fate::delivered:
       landing.success = true;
-      return end(item, OutcomeKind::delivered, verdict.reason, verdict.detail, nullptr, verdict.remote_id);
+      return end(item, OutcomeKind::delivered, verdict.reason, verdict.detail, &landing, verdict.remote_id);
     case Fate::skipped:
       landing.success = true;
-      return end(item, OutcomeKind::no_address, verdict.reason, verdict.detail, nullptr);
+      return end(item, OutcomeKind::no_address, verdict.reason, verdict.detail);
     case Fate::rejected:
       landing.success = true;  // of the destination: it works, and does not want this one
-      return end(item, OutcomeKind::rejected, verdict.reason, verdict.detail, landing.response);
+      return end(item, OutcomeKind::rejected, verdict.reason, verdict.detail, &landing);
     case Fate::unknown:
       return judge_unknown(item, verdict, landing);
     case Fate::retry:
@@ -106,7 +107,7 @@ void Lane::judge(Batch& batch, std::uint32_t record, const Verdict& verdict, Lan
       if (landing.error.empty()) landing.error = verdict.reason;
       if (landing.records > 1) return landing.split.push_back(item);
       landing.success = true;
-      return end(item, OutcomeKind::rejected, verdict.reason, verdict.detail, landing.response);
+      return end(item, OutcomeKind::rejected, verdict.reason, verdict.detail, &landing);
   }
 }
 
@@ -115,7 +116,7 @@ void Lane::judge_unknown(Item* item, const Verdict& verdict, Landing& landing) {
   landing.failure = true;
   if (landing.error.empty()) landing.error = verdict.detail;
   end(item, OutcomeKind::held, verdict.reason.empty() ? "no_answer" : verdict.reason,
-      "sent, and whether it arrived is not known", landing.response);
+      "sent, and whether it arrived is not known", &landing);
 }
 
 void Lane::judge_retry(Item* item, const Verdict& verdict, Landing& landing) {
@@ -128,7 +129,7 @@ void Lane::judge_retry(Item* item, const Verdict& verdict, Landing& landing) {
     return end(item, OutcomeKind::rejected, "retries_exhausted",
                "failed " + std::to_string(item->attempts) +
                    " times while other records were taken; last: " + landing.error,
-               landing.response);
+               &landing);
   }
   DurationUs due = landing.due;
   if (verdict.retry_after >= 0) {
@@ -174,8 +175,8 @@ void Lane::pause(DurationUs until) {
   x_pause_until = std::max(x_pause_until, std::min(until, now + pause_max));
 }
 
-void Lane::end(Item* item, OutcomeKind kind, std::string reason, std::string detail,
-               const CourierResponse* response, std::string remote_id) {
+void Lane::end(Item* item, OutcomeKind kind, std::string reason, std::string detail, const Landing* landing,
+               std::string remote_id) {
   const TimeUs at = x_options.clock.wall_us();
   const EffectKey key = item->effect.key;
   Outcome outcome{kind, std::move(reason), std::move(detail), item->attempts, at, std::move(remote_id)};
@@ -188,9 +189,10 @@ void Lane::end(Item* item, OutcomeKind kind, std::string reason, std::string det
     letter.kind = name_of(kind);
     letter.reason = outcome.reason;
     letter.detail = outcome.detail;
-    if (response != nullptr) {
-      letter.request = response->request;
-      letter.response = response->response;
+    if (landing != nullptr && landing->request != nullptr) {
+      Courier::Exchange exchange = x_courier->describe(*landing->request, *landing->response);
+      letter.request = std::move(exchange.request);
+      letter.response = std::move(exchange.response);
     }
     letter.attempts = outcome.attempts;
     letter.at = at;

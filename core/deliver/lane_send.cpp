@@ -139,13 +139,13 @@ bool Lane::filter(Item* item) {
     end(item, OutcomeKind::held, "crashed_while_sending", "the hub stopped between sending and the answer",
         nullptr);
   } else if (!x_options.gate.allows(effect)) {
-    end(item, OutcomeKind::suppressed, "", "", nullptr);
+    end(item, OutcomeKind::suppressed, "", "");
   } else if (x_queue.superseded(*item)) {
-    end(item, OutcomeKind::superseded, "", "", nullptr);
+    end(item, OutcomeKind::superseded, "", "");
   } else if (x_options.clock.wall_us() - item->offered > d.expires.value_or(7 * us_per_d)) {
-    end(item, OutcomeKind::expired, "", "", nullptr);
+    end(item, OutcomeKind::expired, "", "");
   } else if (d.shadow) {
-    end(item, OutcomeKind::shadow, "", "", nullptr);
+    end(item, OutcomeKind::shadow, "", "");
   } else {
     return true;
   }

@@ -233,6 +233,11 @@ Status Database::put_meta(std::string_view key, std::string_view value) {
   return write_meta(*x_impl->connection, key, value);
 }
 
+Status Database::remove_meta(std::string_view key) {
+  const std::lock_guard lock(x_impl->mutex);
+  return run(*x_impl->connection, "DELETE FROM meta WHERE key = ?", key);
+}
+
 Result<std::optional<std::string>> Database::meta(std::string_view key) {
   const std::lock_guard lock(x_impl->mutex);
   const auto query = SLUICE_TRY(x_impl->connection->prepare("SELECT value FROM meta WHERE key = ?"));
