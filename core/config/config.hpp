@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "sluice/result.hpp"
+
 #include "base/normalize.hpp"
 #include "base/time.hpp"
 #include "expr/program.hpp"
