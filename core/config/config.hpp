@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "sluice/result.hpp"
+
 #include "base/normalize.hpp"
 #include "base/time.hpp"
 #include "expr/program.hpp"
@@ -177,6 +179,7 @@ struct Config {
   Consent consent;
   Retention retention;
   std::vector<ComputedTrait> computed;
+  std::vector<std::size_t> computed_order;  // a computed trait stands after those that it reads
   std::vector<Audience> audiences;      // each only reads audiences that stand before it in `audience_order`
   std::vector<std::size_t> audience_order;
   std::vector<Route> routes;
