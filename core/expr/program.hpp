@@ -99,6 +99,7 @@ class Program {  // immutable once bound; evaluation is [any], one Arena a threa
   };
   // `want_boolean`: the text is a condition, its type must be bool (or unknown until it runs).
   static Parsed parse(std::string_view text, const Scope& scope, bool want_boolean);
+  ~Program();
 
   const std::string& text() const;
   // Names read, each once.
