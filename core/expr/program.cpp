@@ -38,22 +38,22 @@ bool Program::reads_event() const { return impl_->code.reads_event; }
 bool Program::reads_now() const { return impl_->code.reads_now; }
 bool Program::reads_profile() const { return impl_->code.reads_profile; }
 
-void Program::bind_trait(std::size_t index, std::uint32_t slot) {
+void Program::bind_trait(std::size_t index, std::uint32_t slot) const {
   SLUICE_CHECK(index < impl_->code.traits.size());
   impl_->code.traits[index].slot = slot;
 }
 
-void Program::bind_audience(std::size_t index, std::uint32_t slot) {
+void Program::bind_audience(std::size_t index, std::uint32_t slot) const {
   SLUICE_CHECK(index < impl_->code.audiences.size());
   impl_->code.audiences[index].slot = slot;
 }
 
-void Program::bind_purpose(std::size_t index, std::uint32_t slot) {
+void Program::bind_purpose(std::size_t index, std::uint32_t slot) const {
   SLUICE_CHECK(index < impl_->code.purposes.size());
   impl_->code.purposes[index].slot = slot;
 }
 
-void Program::bind_aggregate(std::size_t index, std::uint32_t slot) {
+void Program::bind_aggregate(std::size_t index, std::uint32_t slot) const {
   SLUICE_CHECK(index < impl_->code.aggregate_slots.size());
   impl_->code.aggregate_slots[index] = slot;
 }
