@@ -1,11 +1,10 @@
-#include <stdlib.h>
+#include "config/test_support.hpp"
 
 #include <filesystem>
 #include <fstream>
+#include <stdlib.h>
 
 #include "config/load.hpp"
-#include "config/source_text.hpp"
-#include "config/test_support.hpp"
 
 namespace sluice::config::testing {
 
@@ -23,7 +22,8 @@ std::vector<ConnectorInfo> connectors() {
   const char* crm = R"({"config":{"type":"object","properties":{"instance":{"type":"string"}}}})";
   const char* meta = R"({"config":{"type":"object","properties":{"ad_account":{"type":"string"},
     "token":{"type":"string","x-secret":true}}}})";
-  const char* twilio = R"({"config":{"type":"object","properties":{"account":{"type":"string","x-secret":true},
+  const char* twilio =
+      R"({"config":{"type":"object","properties":{"account":{"type":"string","x-secret":true},
     "token":{"type":"string","x-secret":true}}}})";
   return {{"csv", true, false, csv},   {"salesforce", true, false, crm},      {"braze", false, true, braze},
           {"smtp", false, true, smtp}, {"meta_audiences", false, true, meta}, {"twilio", false, true, twilio},
