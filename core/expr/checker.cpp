@@ -70,9 +70,9 @@ Typed Checker::constant(const Value& value) {
 
 std::uint32_t Checker::name_index(std::string_view name) {
   const auto found = std::find(code_.names.begin(), code_.names.end(), name);
+  const auto index = static_cast<std::uint32_t>(found - code_.names.begin());
   if (found == code_.names.end()) code_.names.emplace_back(name);
-  return static_cast<std::uint32_t>(found == code_.names.end() ? code_.names.size() - 1
-                                                               : static_cast<std::size_t>(found - code_.names.begin()));
+  return index;
 }
 
 Typed Checker::emit_leaf(Op op, std::uint32_t index, Kind type) {

@@ -120,7 +120,7 @@ Typed Checker::function(const Syntax& syntax, const FunctionInfo& info, std::siz
   for (std::size_t i = 0; i < args.size(); ++i) {
     operands.push_back(compile(args[i]));
     const Typed& operand = operands.back();
-    const Kinds wanted = i == 0 ? info.first : i == 1 ? info.second : info.third;
+    const Kinds wanted = wanted_kinds(info, i);
     domain = domain || operand.domain;
     if (operand.type == Kind::unknown || (wanted & kinds(operand.type)) != 0) continue;
     fits = false;

@@ -216,7 +216,7 @@ Value Evaluator::quantify(const Node& node, const Value::List* list, const Value
     } else if (node.op != Op::exists_one) {
       if (v.as_boolean() == (node.op == Op::exists)) return v;
     } else {
-      found += v.as_boolean() ? 1 : 0;
+      found += v.as_boolean() ? std::size_t{1} : 0;
     }
   }
   if (!known) return unknown;

@@ -32,22 +32,17 @@ Order compare_double(double a, double b) {
   return order(a, b);
 }
 
+// As CEL's own implementations do: what lies within the integers' range is compared as doubles.
 Order compare_integer_double(std::int64_t a, double b) {
-  if (std::isnan(b)) return Order::unordered;
-  if (b >= two_63) return Order::less;
+  if (b > two_63) return Order::less;
   if (b < -two_63) return Order::greater;
-  const double whole = std::trunc(b);
-  const Order o = order(a, static_cast<std::int64_t>(whole));
-  return o != Order::equal ? o : order(whole, b);
+  return compare_double(static_cast<double>(a), b);
 }
 
 Order compare_unsigned_double(std::uint64_t a, double b) {
-  if (std::isnan(b)) return Order::unordered;
-  if (b >= two_64) return Order::less;
+  if (b > two_64) return Order::less;
   if (b < 0) return Order::greater;
-  const double whole = std::trunc(b);
-  const Order o = order(a, static_cast<std::uint64_t>(whole));
-  return o != Order::equal ? o : order(whole, b);
+  return compare_double(static_cast<double>(a), b);
 }
 
 Order compare_numbers(const Value& a, const Value& b) {

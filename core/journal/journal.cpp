@@ -12,10 +12,6 @@ namespace {
 
 constexpr std::size_t draft_overhead_bytes = 96;  // of memory, beside its payload: small inputs count too
 
-Input input_of(const Entry& e) {
-  return {e.seq, e.stamp, static_cast<InputKind>(e.kind), (e.flags & frame_redacted) != 0, e.payload};
-}
-
 // What a source brings may wait or be refused; what the hub needs to finish its work may not.
 bool from_outside(InputKind kind) {
   return kind == InputKind::event || kind == InputKind::record;
@@ -31,6 +27,10 @@ Journal::Journal(FileSystem& files, const Clock& clock, JournalOptions options)
 
 Journal::~Journal() {
   stop();
+}
+
+Input input_of(const Entry& e) {
+  return {e.seq, e.stamp, static_cast<InputKind>(e.kind), (e.flags & frame_redacted) != 0, e.payload};
 }
 
 Result<std::unique_ptr<Journal>> Journal::open(FileSystem& files, const Clock& clock, JournalOptions options,

@@ -84,6 +84,9 @@ struct Batch {
   std::vector<std::vector<Draft>> owned;
 };
 
+// [any] An entry of the journal's log as the input that it is; borrows its payload.
+Input input_of(const Entry& entry);
+
 class Journal {
  public:
   using Answer = std::function<void(const Status&, std::uint64_t first_seq)>;
@@ -174,9 +177,9 @@ Status read_journal(FileSystem& files, const std::string& data_directory, std::u
 std::string dump_line(const Input& input, bool unmasked);
 std::string_view name_of(InputKind kind);
 
-// `sluice journal repair`: for a journal that open() calls corrupt. Copies damaged segments beside the
-// journal first, then puts entries without content, flagged as redacted, in the place of what is lost, cuts
-// what has nothing valid behind it, and raises the generation. Who calls it holds the DirectoryLock.
+// `sluice journal repair`: for a journal that open() calls corrupt. Raises the generation and mends as
+// Log::repair does; returns what is lost. The copies that it keeps hold what people sent: an operator removes
+// them when they are no longer needed. Who calls it holds the DirectoryLock.
 Result<std::vector<LogDamage>> repair_journal(FileSystem& files, const std::string& data_directory);
 
 }  // namespace sluice

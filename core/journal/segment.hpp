@@ -15,6 +15,9 @@
 
 namespace sluice {
 
+// What stands in the place of an entry that is lost: as a tick that has nothing to fire.
+inline constexpr std::uint8_t lost_entry_kind = 6;
+
 struct SegmentHeader {
   std::uint64_t id = 0, first_seq = 0, salt = 0;
   TimeUs stamp_before = 0;

@@ -70,6 +70,11 @@ void Worker::adopt(Socket socket, std::string peer) {
   connection->start();
 }
 
+void Worker::forget(std::uint64_t id) {
+  connections_.erase(id);
+  if (stopping_) stop_when_empty();
+}
+
 void Worker::deliver() {
   // One write a connection, however many of its answers came together.
   std::vector<std::shared_ptr<Connection>> touched;
