@@ -151,6 +151,12 @@ void mask_by_name(Reading& reading) {
   static const RE2 pair(
       R"((?i)(?:key|token|secret|passw|credential|dsn)[a-z0-9_-]*["']?\s*:\s*([^\s{\[][^,}\n]*))");
   for (Document& d : reading.documents) {
+    for (const auto& [file, line] : reading.report.silenced()) {
+      const std::size_t begin = file->line_begin(line);
+      if (file == d.file.get()) {
+        mask_matches(*d.file, file->text().substr(begin, file->line_end(line) - begin), pair);
+      }
+    }
     if (!d.root || !d.root->is_map()) {
       mask_matches(*d.file, d.file->text(), pair);
       continue;

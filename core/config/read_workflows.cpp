@@ -17,9 +17,10 @@ void read_trigger(Reading& reading, const Node& section, Workflow& workflow) {
   const Node* trigger = section.find("trigger");
   if (trigger == nullptr || !trigger->is_map()) return;
   const Member* first = nullptr;
-  for (const char* kind : {"event", "enters", "leaves"}) {
-    const Member* m = trigger->member(kind);
-    if (m == nullptr) continue;
+  for (const Member& member : trigger->members) {
+    const Member* m = &member;
+    const std::string& kind = m->key.text;
+    if (kind != "event" && kind != "enters" && kind != "leaves") continue;
     if (first != nullptr) {
       error(reading.report, m->key, "conflict",
             "a trigger has '" + first->key.text + "' or '" + kind + "', not both",
@@ -27,9 +28,9 @@ void read_trigger(Reading& reading, const Node& section, Workflow& workflow) {
       continue;
     }
     first = m;
-    workflow.trigger = kind == std::string_view("event")    ? Workflow::Trigger::event
-                       : kind == std::string_view("enters") ? Workflow::Trigger::enters
-                                                            : Workflow::Trigger::leaves;
+    workflow.trigger = kind == "event"    ? Workflow::Trigger::event
+                       : kind == "enters" ? Workflow::Trigger::enters
+                                          : Workflow::Trigger::leaves;
     if (m->value.bad || !m->value.is_scalar()) continue;
     workflow.of = m->value.text;
     if (workflow.trigger != Workflow::Trigger::event) reading.known(m->value, reading.audiences, "audience");
