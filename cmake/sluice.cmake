@@ -121,7 +121,8 @@ endfunction()
 
 # Builds each plugins/NAME/*.cpp|*.c as plugins/NAME.so; a new connector edits no file outside its folder. A plugin sees
 # the SDK alone; what else it links it says in plugins/NAME/libraries.cmake (set(libraries ...)).
-# plugins/NAME/*_test.cpp become the test plugin_NAME (SLUICE_PLUGINS names the folder of the built plugins).
+# plugins/NAME/*_test.cpp become the test plugin_NAME (SLUICE_PLUGINS names the folder of the built plugins, SLUICE_VENDORS
+# that of the vendors' stand-ins).
 function(sluice_plugins)
   add_custom_target(plugins)  # all of them
   file(GLOB folders CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/plugins/*)
@@ -148,7 +149,8 @@ function(sluice_plugins)
     if(tests AND NOT SLUICE_FUZZ)
       sluice_test(plugin_${name} SOURCES ${tests} DEPS sluice_plugin)
       add_dependencies(test_plugin_${name} plugin_${name})
-      set_tests_properties(plugin_${name} PROPERTIES ENVIRONMENT "SLUICE_PLUGINS=${CMAKE_BINARY_DIR}/plugins")
+      set_tests_properties(plugin_${name} PROPERTIES ENVIRONMENT
+        "SLUICE_PLUGINS=${CMAKE_BINARY_DIR}/plugins;SLUICE_VENDORS=${CMAKE_SOURCE_DIR}/tests/vendors")
     endif()
   endforeach()
 endfunction()

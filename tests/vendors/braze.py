@@ -204,14 +204,23 @@ class Braze(standin.StandIn):
                 continue
             if value is None:
                 profile.pop(name, None)
-            elif isinstance(value, dict) and set(value) == {"inc"}:
-                profile[name] = profile.get(name, 0) + value["inc"]
-            elif isinstance(value, dict) and set(value) == {"add"}:
-                profile[name] = [*profile.get(name, []), *value["add"]]
-            elif isinstance(value, dict) and set(value) == {"remove"}:
-                profile[name] = [v for v in profile.get(name, []) if v not in value["remove"]]
             else:
-                profile[name] = value
+                profile[name] = self.written(profile.get(name), value)
+
+    @staticmethod
+    def written(before, value):
+        """What stands in an attribute after `value` was written to it; an operation on another type starts afresh."""
+        if not isinstance(value, dict) or len(value) != 1:
+            return value
+        (operation, operand), = value.items()
+        items = before if isinstance(before, list) else []
+        if operation == "inc":
+            return (before if rules.is_number(before) else 0) + operand
+        if operation == "add":
+            return [*items, *operand]
+        if operation == "remove":
+            return [item for item in items if item not in operand]
+        return value
 
     # Other calls about users ------------------------------------------------------------------------------------------
 

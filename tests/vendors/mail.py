@@ -71,7 +71,7 @@ class Mail(standin.StandIn):
         if answer := await self.step("rcpt", server):
             return answer
         self.recipients += 1
-        every = self.orders.active.get("reject_every")
+        every = None if self.orders.over() else self.orders.active.get("reject_every")
         if every and self.recipients % every == 0:
             return "550 5.1.1 no such mailbox"
         envelope.rcpt_tos.append(address)
@@ -92,7 +92,7 @@ class Mail(standin.StandIn):
 
         def body(kind):
             part = message.get_body((kind,))
-            return part.get_content() if part else None
+            return part.get_content().replace("\r\n", "\n") if part else None
 
         record = {"n": len(self.kept) + 1, "at": time.time(), "from": envelope.mail_from, "to": envelope.rcpt_tos,
                   "subject": message["subject"], "headers": {k.lower(): str(v) for k, v in message.items()},

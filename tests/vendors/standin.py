@@ -80,7 +80,7 @@ class Orders:
         unknown = set(order) - self.known
         if unknown:
             return f"unknown order {sorted(unknown)}; known: {sorted(self.known)}"
-        if not order or order.pop("clear", False):
+        if not order or order.pop("clear", False) or self.over():
             self.active, self.until, self.left = {}, math.inf, math.inf
         if "for_s" not in order and "count" not in order and "retry_after" in order:
             order["for_s"] = order["retry_after"]
@@ -91,9 +91,12 @@ class Orders:
         self.active.update(order)
         return None
 
+    def over(self):
+        return time.monotonic() >= self.until or self.left <= 0
+
     def begin(self):
         """The orders for the request that begins now."""
-        if self.active and (time.monotonic() >= self.until or self.left <= 0):
+        if self.over():
             self.give({})
         if self.active:
             self.left -= 1

@@ -1,0 +1,87 @@
+// One configured source or destination: a plugin's instance and the contract around it. What a call emits
+// counts only when the call succeeds; inputs are copied behind 64 bytes of padding; every record ends with
+// exactly one fate; nothing is thrown.
+//
+// Threads: [serial] - never two calls at once on one Connector, though on changing threads.
+// Failures of a call: transient (retry, throttled, internal), rejected (invalid, unsupported), misconfigured
+// (credentials), cancelled. The whole batch then has no fate and is the caller's to retry.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "plugin/host_services.hpp"
+#include "plugin/http_request.hpp"
+#include "plugin/registry.hpp"
+#include "plugin/types.hpp"
+
+namespace sluice::plugin {
+
+struct Instance {      // what to open
+  std::string name;    // in connectors.yaml
+  std::string config;  // `with:` as a JSON object, secrets expanded
+  std::string folder;  // absolute; relative paths in config start here
+  std::vector<std::string> allow_hosts;
+};
+
+struct CallLimits {
+  DurationUs timeout = 30 * us_per_s;  // told to the connector; past it cancelled() is true
+  std::stop_token stop;
+};
+
+// What a source's fetch() and interpret() emitted, but for records, which went to the sink.
+struct FetchOutput {
+  std::vector<Request> requests;
+  std::vector<RateLimit> limits;
+};
+
+class Connector {
+ public:
+  // Loads the library (once a process, never unloaded), compares it with its manifest, creates the instance.
+  // `host` must outlive the Connector.
+  static Result<std::unique_ptr<Connector>> open(const Entry& entry, const Instance& instance,
+                                                 HostServices& host);
+  ~Connector();
+  Connector(const Connector&) = delete;
+  Connector& operator=(const Connector&) = delete;
+
+  const Entry& entry() const;
+  const ManifestInfo& info() const;
+  const HttpPolicy& http_policy() const;  // for resolve()
+  bool offers_plan() const;               // a destination: plan() and interpret(); else deliver()
+  bool offers_check() const;
+  bool offers_fetch() const;
+  bool offers_read() const;
+  bool offers_receive() const;
+
+  // Destinations.
+  Result<PlanOutput> plan(std::span<const Record> records, const CallLimits& limits = {});
+  // `records`: the batch that plan() had; fates only for response.records.
+  Result<InterpretOutput> interpret(std::span<const Record> records, const Response& response,
+                                    const CallLimits& limits = {});
+  // Blocks. One outcome a record, by index.
+  Result<std::vector<Outcome>> deliver(std::span<const Record> records, const CallLimits& limits = {});
+
+  // Sources. fetch() and interpret_fetched() hand their records over only when the call succeeded; read() as
+  // it goes, and what comes after its last checkpoint does not count.
+  Result<FetchOutput> fetch(const Poll& poll, Sink& sink, const CallLimits& limits = {});
+  Result<FetchOutput> interpret_fetched(const Poll& poll, const Response& response, Sink& sink,
+                                        const CallLimits& limits = {});
+  Status read(const Poll& poll, Sink& sink, const CallLimits& limits = {});
+  // Both kinds. Send the reply after the sink's records are durable.
+  Result<Reply> receive(const Incoming& incoming, Sink& sink, const CallLimits& limits = {});
+
+  // "Test connection": what to request; judge the answers by their HTTP status. Nothing to request where not
+  // offered.
+  Result<std::vector<Request>> check(const CallLimits& limits = {});
+
+ private:
+  struct Impl;
+  explicit Connector(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sluice::plugin

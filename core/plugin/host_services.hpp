@@ -1,0 +1,33 @@
+// What the hub lends to one connector. [any] Secrets are not among them: Connector takes them out of the
+// configuration.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "sluice/result.hpp"
+
+#include "base/time.hpp"
+#include "plugin/types.hpp"
+
+namespace sluice::plugin {
+
+struct HttpRequest;
+
+class HostServices {
+ public:
+  virtual ~HostServices() = default;
+  virtual void log(std::int32_t level, std::string_view text) = 0;  // SLUICE_TRACE to SLUICE_ERROR
+  virtual TimeUs now_us() = 0;
+  virtual void metric(std::int32_t kind, std::string_view name, double value) = 0;
+  // Small durable state of this connector.
+  virtual Result<std::optional<std::string>> get(std::string_view key) = 0;
+  virtual Status put(std::string_view key, std::optional<std::string_view> value) = 0;  // nothing: erases
+  // Sends and waits, for deliver() and read(); the URL is checked and the credentials are in it. Network
+  // failures are responses with status 0.
+  virtual Response http(const HttpRequest& request) = 0;
+};
+
+}  // namespace sluice::plugin

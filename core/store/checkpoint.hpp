@@ -1,0 +1,154 @@
+// Checkpoints: the state's rows as of one sequence number, in delta files with a base now and then.
+//
+// A row is (table, key, value). A base holds all rows; a delta the rows that changed since the checkpoint
+// before it. Recovery is the newest base, its deltas in order, and then the journal's tail. Files, in
+// DIRECTORY:
+//   00000000000000001234.base, 00000000000000005678.delta   named by the seq that they are as of; *.tmp:
+//   being written
+// Each begins with 16 bytes: magic "SLUICECP" | u32 version = 1 | u32 id of the encryption key = 0 (none);
+// then frames (journal/frame.hpp): one with the CheckpointInfo, any number with rows, one that ends the file
+// and counts the rows. A file without its end frame is damaged.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sluice/result.hpp"
+
+#include "base/file.hpp"
+#include "base/hash.hpp"
+#include "base/time.hpp"
+
+namespace sluice {
+
+struct CheckpointInfo {
+  std::uint64_t seq = 0;   // the last input that it contains
+  TimeUs stamp = 0;        // of that input
+  Hash128 hash;            // of the state
+  std::uint64_t rows = 0;  // of the state, in all tables; the hub's count
+  std::string extra;       // the hub's own: whatever it needs beside the rows
+};
+
+enum class CheckpointKind : std::uint8_t { base = 1, delta = 2 };
+
+class Checkpoints;
+
+// Writes one checkpoint. One thread at a time, which need not be the one that began it: meant for the
+// background. Durability: nothing counts before commit() came back; a crash before leaves the checkpoint
+// before it as it was.
+class CheckpointWriter {
+ public:
+  static constexpr std::size_t chunk_bytes = 1024 * 1024;  // of one write
+  static constexpr std::uint64_t sync_bytes =
+      16 * 1024 * 1024;  // synced as it goes: one great sync would stall the journal's
+  ~CheckpointWriter();   // without commit(): removes what it wrote
+
+  Status add(std::uint8_t table, std::string_view key, std::string_view value);
+  Status erase(std::uint8_t table, std::string_view key);
+  // Syncs, gives the file its name, and, after a base, removes what nobody needs any more.
+  Status commit();
+  std::uint64_t bytes() const { return offset_ + buffer_.size(); }
+
+ private:
+  friend class Checkpoints;
+  CheckpointWriter(Checkpoints& owner, CheckpointInfo info, CheckpointKind kind);
+  Status start();
+  Status row(std::uint8_t table, bool erased, std::string_view key, std::string_view value);
+  Status flush_rows();
+  Status frame(std::uint8_t kind, std::string_view payload);
+  Status write_out();
+
+  Checkpoints& owner_;
+  CheckpointInfo info_;
+  CheckpointKind kind_;
+  std::unique_ptr<File> file_;
+  std::string path_;
+  std::string rows_, buffer_;
+  std::uint64_t offset_ = 0, synced_ = 0, count_ = 0, frames_ = 0, seed_ = 0;
+  bool committed_ = false;
+};
+
+struct LoadReport {
+  std::vector<std::string> problems;  // files that were passed over, each with the reason
+};
+
+class Checkpoints {
+ public:
+  // `value` is meaningless where `erased`.
+  using EachRow =
+      std::function<void(std::uint8_t table, std::string_view key, std::string_view value, bool erased)>;
+  enum class Access : std::uint8_t { read_only, read_write };  // read_only: changes nothing, for commands
+
+  // [main] Makes the directory unless read-only. Files of another journal, or of a later generation, make it
+  // fail: misconfigured.
+  static Result<std::unique_ptr<Checkpoints>> open(FileSystem& files, std::string directory,
+                                                   std::string journal_id, std::uint32_t generation,
+                                                   Access access = Access::read_write);
+
+  // [main] The newest whole checkpoint: calls `each` for the base's rows, then each delta's, oldest first. A
+  // damaged file, and what builds on it, is passed over and reported; the files stay, as *.damaged. nullopt
+  // when there is none. Each file is checked whole before its first row is given.
+  Result<std::optional<CheckpointInfo>> load(const EachRow& each, LoadReport& report);
+
+  // [any] Bases that are there, oldest first, and the rows of one: `store verify` is a base plus the tail,
+  // compared with the newest.
+  Result<std::vector<CheckpointInfo>> bases() const;
+  Result<CheckpointInfo> load_base(std::uint64_t seq, const EachRow& each) const;
+
+  // [any] One writer at a time. A delta needs a checkpoint to build on: the one loaded, or the last
+  // committed.
+  Result<std::unique_ptr<CheckpointWriter>> begin(CheckpointInfo info, CheckpointKind kind);
+
+  // [any] Of the newest base and of the deltas since: the hub writes a base when the deltas have grown past
+  // it.
+  std::uint64_t base_bytes() const;
+  std::uint64_t delta_bytes() const;
+  std::optional<CheckpointInfo> latest() const;  // loaded or committed
+
+  // [any] When a base is committed, older files go, but the oldest base at or after `seq` stays: the
+  // journal's tail from there on is still kept. The journal may drop only what lies at or before
+  // oldest_base().
+  void keep_base_at_or_after(std::uint64_t seq);
+  std::optional<std::uint64_t> oldest_base() const;
+
+ private:
+  friend class CheckpointWriter;
+  struct FileInfo {
+    CheckpointKind kind;
+    std::uint64_t seq;
+    std::uint64_t bytes;
+  };
+  struct Header {
+    CheckpointInfo info;
+    CheckpointKind kind = CheckpointKind::base;
+    std::uint64_t previous = 0;  // delta: the seq of the checkpoint that it builds on
+  };
+
+  Checkpoints(FileSystem& files, std::string directory, std::string journal_id, std::uint32_t generation,
+              Access access);
+  Status scan();
+  std::string path_of(CheckpointKind kind, std::uint64_t seq) const;
+  std::uint64_t seed_of(CheckpointKind kind, std::uint64_t seq) const;
+  Result<Header> read_checkpoint(CheckpointKind kind, std::uint64_t seq, const EachRow* each) const;
+  Status set_aside(const std::vector<FileInfo>& damaged);
+  Status committed(const CheckpointWriter& writer);
+  Status remove_old();
+
+  FileSystem& files_;
+  std::string directory_, journal_id_;
+  std::uint32_t generation_;
+  Access access_;
+  mutable std::mutex mutex_;     // guards what follows
+  std::vector<FileInfo> known_;  // by seq, a base before a delta
+  std::optional<CheckpointInfo> latest_;
+  std::uint64_t keep_ = UINT64_MAX;
+  bool writing_ = false;
+};
+
+}  // namespace sluice
