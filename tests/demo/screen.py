@@ -60,7 +60,6 @@ def page(view):
     lines = [f"{BOLD}{view.title}{END}{clock:>{WIDTH - len(view.title)}}", DIM + "─" * WIDTH + END]
     day = date(view.now)
     lines.append(f"{BOLD}{day:<28}{END}{BLUE}{bar(view.share, WIDTH - 34)}{END}{view.share * 100:4.0f} %")
-    lines.append("")
     lines.append(f"in       {BOLD}{number(view.events):>10}{END} events {number(view.events_rate):>8} /s"
                  f"     people {BOLD}{number(view.people):>8}{END}")
     lines.append("")
