@@ -88,7 +88,6 @@ class EmptyContext : public Context {
 
 class Program {  // immutable once bound; evaluation is [any], one Arena a thread
  public:
-  ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
@@ -99,6 +98,7 @@ class Program {  // immutable once bound; evaluation is [any], one Arena a threa
   };
   // `want_boolean`: the text is a condition, its type must be bool (or unknown until it runs).
   static Parsed parse(std::string_view text, const Scope& scope, bool want_boolean);
+  ~Program();
 
   const std::string& text() const;
   // Names read, each once.
@@ -110,10 +110,11 @@ class Program {  // immutable once bound; evaluation is [any], one Arena a threa
   bool reads_now() const;
   bool reads_profile() const;
 
-  void bind_trait(std::size_t index, std::uint32_t slot);      // index into traits()
-  void bind_audience(std::size_t index, std::uint32_t slot);
-  void bind_purpose(std::size_t index, std::uint32_t slot);
-  void bind_aggregate(std::size_t index, std::uint32_t slot);
+  // Slots are set once, before the first evaluation, by whoever compiled the configuration.
+  void bind_trait(std::size_t index, std::uint32_t slot) const;      // index into traits()
+  void bind_audience(std::size_t index, std::uint32_t slot) const;
+  void bind_purpose(std::size_t index, std::uint32_t slot) const;
+  void bind_aggregate(std::size_t index, std::uint32_t slot) const;
 
   // The value; unknown where something is missing or fails. Deterministic: no clock, no locale, no hash order.
   Value evaluate(Context& context, Arena& arena) const;

@@ -25,6 +25,7 @@ void EventInput::encode(std::string& out) const {
   w.text(ip);
   w.text(context);
   w.text(integrations);
+  w.text(type);
   w.text(text);
 }
 
@@ -36,6 +37,7 @@ bool EventInput::decode(std::string_view payload, EventInput& out) {
   out.ip = r.text();
   out.context = r.text();
   out.integrations = r.text();
+  out.type = r.text();
   out.text = r.text();
   return r.ok() && r.at_end();
 }

@@ -46,6 +46,7 @@ struct Event {
   Json properties;              // object or missing
   Json context;                 // object or missing
   Json root;                    // the whole event
+  std::string_view raw;         // its text: a call as it was received, a record as its stream maps it
 };
 
 // The payload of a journal frame of kind `event`: what ingest found out, and the event's own JSON as received.
@@ -56,6 +57,7 @@ struct EventInput {
   std::string_view ip;            // the caller's address, for sources in browsers; else empty
   std::string_view context;       // the batch's `context` object, merged under the event's; or empty
   std::string_view integrations;  // likewise
+  std::string_view type;          // of the path that it was sent to, for an event that has none: "track"; or empty
   std::string_view text;          // one JSON object
 
   void encode(std::string& out) const;

@@ -92,6 +92,7 @@ Call::Call(const CallContext& context)
   for (const std::uint32_t index : context.asked) {
     if (index < covered_.size()) covered_[index] = Covered::open;
   }
+  context_.emits |= emits_always;
   size = sizeof(sluice_call);
   deadline_us = context.deadline;
   cancelled = [](sluice_call* c) -> std::int32_t {
@@ -99,7 +100,7 @@ Call::Call(const CallContext& context)
     return k.stop.stop_requested() || (k.deadline != never && k.host.now_us() > k.deadline) ? 1 : 0;
   };
   fail = [](sluice_call* c, sluice_status status, sluice_str why) {
-    return emit(c, ~0U, [&](Call& me) { return me.why_ = tidy(view(why)), status; });
+    return emit(c, emits_always, [&](Call& me) { return me.why_ = tidy(view(why)), status; });
   };
   request = [](sluice_call* c, const sluice_request* r) {
     return emit(c, emits_requests, [&](Call& me) { return me.add_request(*r); });
@@ -151,7 +152,7 @@ void Call::fill_source() {
   ended = [](sluice_call* c) {
     return emit(c, emits_records, [&](Call& me) {
       if (me.context_.sink == nullptr) {
-        return me.keep({.what = Kept::What::ended, .a = {}, .b = {}, .c = {}, .d = {}, .e = {}});
+        return me.keep({.what = Kept::What::ended});
       }
       me.context_.sink->ended();
       return SLUICE_OK;

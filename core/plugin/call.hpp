@@ -36,6 +36,7 @@ enum Emits : std::uint32_t {
   emits_outcomes = 2,
   emits_records = 4,
   emits_reply = 8,
+  emits_always = 16,  // a failure's text
 };
 
 struct CallContext {
@@ -69,7 +70,7 @@ class Call : public sluice_call {
     enum class What : std::uint8_t { record, reject, checkpoint, ended } what;
     std::uint32_t op = 0;
     TimeUs time = no_time;
-    std::string a, b, c, d, e;
+    std::string a = {}, b = {}, c = {}, d = {}, e = {};
   };
   enum class Covered : std::uint8_t { foreign, open, done };
 

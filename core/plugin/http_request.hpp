@@ -17,9 +17,9 @@
 namespace sluice::plugin {
 
 struct HttpRequest {  // holds secrets: never logged
-  std::string method, url;
-  std::vector<Header> headers;
-  std::string body;
+  std::string method = {}, url = {};
+  std::vector<Header> headers = {};
+  std::string body = {};
   DurationUs timeout = 30 * us_per_s;
   bool gzip = false;  // compress the body and say so
   // The operator named this host in the configuration (base_url or allow_hosts), so private addresses are
@@ -29,11 +29,11 @@ struct HttpRequest {  // holds secrets: never logged
 
 // How one source or destination speaks HTTP. Plain data. [any]
 struct HttpPolicy {
-  std::string base_url;                  // expanded; empty: none
-  bool base_of_operator = false;         // its host stands in the configuration, not in the manifest
-  std::vector<std::string> hosts;        // of the manifest: patterns, "*" matches within a label
-  std::vector<std::string> allow_hosts;  // of the operator: the same, and trusted
-  Auth auth;                             // expanded: holds secrets
+  std::string base_url = {};                  // expanded; empty: none
+  bool base_of_operator = false;              // its host stands in the configuration, not in the manifest
+  std::vector<std::string> hosts = {};        // of the manifest: patterns, "*" matches within a label
+  std::vector<std::string> allow_hosts = {};  // of the operator: the same, and trusted
+  Auth auth;                                  // expanded: holds secrets
   DurationUs timeout = 30 * us_per_s;
 };
 

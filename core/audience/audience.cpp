@@ -1,0 +1,49 @@
+#include "audience/audience.hpp"
+
+#include <algorithm>
+
+namespace sluice::audience {
+
+namespace {
+
+void record(state::Profile& profile, const state::AudienceChange& change) {
+  if (profile.history.size() == state::history_max) profile.history.erase(profile.history.begin());
+  profile.history.push_back(change);
+}
+
+}  // namespace
+
+std::vector<Change> update(state::State& state, state::Profile& profile, view::PersonContext& context,
+                           const view::Compiled& compiled, view::Readers& readers, TimeUs now, std::uint64_t cause,
+                           bool by_time) {
+  std::vector<Change> changes;
+  if (readers.audiences.empty()) return changes;
+  for (const std::size_t slot : compiled.config->audience_order) {
+    if (!readers.audiences.test(slot)) continue;
+    const state::NameId id = compiled.audience_ids[slot];
+    const bool inside = profile.membership(id) != nullptr;
+    if (context.holds(compiled.config->audiences[slot].condition) == inside) continue;
+    if (inside) {
+      std::erase_if(profile.memberships, [&](const state::Membership& m) { return m.audience == id; });
+    } else {
+      profile.memberships.push_back({state.intern(compiled.config->audiences[slot].name), now, cause});
+    }
+    state.count_member(id, inside ? -1 : 1);
+    record(profile, {id, !inside, now, cause, by_time});
+    readers.add(compiled.by_audience[slot]);
+    changes.push_back({slot, !inside});
+  }
+  return changes;
+}
+
+void drop_unknown(state::State& state, state::Profile& profile, const view::Compiled& compiled) {
+  const auto gone = [&](const state::Membership& m) {
+    const auto& known = compiled.audience_ids;
+    if (std::find(known.begin(), known.end(), m.audience) != known.end()) return false;
+    state.count_member(m.audience, -1);
+    return true;
+  };
+  std::erase_if(profile.memberships, gone);
+}
+
+}  // namespace sluice::audience

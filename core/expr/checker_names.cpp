@@ -1,0 +1,257 @@
+// Names and paths: traits.city, event.properties.total, traits["prénom"], has(…).
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/text.hpp"
+#include "expr/checker.hpp"
+
+namespace sluice::expr {
+
+using Kind = Value::Kind;
+
+namespace {
+
+constexpr std::array<std::string_view, 9> root_names{"traits",  "scores", "audiences", "consent", "profile",
+                                                     "account", "event",  "row",       "now"};
+
+struct Field {
+  std::string_view name;
+  Kind type;
+};
+constexpr std::array<Field, 10> event_fields{{{"name", Kind::string},
+                                              {"type", Kind::string},
+                                              {"time", Kind::timestamp},
+                                              {"properties", Kind::unknown},
+                                              {"traits", Kind::unknown},
+                                              {"context", Kind::unknown},
+                                              {"source", Kind::string},
+                                              {"user_id", Kind::string},
+                                              {"anonymous_id", Kind::string},
+                                              {"message_id", Kind::string}}};
+constexpr std::array<Field, 5> profile_fields{{{"id", Kind::string},
+                                               {"first_seen", Kind::timestamp},
+                                               {"last_seen", Kind::timestamp},
+                                               {"timezone", Kind::string},
+                                               {"locale", Kind::string}}};
+
+template <std::size_t N>
+const Field* find_field(const std::array<Field, N>& fields, std::string_view name) {
+  const auto* found = std::find_if(fields.begin(), fields.end(), [&](const Field& f) { return f.name == name; });
+  return found == fields.end() ? nullptr : found;
+}
+
+template <std::size_t N>
+std::vector<std::string> names_of(const std::array<Field, N>& fields) {
+  std::vector<std::string> names;
+  for (const Field& f : fields) names.emplace_back(f.name);
+  return names;
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string out;
+  for (const std::string& n : names) out += (out.empty() ? "" : ", ") + n;
+  return out;
+}
+
+std::string did_you_mean(std::string_view name, const std::vector<std::string>& candidates) {
+  const std::string best = closest(name, candidates);
+  return best.empty() ? "" : "did you mean '" + best + "'?";
+}
+
+// A type's name as a value: type(x) == int.
+const Value* type_named(std::string_view name) {
+  static const std::array<Value, 12> types = [] {
+    constexpr std::array<Kind, 12> all{Kind::boolean, Kind::integer, Kind::unsigned_integer, Kind::number, Kind::string, Kind::bytes,
+                                       Kind::list, Kind::map, Kind::null, Kind::type, Kind::timestamp, Kind::duration};
+    std::array<Value, 12> out;
+    std::transform(all.begin(), all.end(), out.begin(), [](Kind k) { return Value::type_name(name_of(k)); });
+    return out;
+  }();
+  const auto* found = std::find_if(types.begin(), types.end(), [&](const Value& t) { return t.as_text() == name; });
+  return found == types.end() ? nullptr : found;
+}
+
+}  // namespace
+
+std::size_t Checker::variable_named(std::string_view name) const {
+  for (std::size_t i = variables_.size(); i-- > 0;) {
+    if (variables_[i].name == name) return i;
+  }
+  return SIZE_MAX;
+}
+
+Checker::Root Checker::root_of(const Syntax& syntax) const {
+  if (syntax.op != Op::name || variable_named(syntax.text) != SIZE_MAX) return Root::none;
+  if (!scope_.element.empty() && syntax.text == scope_.element) return Root::event;
+  const auto* found = std::find(root_names.begin(), root_names.end(), syntax.text);
+  return found == root_names.end() ? Root::none : static_cast<Root>(found - root_names.begin() + 1);
+}
+
+bool Checker::allowed(Root root) const {
+  switch (root) {
+    case Root::none: return true;
+    case Root::traits: return scope_.traits;
+    case Root::scores: return scope_.scores;
+    case Root::audiences: return scope_.audiences;
+    case Root::consent: return scope_.consent;
+    case Root::profile: return scope_.profile;
+    case Root::account: return scope_.account;
+    case Root::event: return scope_.event || !scope_.element.empty();
+    case Root::row: return scope_.row;
+    case Root::now: return scope_.now;
+  }
+  return false;
+}
+
+std::string Checker::what_may_be_read() const {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < root_names.size(); ++i) {
+    const auto root = static_cast<Root>(i + 1);
+    if (root == Root::scores || root == Root::account) continue;
+    if (root == Root::event && !scope_.event && !scope_.element.empty()) {
+      names.push_back(scope_.element);
+    } else if (allowed(root)) {
+      names.emplace_back(root_names[i]);
+    }
+  }
+  if (scope_.selectors) names.emplace_back("events(\"…\")");
+  return names.empty() ? "nothing can be read here" : "what can be read here: " + joined(names);
+}
+
+// The literal name that a path takes: `.name` or `["name"]`.
+bool Checker::selected(const Syntax& syntax, std::string& name) const {
+  if (syntax.op == Op::member) return name = syntax.text, true;
+  if (syntax.op != Op::index || !tree_[syntax.args[1]].is_string()) return false;
+  return name = tree_[syntax.args[1]].text, true;
+}
+
+Typed Checker::name(const Syntax& syntax) {
+  if (const std::size_t variable = variable_named(syntax.text); variable != SIZE_MAX) {
+    Typed value = emit_leaf(Op::local, static_cast<std::uint32_t>(variable), Kind::unknown);
+    value.domain = variables_[variable].domain;
+    return value;
+  }
+  const Root root = root_of(syntax);
+  if (root == Root::none) {
+    if (const Value* type = type_named(syntax.text)) return constant(*type);
+    std::vector<std::string> candidates(root_names.begin(), root_names.end());
+    for (const Variable& v : variables_) candidates.push_back(v.name);
+    std::string help = did_you_mean(syntax.text, candidates);
+    if (help.empty()) help = scope_.traits ? "write traits." + syntax.text + " for a trait, \"" + syntax.text + "\" for a text" : what_may_be_read();
+    return problem(syntax, "nothing is named '" + syntax.text + "'", std::move(help));
+  }
+  if (root == Root::scores || root == Root::account) return problem(syntax, "not supported yet: " + syntax.text);
+  if (!allowed(root)) return problem(syntax, syntax.text + " cannot be read here", what_may_be_read());
+  if (root == Root::row) return emit_leaf(Op::row, 0, Kind::unknown);
+  if (root != Root::now) return problem(syntax, syntax.text + " is no value of its own", "write " + syntax.text + ".NAME");
+  if (!in_now_comparison_ || !variables_.empty()) {
+    return problem(syntax, "now may only stand in a comparison whose moment can be computed",
+                   "compare times: now - traits.since > duration(\"7d\")");
+  }
+  code_.reads_now = true;
+  return emit_leaf(Op::now, 0, Kind::timestamp);
+}
+
+Typed Checker::path(std::uint32_t index) {
+  const Syntax& syntax = tree_[index];
+  const Syntax& base = tree_[syntax.args[0]];
+  const Root root = root_of(base);
+  std::string name;
+  const bool literal = selected(syntax, name);
+  if (root != Root::none && root != Root::row && root != Root::now) {
+    if (literal) return root_member(root, base, syntax, name);
+    return problem(syntax, "the name of " + base.text + "[…] must be a text in quotes", "write " + base.text + "[\"NAME\"]");
+  }
+  if (syntax.op == Op::member) {
+    if (const Value* type = type_named(path_text(index))) return constant(*type);
+  }
+  const Typed container = compile(syntax.args[0]);
+  const bool may_have = container.type == Kind::unknown || container.type == Kind::map || container.type == Kind::json;
+  if (literal && !may_have) return problem(syntax, "'" + name + "' is a member of nothing: this is no map");
+  if (literal) {
+    return emit({.op = Op::member, .mix = container.domain, .index = name_index(name)}, {container}, Kind::unknown, container.domain);
+  }
+  if (!may_have && container.type != Kind::list) return problem(syntax, "[…] needs a list or a map");
+  const Typed key = compile(syntax.args[1]);
+  return emit({.op = Op::index, .mix = container.domain}, {container, key}, Kind::unknown, container.domain);
+}
+
+Typed Checker::root_member(Root root, const Syntax& base, const Syntax& at, const std::string& name) {
+  if (root == Root::scores || root == Root::account) return problem(base, "not supported yet: " + base.text);
+  if (!allowed(root)) return problem(base, base.text + " cannot be read here", what_may_be_read());
+  switch (root) {
+    case Root::traits: return trait(at, name);
+    case Root::audiences: return listed(Op::audience, code_.audiences, scope_.audience_names, at, name);
+    case Root::consent: return listed(Op::consent, code_.purposes, scope_.purpose_names, at, name);
+    case Root::profile: return field_of_profile(at, name);
+    default: return field_of_event(at, name);
+  }
+}
+
+namespace {
+std::uint32_t symbol_index(std::vector<Symbol>& symbols, const std::string& name, std::size_t offset) {
+  const auto found = std::find_if(symbols.begin(), symbols.end(), [&](const Symbol& s) { return s.name == name; });
+  const auto index = static_cast<std::uint32_t>(found - symbols.begin());
+  if (found == symbols.end()) symbols.push_back({name, index, offset});
+  return index;
+}
+}  // namespace
+
+Typed Checker::trait(const Syntax& at, const std::string& name) {
+  return emit_leaf(Op::trait, symbol_index(code_.traits, name, at.offset), Kind::unknown);
+}
+
+Typed Checker::listed(Op op, std::vector<Symbol>& symbols, const std::vector<std::string>& known, const Syntax& at,
+                      const std::string& name) {
+  if (!known.empty() && std::find(known.begin(), known.end(), name) == known.end()) {
+    const std::string what = op == Op::audience ? "no audience is named '" : "no purpose is named '";
+    std::string help = did_you_mean(name, known);
+    if (help.empty()) help = "there are: " + joined(known);
+    return problem(at, what + name + "'", std::move(help));
+  }
+  return emit_leaf(op, symbol_index(symbols, name, at.offset), Kind::boolean);
+}
+
+Typed Checker::field_of_event(const Syntax& at, const std::string& name) {
+  const Field* field = find_field(event_fields, name);
+  if (field == nullptr) {
+    std::string help = did_you_mean(name, names_of(event_fields));
+    if (help.empty()) help = "for what the event carries write .properties." + name;
+    return problem(at, "an event has no '" + name + "'", std::move(help));
+  }
+  code_.reads_event = true;
+  return emit_leaf(Op::event_field, name_index(name), field->type);
+}
+
+Typed Checker::field_of_profile(const Syntax& at, const std::string& name) {
+  const Field* field = find_field(profile_fields, name);
+  if (field == nullptr) {
+    std::string help = did_you_mean(name, names_of(profile_fields));
+    if (help.empty()) help = "a profile has " + joined(names_of(profile_fields));
+    return problem(at, "a profile has no '" + name + "'", std::move(help));
+  }
+  code_.reads_profile = true;
+  return emit_leaf(Op::profile_field, name_index(name), field->type);
+}
+
+Typed Checker::has(const Syntax& syntax) {
+  const std::uint32_t index = syntax.args[0];
+  const Syntax& arg = tree_[index];
+  std::string name;
+  if (!selected(arg, name)) {
+    return problem(arg, "has() needs a path, as in has(traits.email)",
+                   is_selector(index) ? "for events write events(\"…\").exists()" : "");
+  }
+  const Root root = root_of(tree_[arg.args[0]]);
+  if (root == Root::audiences || root == Root::consent) {
+    return problem(arg, "has() of an audience or a consent says nothing", "write " + path_text(index) + " alone: it is true or false");
+  }
+  if (is_selector(index) || (root != Root::none && root != Root::row && root != Root::now)) {
+    return emit({.op = Op::has_value}, {compile(index)}, Kind::boolean, false);
+  }
+  const Typed container = compile(arg.args[0]);
+  return emit({.op = Op::has_member, .mix = container.domain, .index = name_index(name)}, {container}, Kind::boolean, false);
+}
+
+}  // namespace sluice::expr

@@ -1,0 +1,295 @@
+#include "hub/pipeline.hpp"
+
+#include <algorithm>
+
+#include "audience/audience.hpp"
+#include "base/check.hpp"
+#include "base/hash.hpp"
+#include "base/json.hpp"
+#include "unify/facts.hpp"
+
+namespace sluice::hub {
+
+using state::Profile;
+
+struct Pipeline::Parts {
+  Parts(const view::Compiled& compiled, const state::State& state)
+      : reader(*compiled.config), identity(compiled), context(compiled, state), effects(compiled) {
+    readers.resize(compiled.config->audiences.size(), compiled.config->routes.size());
+  }
+  unify::Reader reader;
+  unify::Identity identity;
+  view::PersonContext context;
+  view::EffectList effects;
+  view::Readers readers;  // of the person at hand; cleared for each
+};
+
+Pipeline::Pipeline(state::State& state, LoadEpoch load_epoch) : state_(state), load_epoch_(std::move(load_epoch)) {}
+Pipeline::~Pipeline() = default;
+
+void Pipeline::resume(std::shared_ptr<const view::Compiled> compiled) {
+  compiled_ = std::move(compiled);
+  parts_ = std::make_unique<Parts>(*compiled_, state_);
+}
+
+void Pipeline::apply(const Input& input, StepOutput& out) {
+  SLUICE_CHECK(input.seq == state_.seq + 1);
+  ++counters_.inputs;
+  state_.seq = input.seq;
+  if (parts_) {
+    parts_->effects.begin(input.seq);
+    fire_timers(input.stamp, out);
+  }
+  state_.now = std::max(state_.now, input.stamp);
+  if (input.kind == InputKind::epoch) {
+    epoch(input);
+  } else if (parts_ && !input.redacted) {
+    switch (input.kind) {
+      case InputKind::event: {
+        EventInput payload;
+        if (!EventInput::decode(input.payload, payload)) break;
+        const Result<Event> read = parts_->reader.read_event(payload);
+        if (read) {
+          event(read.value(), state_.now, out);
+        } else {
+          refuse(read.error());
+        }
+        break;
+      }
+      case InputKind::record: {
+        RecordInput payload;
+        if (!RecordInput::decode(input.payload, payload)) break;
+        if (!payload.cursor.empty()) {
+          state_.set_cursor(std::string(payload.source) + '/' + std::string(payload.stream), payload.cursor);
+        }
+        if (payload.payload.empty()) break;  // a cursor that moved on without a record
+        const Result<Event> read = parts_->reader.read_record(payload);
+        if (read) {
+          event(read.value(), state_.now, out);
+        } else {
+          refuse(read.error());
+        }
+        break;
+      }
+      case InputKind::command: command(input); break;
+      default: break;
+    }
+  }
+  if (!parts_) return;
+  state_.totals.effects += parts_->effects.count();
+  for (Effect& effect : parts_->effects.take()) out.effects.push_back(std::move(effect));
+}
+
+void Pipeline::refuse(const Error& why) {
+  if (why.code == Code::cancelled) return;  // filtered by the stream's `where:`
+  ++state_.totals.refused;
+  ++counters_.refused;
+}
+
+void Pipeline::event(const Event& event, TimeUs now, StepOutput& out) {
+  const config::Hub& hub = compiled_->config->hub;
+  ++state_.totals.events;
+  ++counters_.events;
+  if (!event.message_id.empty() &&
+      !state_.first_sight(state::name_id(event.source), event.message_id, now, hub.dedup_days, hub.dedup_bytes)) {
+    ++state_.totals.duplicates;
+    ++counters_.duplicates;
+    return;
+  }
+  const unify::Resolution who =
+      parts_->identity.resolve(state_, event, parts_->identity.claims(event, hub.country), state_.seq, now);
+  if (who.profile == nullptr) return refuse({Code::rejected, "no_person"});
+  Profile& profile = *who.profile;
+  // A time from the future is the clock of somebody's device: with event clocks, now is never behind the event.
+  Event dated = event;
+  if (dated.time == no_time) dated.time = now;
+  constexpr DurationUs ahead_max = 5 * us_per_min;
+  if (dated.time > now + ahead_max) dated.time = now;
+  profile.last_seen = who.created ? dated.time : std::max(profile.last_seen, dated.time);
+  profile.first_seen = std::min(profile.first_seen, dated.time);
+
+  parts_->readers.clear();
+  parts_->readers.add(compiled_->by_profile);
+  if (who.created || !who.merged.empty()) parts_->readers.fill();
+  unify::apply_traits(state_, profile, dated, *compiled_, parts_->readers);
+  const auto consents = unify::apply_consent(state_, profile, dated, *compiled_, parts_->readers);
+  parts_->context.at(&profile, now, &dated);
+  unify::apply_counts(profile, dated, *compiled_, parts_->context, state_.seq, now, parts_->readers);
+
+  for (const unify::Merged& merged : who.merged) {
+    route::route_merged(merged.before, now, *compiled_, parts_->context, parts_->effects, counters_.routes);
+  }
+  tell_gate(who, out);
+  for (const unify::ConsentChange& change : consents) {
+    out.gate.push_back({change.granted ? GateChange::Kind::allow : GateChange::Kind::deny, profile.id, nobody,
+                        std::string(change.purpose)});
+  }
+  if (who.identifiers_changed) parts_->effects.forget_identifiers();
+  parts_->context.at(&profile, now, &dated);
+  workflow::on_event(state_, profile, dated, now, *compiled_, parts_->context, parts_->effects, counters_.workflows);
+  route::route_event(profile, dated, *compiled_, parts_->context, parts_->effects, counters_.routes);
+  for (const unify::Merged& merged : who.merged) {
+    // Whoever took the loser off a list must have the winner on it.
+    for (const state::Membership& m : merged.before.memberships) {
+      const std::size_t slot = compiled_->audience_slot(state_.name(m.audience));
+      if (slot != SIZE_MAX && profile.membership(m.audience) != nullptr) {
+        route::route_membership(profile, slot, true, now, *compiled_, parts_->context, parts_->effects, counters_.routes);
+      }
+    }
+  }
+  settle(profile, &dated, who.identifiers_changed, now, false);
+}
+
+void Pipeline::settle(Profile& profile, const Event* event, bool identifiers_changed, TimeUs now, bool by_time) {
+  view::PersonContext& context = parts_->context;
+  context.at(&profile, now, event);
+  const auto changes = audience::update(state_, profile, context, *compiled_, parts_->readers, now, state_.seq, by_time);
+  for (const audience::Change& change : changes) {
+    ++(change.entered ? counters_.entered : counters_.left);
+    workflow::on_membership(state_, profile, change.audience, change.entered, event, now, *compiled_, context, parts_->effects,
+                            counters_.workflows);
+    route::route_membership(profile, change.audience, change.entered, now, *compiled_, context, parts_->effects,
+                            counters_.routes);
+  }
+  if (by_time) {
+    workflow::wake(profile, now, *compiled_, context, parts_->effects, counters_.workflows);
+    context.at(&profile, now, nullptr);
+  }
+  route::route_profile(state_, profile, parts_->readers.routes, identifiers_changed, now, *compiled_, context, parts_->effects,
+                       counters_.routes);
+  set_due(profile, now);
+}
+
+void Pipeline::set_due(Profile& profile, TimeUs now) {
+  parts_->context.at(&profile, now, nullptr);
+  state_.set_due(profile, std::min(parts_->context.next_change(), workflow::next_wake(profile)));
+}
+
+void Pipeline::fire_timers(TimeUs until, StepOutput&) {
+  state::DueTimer timer{};
+  while (state_.pop_due(until, timer)) {
+    Profile* profile = state_.find(timer.person);
+    SLUICE_CHECK(profile != nullptr);
+    state_.now = std::max(state_.now, timer.due);
+    fire(*profile, timer.due);
+  }
+}
+
+void Pipeline::fire(Profile& profile, TimeUs due) {
+  ++counters_.timers;
+  state_.touch(profile);
+  parts_->readers.clear();
+  parts_->readers.add(compiled_->by_time);
+  settle(profile, nullptr, false, due, true);
+}
+
+void Pipeline::tell_gate(const unify::Resolution& who, StepOutput& out) {
+  if (who.merged.empty()) return;
+  for (const unify::Merged& merged : who.merged) {
+    out.gate.push_back({GateChange::Kind::merge, merged.before.id, who.profile->id, {}});
+  }
+  for (const state::ConsentState& said : who.profile->consents) {
+    out.gate.push_back({said.granted ? GateChange::Kind::allow : GateChange::Kind::deny, who.profile->id, nobody,
+                        std::string(state_.name(said.purpose))});
+  }
+}
+
+void Pipeline::describe_gate(std::vector<GateChange>& out) const {
+  state_.each_alias([&](ProfileId loser, ProfileId winner) {
+    out.push_back({GateChange::Kind::merge, loser, state_.resolve(winner), {}});
+  });
+  std::as_const(state_).each_profile([&](const Profile& profile) {
+    for (const state::ConsentState& said : profile.consents) {
+      if (!said.granted) out.push_back({GateChange::Kind::deny, profile.id, nobody, std::string(state_.name(said.purpose))});
+    }
+  });
+}
+
+void Pipeline::set_timers() {
+  if (!parts_) return;
+  state_.each_profile([&](Profile& profile) { set_due(profile, state_.now); });
+}
+
+void Pipeline::epoch(const Input& input) {
+  auto compiled = load_epoch_(input.payload);
+  if (!compiled) return;  // the loader knows why; whoever steps stops
+  const std::shared_ptr<const view::Compiled> before = compiled_;
+  const auto had = [&](std::uint64_t key) {
+    return before && std::any_of(before->series.begin(), before->series.end(), [&](const auto& s) { return s.key == key; });
+  };
+  const bool windows_are_new =
+      std::any_of(compiled->series.begin(), compiled->series.end(), [&](const auto& s) { return !had(s.key); });
+  resume(std::move(compiled));
+  parts_->effects.begin(input.seq);
+  std::string routes;
+  for (const auto& route : compiled_->config->routes) routes += route.name + '\n';
+  if (state_.profiles() > 0) reevaluate_all(windows_are_new, state_.now);
+  state_.set_meta("routes", routes);
+}
+
+void Pipeline::reevaluate_all(bool windows_are_new, TimeUs now) {
+  const std::string known = '\n' + std::string(state_.meta("routes"));
+  const auto is_new = [&](const config::Route& route) { return known.find('\n' + route.name + '\n') == std::string::npos; };
+  const auto& routes = compiled_->config->routes;
+  state_.each_profile([&](Profile& profile) {
+    state_.touch(profile);
+    profile.partial = profile.partial || windows_are_new;
+    audience::drop_unknown(state_, profile, *compiled_);
+    parts_->context.at(&profile, now, nullptr);
+    for (const std::size_t slot : compiled_->profile_routes) {
+      if (is_new(routes[slot]) && !routes[slot].backfill) {
+        route::mark_silent(state_, profile, slot, *compiled_, parts_->context);
+      }
+    }
+    parts_->readers.fill();
+    settle(profile, nullptr, false, now, false);
+  });
+}
+
+void Pipeline::command(const Input& input) {
+  JsonParser parser;
+  const Json root = parser.parse(input.payload);
+  if (root["command"].string_or("") != "replay") return;
+  std::string bytes;
+  Effect effect;
+  if (!base64_decode(root["record"].string_or(""), bytes) || !Effect::decode(bytes, effect)) return;
+  effect.destination = root["destination"].string_or("");
+  resend(effect, state_.now);
+}
+
+// A dead letter is mapped anew: what it said may have changed since. Events and messages are what they were.
+void Pipeline::resend(const Effect& effect, TimeUs now) {
+  Profile* profile = state_.find(effect.person);
+  const auto& destinations = compiled_->config->destinations;
+  const auto slot = static_cast<std::size_t>(
+      std::find_if(destinations.begin(), destinations.end(), [&](const auto& d) { return d.name == effect.destination; }) -
+      destinations.begin());
+  if (profile == nullptr || slot == destinations.size()) return;
+  state_.touch(*profile);
+  view::PersonContext& context = parts_->context;
+  context.at(profile, now, nullptr);
+  const auto& routes = compiled_->config->routes;
+  const auto index = static_cast<std::size_t>(
+      std::find_if(routes.begin(), routes.end(), [&](const auto& r) { return r.name == effect.route; }) - routes.begin());
+  if (index < routes.size() && routes[index].profiles) {
+    return route::resend(state_, *profile, index, now, *compiled_, context, parts_->effects, counters_.routes);
+  }
+  const bool membership = effect.op == Operation::enter || effect.op == Operation::leave;
+  if (membership && index < routes.size() && !routes[index].audience.empty()) {
+    const std::size_t audience = compiled_->audience_slot(routes[index].audience);
+    const bool inside = profile->membership(compiled_->audience_ids[audience]) != nullptr;
+    if (inside != (effect.op == Operation::enter)) return;  // a later record superseded it
+  }
+  if (!context.allows(effect.purpose)) return;
+  Effect& again = parts_->effects.add(slot, *profile);
+  again.op = effect.op;
+  again.purpose = effect.purpose;
+  again.time = effect.time;
+  again.name = effect.name;
+  again.route = effect.route;
+  again.address = effect.op == Operation::message ? view::address_of(*profile, compiled_->channels[slot], *compiled_) : "";
+  again.payload = effect.payload;
+  again.supersede = effect.supersede;
+}
+
+}  // namespace sluice::hub

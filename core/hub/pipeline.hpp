@@ -1,0 +1,92 @@
+// The step: (state, input) -> (state', effects). Calls the stages in order, one input after the other; timers that are due
+// fire before it. No I/O, no clock, no randomness: everything comes with the input, so the same journal gives the same state
+// and the same effects however it is cut into batches. One thread at a time.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/effect.hpp"
+#include "model/input.hpp"
+#include "route/route.hpp"
+#include "state/state.hpp"
+#include "unify/identity.hpp"
+#include "unify/reader.hpp"
+#include "view/compiled.hpp"
+#include "view/context.hpp"
+#include "view/effects.hpp"
+#include "workflow/workflow.hpp"
+
+namespace sluice::hub {
+
+// Raised when the step gives another state or other effects for the same inputs; recorded in each epoch.
+inline constexpr int step_version = 1;
+
+// What the gate before the destinations must know; see deliver/gate.hpp.
+struct GateChange {
+  enum class Kind : std::uint8_t { deny, allow, merge } kind = Kind::deny;
+  ProfileId person = nobody;  // merge: the loser
+  ProfileId winner = nobody;
+  std::string purpose;
+};
+
+// What was done since the process began: for metrics, no part of the state.
+struct StepCounters {
+  std::uint64_t inputs = 0, events = 0, duplicates = 0, refused = 0, timers = 0;
+  std::uint64_t entered = 0, left = 0;
+  route::Tally routes;
+  workflow::Tally workflows;
+};
+
+struct StepOutput {
+  std::vector<Effect> effects;  // in order
+  std::vector<GateChange> gate;
+};
+
+class Pipeline {
+ public:
+  // Gives the compiled configuration of an epoch input's payload; null when it cannot be read: the step stops.
+  using LoadEpoch = std::function<std::shared_ptr<const view::Compiled>(std::string_view payload)>;
+
+  Pipeline(state::State& state, LoadEpoch load_epoch);
+  ~Pipeline();
+
+  // The configuration that holds, without an input: when a checkpoint was loaded.
+  void resume(std::shared_ptr<const view::Compiled> compiled);
+  const view::Compiled* compiled() const { return compiled_.get(); }
+
+  // Steps one input and appends what it causes. Inputs at or below state.seq are a mistake of the caller.
+  void apply(const Input& input, StepOutput& out);
+
+  // The gate as the state has it: once, after recovery.
+  void describe_gate(std::vector<GateChange>& out) const;
+  // Sets every person's timer: once, after recovery.
+  void set_timers();
+  const StepCounters& counters() const { return counters_; }
+
+ private:
+  struct Parts;  // what is made anew with each configuration
+  void fire_timers(TimeUs until, StepOutput& out);
+  void fire(state::Profile& profile, TimeUs due);
+  void epoch(const Input& input);
+  void reevaluate_all(bool windows_are_new, TimeUs now);
+  void event(const Event& event, TimeUs now, StepOutput& out);
+  void settle(state::Profile& profile, const Event* event, bool identifiers_changed, TimeUs now, bool by_time);
+  void set_due(state::Profile& profile, TimeUs now);
+  void tell_gate(const unify::Resolution& who, StepOutput& out);
+  void command(const Input& input);
+  void resend(const Effect& effect, TimeUs now);
+  void refuse(const Error& why);
+
+  state::State& state_;
+  LoadEpoch load_epoch_;
+  std::shared_ptr<const view::Compiled> compiled_;
+  std::unique_ptr<Parts> parts_;
+  StepCounters counters_;
+};
+
+}  // namespace sluice::hub

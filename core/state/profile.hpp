@@ -1,0 +1,135 @@
+// One person, as the hub knows them: everything that the step keeps about somebody, in one row. Names of traits, audiences,
+// purposes, routes and workflows stand as NameId, a hash that is the same in every state; State::name() gives the text.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/hash.hpp"
+#include "base/time.hpp"
+#include "model/effect.hpp"
+#include "state/series.hpp"
+#include "state/value.hpp"
+
+namespace sluice::state {
+
+using NameId = std::uint64_t;
+NameId name_id(std::string_view name);
+
+// Limits of one person; what comes beyond them is not kept, and counted.
+inline constexpr std::size_t traits_max = 2'000;
+inline constexpr std::size_t history_max = 64;     // audience changes remembered, the newest
+inline constexpr std::size_t merges_max = 100;     // people that became this one
+inline constexpr std::size_t runs_max = 100;       // workflow runs under way
+
+struct Identifier {
+  NameId type = 0;
+  std::string value;         // normalised
+  TimeUs first_seen = 0, last_seen = 0;
+  bool trusted = false;      // a server source has said it
+  NameId source = 0;
+};
+
+struct Trait {
+  NameId name = 0;
+  StoredValue value;         // Kind::null: removed at `time`
+  TimeUs time = 0;
+  NameId source = 0;
+  bool trusted = false;
+};
+
+struct ConsentState {
+  NameId purpose = 0;
+  bool granted = false;
+  TimeUs time = 0;
+  NameId source = 0;
+};
+
+struct Membership {
+  NameId audience = 0;
+  TimeUs entered = 0;
+  std::uint64_t cause = 0;   // seq of the input
+};
+
+struct AudienceChange {
+  NameId audience = 0;
+  bool entered = false;
+  TimeUs time = 0;
+  std::uint64_t cause = 0;   // seq of the input; by_time: the window closed, no event did it
+  bool by_time = false;
+};
+
+struct Run {                 // of a workflow
+  NameId workflow = 0;
+  NameId step = 0;           // hash of the id of the step that it waits before
+  TimeUs wake = 0;
+  TimeUs started = 0;
+  std::uint64_t cause = 0;
+  std::string event;         // JSON of the event that triggered it, where its texts read it
+};
+
+struct Started {             // when a workflow last began for this person
+  NameId workflow = 0;
+  TimeUs time = 0;
+};
+
+struct RouteField {
+  NameId name = 0;
+  std::uint64_t value = 0;   // hash of the JSON that was last sent
+};
+
+struct RouteMark {           // what a profile route has last sent
+  NameId route = 0;
+  std::uint64_t identity = 0;   // hash of the identifiers sent with it
+  bool inside = false;          // the condition held
+  bool silent = false;          // never sent: a new route sends nothing of the past
+  std::vector<RouteField> fields;
+};
+
+struct MergeCause {
+  ProfileId loser = nobody;
+  NameId type = 0;           // the identifier that joined them: its type; its value is an identifier of this profile
+  std::uint64_t cause = 0;   // seq of the input
+  TimeUs time = 0;
+};
+
+struct Profile {
+  ProfileId id = nobody;
+  std::uint64_t created = 0; // seq of the input that made it: the older permanent id has the smaller one
+  std::uint32_t created_ordinal = 0;
+  TimeUs first_seen = 0, last_seen = 0;
+  bool third_party = false;  // made by a source with anonymous: true; never joined to a known person
+  bool partial = false;      // windows began after the person did: the configuration asked for them later
+  std::string timezone, locale;
+  std::vector<Identifier> identifiers;
+  std::vector<Trait> traits;
+  std::vector<ConsentState> consents;
+  std::vector<Series> series;
+  std::vector<Membership> memberships;
+  std::vector<AudienceChange> history;
+  std::vector<Run> runs;
+  std::vector<Started> started;
+  std::vector<RouteMark> marks;
+  std::vector<MergeCause> merges;
+
+  const Trait* trait(NameId name) const;
+  Trait* trait(NameId name);
+  const ConsentState* consent(NameId purpose) const;
+  const Membership* membership(NameId audience) const;
+  Series* find_series(std::uint64_t key);
+  const Series* find_series(std::uint64_t key) const;
+  bool has_identifier(NameId type, std::string_view value) const;
+  RouteMark* mark(NameId route);
+
+  void encode(std::string& out) const;
+  static bool decode(std::string_view bytes, Profile& out);
+
+  // Kept by State; not part of the row.
+  TimeUs due = never;               // the earliest timer that is set
+  Hash128 row_hash;                 // of the row as the state's hash counts it
+  std::uint32_t changed_in = 0;     // checkpoint generation of the last change
+  std::uint32_t written_in = 0;     // checkpoint generation that has the row
+};
+
+}  // namespace sluice::state

@@ -1,0 +1,125 @@
+#include "unify/facts.hpp"
+
+#include <algorithm>
+
+namespace sluice::unify {
+
+using state::StoredValue;
+
+namespace {
+
+StoredValue to_stored(const expr::Value& value) {
+  using Kind = expr::Value::Kind;
+  switch (value.kind()) {
+    case Kind::unknown: return {};
+    case Kind::null: return StoredValue::null();
+    case Kind::boolean: return StoredValue::boolean(value.as_boolean());
+    case Kind::integer:
+    case Kind::unsigned_integer:
+    case Kind::number: return StoredValue::number(value.to_double());
+    case Kind::string: return StoredValue::string(value.as_text());
+    default: {
+      std::string json;
+      value.append_json(json);
+      // A timestamp or duration prints as a JSON string: kept as the text that it is.
+      if (json.size() >= 2 && json.front() == '"') return StoredValue::string(std::string_view(json).substr(1, json.size() - 2));
+      return StoredValue::json_text(json);
+    }
+  }
+}
+
+void changed_trait(state::NameId name, const view::Compiled& compiled, view::Readers& readers) {
+  if (const auto at = compiled.by_trait.find(name); at != compiled.by_trait.end()) readers.add(at->second);
+  readers.add(compiled.any_trait);
+}
+
+// Only the tracking API and page context say where people live and what they speak.
+void apply_locale(state::Profile& profile, const Event& event) {
+  if (!event.context) return;
+  const std::string_view timezone = event.context["timezone"].string_or("");
+  const std::string_view locale = event.context["locale"].string_or("");
+  constexpr std::size_t bytes_max = 64;
+  if (!timezone.empty() && timezone.size() <= bytes_max) profile.timezone = timezone;
+  if (!locale.empty() && locale.size() <= bytes_max) profile.locale = locale;
+}
+
+}  // namespace
+
+void apply_traits(state::State& state, state::Profile& profile, const Event& event, const view::Compiled& compiled,
+                  view::Readers& readers) {
+  apply_locale(profile, event);
+  if (!event.traits) return;
+  event.traits.members([&](std::string_view name, Json json) {
+    if (name.empty() || name.size() > name_bytes_max) return;
+    const state::NameId id = state::name_id(name);
+    if (compiled.computed_names.contains(id)) return;
+    state::Trait* trait = profile.trait(id);
+    if (trait == nullptr) {
+      if (profile.traits.size() >= state::traits_max) return;
+      profile.traits.push_back({state.intern(name), StoredValue::of(json), event.time, state.intern(event.source), event.trusted});
+      changed_trait(id, compiled, readers);
+      return;
+    }
+    if (trait->time > event.time || (trait->trusted && !event.trusted)) return;
+    StoredValue value = StoredValue::of(json);
+    const bool same = trait->value == value;
+    trait->value = std::move(value);
+    trait->time = event.time;
+    trait->source = state.intern(event.source);
+    trait->trusted = event.trusted;
+    if (!same) changed_trait(id, compiled, readers);
+  });
+}
+
+std::vector<ConsentChange> apply_consent(state::State& state, state::Profile& profile, const Event& event,
+                                         const view::Compiled& compiled, view::Readers& readers) {
+  std::vector<ConsentChange> changes;
+  for (const ConsentClaim& claim : event.consent) {
+    const auto& purposes = compiled.config->consent.purposes;
+    const auto purpose = std::find_if(purposes.begin(), purposes.end(), [&](const auto& p) { return p.name == claim.purpose; });
+    if (purpose == purposes.end()) continue;
+    const auto slot = static_cast<std::size_t>(purpose - purposes.begin());
+    const state::NameId id = compiled.purposes[slot].id;
+    const auto at = std::find_if(profile.consents.begin(), profile.consents.end(), [&](const auto& c) { return c.purpose == id; });
+    const state::ConsentState said{state.intern(purpose->name), claim.granted, event.time, state.intern(event.source)};
+    if (at == profile.consents.end()) {
+      profile.consents.push_back(said);
+    } else if (at->time > event.time || (at->time == event.time && claim.granted)) {
+      continue;
+    } else if (at->granted == claim.granted) {
+      *at = said;
+      continue;
+    } else {
+      *at = said;
+    }
+    changes.push_back({purpose->name, claim.granted});
+    readers.add(compiled.by_purpose[slot]);
+  }
+  return changes;
+}
+
+void apply_counts(state::Profile& profile, const Event& event, const view::Compiled& compiled, view::PersonContext& context,
+                  std::uint64_t seq, TimeUs now, view::Readers& readers) {
+  if (event.kind != EventKind::track && event.kind != EventKind::page && event.kind != EventKind::screen) return;
+  thread_local std::string name;
+  name.assign(event.name);
+  const auto slots = compiled.series_by_event.find(name);
+  if (slots == compiled.series_by_event.end()) return;
+  for (const std::size_t slot : slots->second) {
+    const view::SeriesPlan& plan = compiled.series[slot];
+    if (plan.since != no_time && event.time < plan.since) continue;
+    if (plan.where && !context.holds(plan.where)) continue;
+    StoredValue value;
+    if (plan.value) value = to_stored(context.evaluate(*plan.value));
+    state::Series* series = profile.find_series(plan.key);
+    if (series == nullptr) {
+      profile.series.emplace_back();
+      series = &profile.series.back();
+      series->key = plan.key;
+    }
+    series->add(event.time, seq, std::move(value), plan.needs, now);
+    readers.add(compiled.by_series[slot]);
+  }
+}
+
+}  // namespace sluice::unify

@@ -1,0 +1,243 @@
+#include "unify/identity.hpp"
+
+#include <algorithm>
+
+#include <re2/re2.h>
+
+#include "base/normalize.hpp"
+
+namespace sluice::unify {
+
+using state::Identifier;
+using state::Profile;
+using state::State;
+
+struct Identity::Blocked {  // by rule
+  std::vector<std::vector<std::unique_ptr<re2::RE2>>> patterns;
+};
+
+Identity::Identity(const view::Compiled& compiled) : compiled_(compiled), blocked_(std::make_unique<Blocked>()) {
+  for (const auto& rule : compiled.config->identity) {
+    auto& patterns = blocked_->patterns.emplace_back();
+    for (const std::string& pattern : rule.never_patterns) patterns.push_back(std::make_unique<re2::RE2>(pattern));
+  }
+}
+
+Identity::~Identity() = default;
+
+bool Identity::never(std::size_t rule, const std::string& value) const {
+  const auto& exact = compiled_.config->identity[rule].never;
+  if (std::find(exact.begin(), exact.end(), value) != exact.end()) return true;
+  const auto& patterns = blocked_->patterns[rule];
+  return std::any_of(patterns.begin(), patterns.end(),
+                     [&](const auto& pattern) { return re2::RE2::PartialMatch(value, *pattern); });
+}
+
+std::vector<Claim> Identity::claims(const Event& event, std::string_view country) const {
+  std::vector<Claim> claims;
+  const auto& rules = compiled_.config->identity;
+  for (std::size_t rule = 0; rule < rules.size(); ++rule) {
+    for (const ExternalId& id : event.ids) {
+      if (id.type != rules[rule].id) continue;
+      std::optional<std::string> value;
+      switch (rules[rule].normalize) {
+        case config::Normalize::none: value = std::string(id.value); break;
+        case config::Normalize::email: value = normalize_email(id.value); break;
+        case config::Normalize::phone: value = normalize_phone(id.value, country, rules[rule].only); break;
+      }
+      if (value && !never(rule, *value)) claims.push_back({rule, std::move(*value)});
+    }
+  }
+  return claims;
+}
+
+bool Identity::is_known(const Profile& profile) const {
+  for (const Identifier& identifier : profile.identifiers) {
+    for (std::size_t rule = 0; rule < compiled_.identity_ids.size(); ++rule) {
+      if (compiled_.identity_ids[rule] == identifier.type && compiled_.known_identifier[rule]) return true;
+    }
+  }
+  return false;
+}
+
+std::vector<Profile*> Identity::candidates(State& state, const std::vector<Claim>& claims) const {
+  std::vector<Profile*> people;
+  for (const Claim& claim : claims) {
+    Profile* profile = state.find_by(compiled_.identity_ids[claim.rule], claim.value);
+    if (profile != nullptr && std::find(people.begin(), people.end(), profile) == people.end()) people.push_back(profile);
+  }
+  return people;
+}
+
+bool Identity::fits(const std::vector<Profile*>& people, const std::vector<Claim>& claims, const Event& event) const {
+  const auto& rules = compiled_.config->identity;
+  for (std::size_t rule = 0; rule < rules.size(); ++rule) {
+    const state::NameId type = compiled_.identity_ids[rule];
+    std::size_t count = 0;
+    for (const Profile* p : people) {
+      count += static_cast<std::size_t>(
+          std::count_if(p->identifiers.begin(), p->identifiers.end(), [&](const Identifier& i) { return i.type == type; }));
+    }
+    for (const Claim& claim : claims) {
+      const auto held = [&](const Profile* p) { return p->has_identifier(type, claim.value); };
+      if (claim.rule == rule && std::none_of(people.begin(), people.end(), held)) ++count;
+    }
+    if (count > rules[rule].at_most) return false;
+  }
+  if (people.size() < 2) return true;
+  const auto known = std::count_if(people.begin(), people.end(), [&](const Profile* p) { return is_known(*p); });
+  if (!event.trusted && known > 1) return false;
+  const auto third = [&](const Profile* p) { return p->third_party; };
+  if (known > 0 && std::any_of(people.begin(), people.end(), third)) return false;
+  std::size_t merges = 0;
+  for (const Profile* p : people) merges += p->merges.size() + 1;
+  return merges <= state::merges_max;
+}
+
+void Identity::add_identifiers(State& state, Profile& profile, const std::vector<Claim>& claims, const Event& event, TimeUs now,
+                               Resolution& out) const {
+  for (const Claim& claim : claims) {
+    const state::NameId type = compiled_.identity_ids[claim.rule];
+    const auto at = std::find_if(profile.identifiers.begin(), profile.identifiers.end(),
+                                 [&](const Identifier& i) { return i.type == type && i.value == claim.value; });
+    if (at != profile.identifiers.end()) {
+      at->last_seen = std::max(at->last_seen, now);
+      at->trusted = at->trusted || event.trusted;
+      continue;
+    }
+    state.intern(compiled_.config->identity[claim.rule].id);
+    profile.identifiers.push_back({type, claim.value, now, now, event.trusted, state.intern(event.source)});
+    state.index(profile, profile.identifiers.back());
+    out.identifiers_changed = true;
+  }
+}
+
+Resolution Identity::resolve(State& state, const Event& event, std::vector<Claim> claims, std::uint64_t seq, TimeUs now) const {
+  Resolution out;
+  std::vector<Profile*> people;
+  for (;; claims.pop_back(), ++out.demoted) {  // claims stand by trust: the last is the weakest
+    if (claims.empty()) return out;
+    people = candidates(state, claims);
+    const bool known = std::any_of(people.begin(), people.end(), [&](const Profile* p) { return is_known(*p); });
+    if (event.third_party_anonymous && known) continue;
+    if (fits(people, claims, event)) break;
+  }
+  state.totals.demoted += out.demoted;
+  if (people.empty()) {
+    out.profile = &state.create(seq, 0, now);
+    out.profile->third_party = event.third_party_anonymous;
+    out.created = true;
+  } else {
+    // The oldest permanent id survives.
+    std::sort(people.begin(), people.end(), [](const Profile* a, const Profile* b) {
+      return a->created != b->created ? a->created < b->created : a->created_ordinal < b->created_ordinal;
+    });
+    out.profile = people.front();
+    state.touch(*out.profile);
+    for (std::size_t i = 1; i < people.size(); ++i) {
+      Profile& loser = *people[i];
+      state::MergeCause cause{loser.id, 0, seq, now};
+      for (const Claim& claim : claims) {
+        if (loser.has_identifier(compiled_.identity_ids[claim.rule], claim.value)) {
+          cause.type = compiled_.identity_ids[claim.rule];
+          break;
+        }
+      }
+      for (const state::Membership& m : loser.memberships) {  // two members become one
+        if (out.profile->membership(m.audience) != nullptr) state.count_member(m.audience, -1);
+      }
+      merge_profiles(*out.profile, loser, compiled_, now);
+      out.profile->merges.push_back(cause);
+      out.merged.push_back({loser});
+      state.absorb(*out.profile, loser);
+      out.identifiers_changed = true;
+    }
+  }
+  add_identifiers(state, *out.profile, claims, event, now, out);
+  return out;
+}
+
+namespace {
+
+template <typename T, typename F>
+T* find_in(std::vector<T>& items, const F& matches) {
+  const auto at = std::find_if(items.begin(), items.end(), matches);
+  return at == items.end() ? nullptr : &*at;
+}
+
+void merge_facts(Profile& winner, const Profile& loser) {
+  for (const state::Trait& theirs : loser.traits) {
+    state::Trait* ours = winner.trait(theirs.name);
+    if (ours == nullptr) {
+      if (winner.traits.size() < state::traits_max) winner.traits.push_back(theirs);
+    } else if (theirs.trusted != ours->trusted ? theirs.trusted : theirs.time > ours->time) {
+      *ours = theirs;
+    }
+  }
+  for (const state::ConsentState& theirs : loser.consents) {
+    auto* ours = find_in(winner.consents, [&](const auto& c) { return c.purpose == theirs.purpose; });
+    if (ours == nullptr) {
+      winner.consents.push_back(theirs);
+    } else if (theirs.time != ours->time ? theirs.time > ours->time : !theirs.granted) {
+      *ours = theirs;
+    }
+  }
+}
+
+void merge_work(Profile& winner, const Profile& loser) {
+  for (const state::Run& run : loser.runs) {
+    auto* ours = find_in(winner.runs, [&](const auto& r) { return r.workflow == run.workflow; });
+    if (ours == nullptr) {
+      winner.runs.push_back(run);
+    } else if (run.started < ours->started) {  // one person is in a workflow once: the run that began first goes on
+      *ours = run;
+    }
+  }
+  for (const state::Started& s : loser.started) {
+    auto* ours = find_in(winner.started, [&](const auto& o) { return o.workflow == s.workflow; });
+    if (ours == nullptr) {
+      winner.started.push_back(s);
+    } else {
+      ours->time = std::max(ours->time, s.time);
+    }
+  }
+}
+
+}  // namespace
+
+void merge_profiles(Profile& winner, const Profile& loser, const view::Compiled& compiled, TimeUs now) {
+  winner.first_seen = std::min(winner.first_seen, loser.first_seen);
+  winner.last_seen = std::max(winner.last_seen, loser.last_seen);
+  winner.partial = winner.partial || loser.partial;
+  if (winner.timezone.empty()) winner.timezone = loser.timezone;
+  if (winner.locale.empty()) winner.locale = loser.locale;
+  winner.identifiers.insert(winner.identifiers.end(), loser.identifiers.begin(), loser.identifiers.end());
+  merge_facts(winner, loser);
+  for (const state::Series& theirs : loser.series) {
+    const auto plan = std::find_if(compiled.series.begin(), compiled.series.end(),
+                                   [&](const view::SeriesPlan& s) { return s.key == theirs.key; });
+    state::Series* ours = winner.find_series(theirs.key);
+    if (ours == nullptr) {
+      winner.series.push_back(theirs);
+    } else if (plan != compiled.series.end()) {
+      ours->merge(theirs, plan->needs, now);
+    }
+  }
+  for (const state::Membership& m : loser.memberships) {
+    auto* ours = find_in(winner.memberships, [&](const auto& o) { return o.audience == m.audience; });
+    if (ours == nullptr) {
+      winner.memberships.push_back(m);
+    } else if (m.entered < ours->entered) {
+      *ours = m;
+    }
+  }
+  winner.history.insert(winner.history.end(), loser.history.begin(), loser.history.end());
+  std::stable_sort(winner.history.begin(), winner.history.end(), [](const auto& a, const auto& b) { return a.time < b.time; });
+  if (winner.history.size() > state::history_max) {
+    winner.history.erase(winner.history.begin(), winner.history.end() - static_cast<std::ptrdiff_t>(state::history_max));
+  }
+  merge_work(winner, loser);
+  winner.merges.insert(winner.merges.end(), loser.merges.begin(), loser.merges.end());
+}
+
+}  // namespace sluice::unify

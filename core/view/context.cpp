@@ -1,0 +1,227 @@
+#include "view/context.hpp"
+
+#include <algorithm>
+
+namespace sluice::view {
+
+using expr::Aggregation;
+using expr::Value;
+using state::Series;
+using state::StoredValue;
+
+void PersonContext::at(const state::Profile* profile, TimeUs now, const Event* event) {
+  profile_ = profile;
+  now_ = now;
+  event_ = event;
+  arena_.reset();
+  texts_.clear();
+  parsers_used_ = 0;
+}
+
+std::string_view PersonContext::keep(std::string text) { return texts_.emplace_back(std::move(text)); }
+
+Json PersonContext::parse(std::string_view text) {
+  if (parsers_used_ == parsers_.size()) parsers_.emplace_back();
+  return parsers_[parsers_used_++].parse(text);
+}
+
+Value PersonContext::stored(const StoredValue& value) {
+  switch (value.kind()) {
+    case StoredValue::Kind::none:
+    case StoredValue::Kind::null: return Value::unknown("missing");
+    case StoredValue::Kind::boolean: return Value::boolean(value.as_boolean());
+    case StoredValue::Kind::number: return Value::number(value.as_number());
+    case StoredValue::Kind::string: return Value::string(value.as_text());
+    case StoredValue::Kind::json: return Value::json(parse(value.as_text()));
+  }
+  return Value::unknown("missing");
+}
+
+Value PersonContext::trait(const expr::Symbol& name) {
+  const TraitPlan& plan = compiled_.traits[name.slot];
+  if (plan.computed != SIZE_MAX) return computed(plan.computed);
+  if (profile_ == nullptr) return Value::unknown("missing");
+  const state::Trait* trait = profile_->trait(plan.id);
+  return trait == nullptr ? Value::unknown("missing") : stored(trait->value);
+}
+
+Value PersonContext::computed(std::size_t index) {
+  constexpr int depth_max = 16;  // `check` refuses circles; this holds even if it did not
+  if (depth_ >= depth_max) return Value::unknown("computed traits nested too deep");
+  ++depth_;
+  const Value value = compiled_.config->computed[index].program->evaluate(*this, arena_);
+  --depth_;
+  return value;
+}
+
+Value PersonContext::audience(const expr::Symbol& name) {
+  return Value::boolean(profile_ != nullptr && profile_->membership(compiled_.audience_ids[name.slot]) != nullptr);
+}
+
+bool PersonContext::allows(std::size_t purpose) const {
+  const PurposePlan& plan = compiled_.purposes[purpose];
+  const state::ConsentState* said = profile_ == nullptr ? nullptr : profile_->consent(plan.id);
+  if (said != nullptr) return said->granted;
+  return !plan.needs_grant || compiled_.config->consent.unknown_allowed;
+}
+
+bool PersonContext::allows(std::string_view purpose) const {
+  if (!compiled_.config->consent.present || purpose == "internal" || purpose.empty()) return true;
+  const auto& all = compiled_.config->consent.purposes;
+  for (std::size_t slot = 0; slot < all.size(); ++slot) {
+    if (all[slot].name == purpose) return allows(slot);
+  }
+  return false;
+}
+
+Value PersonContext::consent(const expr::Symbol& purpose) { return Value::boolean(allows(std::size_t{purpose.slot})); }
+
+Value PersonContext::profile_field(std::string_view name) {
+  if (profile_ == nullptr) return Value::unknown("nobody");
+  if (name == "id") return Value::string(keep(format_profile_id(profile_->id)));
+  if (name == "first_seen") return Value::timestamp(profile_->first_seen);
+  if (name == "last_seen") return Value::timestamp(profile_->last_seen);
+  if (name == "timezone") {
+    return Value::string(profile_->timezone.empty() ? std::string_view(compiled_.config->hub.timezone) : profile_->timezone);
+  }
+  if (name == "locale" && !profile_->locale.empty()) return Value::string(profile_->locale);
+  return Value::unknown("missing");
+}
+
+Value PersonContext::event_field(std::string_view name) {
+  if (event_ == nullptr) return Value::unknown("no event here");
+  const auto text = [](std::string_view t) { return t.empty() ? Value::unknown("missing") : Value::string(t); };
+  if (name == "properties") return Value::json(event_->properties);
+  if (name == "name") return text(event_->name);
+  if (name == "type") return Value::string(name_of(event_->kind));
+  if (name == "time") return Value::timestamp(event_->time);
+  if (name == "traits") return Value::json(event_->traits);
+  if (name == "context") return Value::json(event_->context);
+  if (name == "source") return Value::string(event_->source);
+  if (name == "message_id") return text(event_->message_id);
+  for (const ExternalId& id : event_->ids) {
+    if (id.type == name) return text(id.value);
+  }
+  return Value::json(event_->root[name]);
+}
+
+Value PersonContext::aggregate(std::uint32_t slot) {
+  const AggregatePlan& plan = compiled_.aggregates[slot];
+  const Series* series = profile_ == nullptr ? nullptr : profile_->find_series(compiled_.series[plan.series].key);
+  static const Series nothing;
+  if (series == nullptr) series = &nothing;
+  return plan.within > 0 ? windowed(plan, *series) : all_time(plan, *series);
+}
+
+Value PersonContext::distinct(std::vector<state::Distinct> values, const AggregatePlan& plan) {
+  if (plan.op == Aggregation::top) {
+    std::stable_sort(values.begin(), values.end(), [](const auto& a, const auto& b) { return a.count > b.count; });
+    if (values.size() > plan.top) values.resize(plan.top);
+  }
+  std::string json = "[";
+  for (const state::Distinct& d : values) {
+    if (json.size() > 1) json += ',';
+    d.value.append_json(json);
+  }
+  json += ']';
+  return Value::json(parse(json));
+}
+
+Value PersonContext::all_time(const AggregatePlan& plan, const Series& series) {
+  switch (plan.op) {
+    case Aggregation::count: return Value::integer(static_cast<std::int64_t>(series.count()));
+    case Aggregation::exists: return Value::boolean(series.count() > 0);
+    case Aggregation::sum: return Value::number(series.total().to_double());
+    case Aggregation::avg:
+      if (series.numbers() == 0) return Value::unknown("no events");
+      return Value::number(series.total().to_double() / static_cast<double>(series.numbers()));
+    case Aggregation::min: return stored(series.smallest());
+    case Aggregation::max: return stored(series.largest());
+    case Aggregation::first: return stored(series.first().value);
+    case Aggregation::last: return stored(series.last().value);
+    case Aggregation::unique:
+    case Aggregation::top: return distinct(series.distinct(), plan);
+  }
+  return Value::unknown("no such aggregation");
+}
+
+namespace {
+
+bool has_value(const state::SeriesEntry& entry) {
+  return !entry.value.is_none() && entry.value.kind() != StoredValue::Kind::null;
+}
+
+std::vector<state::Distinct> distinct_of(const Series& series, std::size_t first, std::size_t last) {
+  std::vector<state::Distinct> values;
+  for (std::size_t i = first; i < last; ++i) {
+    const state::SeriesEntry& entry = series.entries()[i];
+    if (!has_value(entry)) continue;
+    const auto same = [&](const state::Distinct& d) { return d.value == entry.value; };
+    const auto found = std::find_if(values.begin(), values.end(), same);
+    if (found != values.end()) {
+      ++found->count;
+    } else {
+      values.push_back({entry.value, 1});
+    }
+  }
+  return values;
+}
+
+}  // namespace
+
+Value PersonContext::windowed(const AggregatePlan& plan, const Series& series) {
+  const auto [first, last] = series.window(now_, plan.within);
+  const auto& entries = series.entries();
+  switch (plan.op) {
+    case Aggregation::count: return Value::integer(static_cast<std::int64_t>(last - first));
+    case Aggregation::exists: return Value::boolean(last > first);
+    case Aggregation::sum: return Value::number(series.sum(first, last).to_double());
+    case Aggregation::avg: {
+      std::size_t numbers = 0;
+      for (std::size_t i = first; i < last; ++i) {
+        if (entries[i].value.kind() == StoredValue::Kind::number) ++numbers;
+      }
+      if (numbers == 0) return Value::unknown("no events");
+      return Value::number(series.sum(first, last).to_double() / static_cast<double>(numbers));
+    }
+    case Aggregation::min:
+    case Aggregation::max: {
+      const StoredValue* best = nullptr;
+      for (std::size_t i = first; i < last; ++i) {
+        if (!has_value(entries[i]) || entries[i].value.kind() == StoredValue::Kind::json) continue;
+        const StoredValue& value = entries[i].value;
+        if (best == nullptr || (plan.op == Aggregation::min ? value < *best : *best < value)) best = &value;
+      }
+      return best == nullptr ? Value::unknown("no events") : stored(*best);
+    }
+    case Aggregation::first:
+      for (std::size_t i = first; i < last; ++i) {
+        if (has_value(entries[i])) return stored(entries[i].value);
+      }
+      return Value::unknown("no events");
+    case Aggregation::last:
+      for (std::size_t i = last; i > first; --i) {
+        if (has_value(entries[i - 1])) return stored(entries[i - 1].value);
+      }
+      return Value::unknown("no events");
+    case Aggregation::unique:
+    case Aggregation::top: return distinct(distinct_of(series, first, last), plan);
+  }
+  return Value::unknown("no such aggregation");
+}
+
+TimeUs PersonContext::next_change() {
+  TimeUs next = never;
+  if (profile_ == nullptr) return next;
+  for (const std::size_t slot : compiled_.watched) {
+    const AggregatePlan& plan = compiled_.aggregates[slot];
+    const Series* series = profile_->find_series(compiled_.series[plan.series].key);
+    if (series == nullptr || series->entries().empty()) continue;
+    next = std::min(next, plan.op == Aggregation::exists ? series->next_existence_change(now_, plan.within)
+                                                         : series->next_change(now_, plan.within));
+  }
+  for (const expr::ProgramPtr& program : compiled_.now_programs) next = std::min(next, program->next_change(*this, arena_));
+  return next;
+}
+
+}  // namespace sluice::view

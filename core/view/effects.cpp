@@ -1,0 +1,58 @@
+#include "view/effects.hpp"
+
+#include <algorithm>
+
+namespace sluice::view {
+
+Effect& EffectList::add(std::size_t destination, const state::Profile& profile) {
+  if (person_ != profile.id) {
+    identifiers_ = identifiers_json(profile, compiled_);
+    person_ = profile.id;
+  }
+  Effect& effect = effects_.emplace_back();
+  effect.key = {seq_, ordinal_++};
+  effect.destination = compiled_.config->destinations[destination].name;
+  effect.person = profile.id;
+  effect.identifiers = identifiers_;
+  return effect;
+}
+
+std::string identifiers_json(const state::Profile& profile, const Compiled& compiled) {
+  std::string out = "{";
+  for (std::size_t rule = 0; rule < compiled.identity_ids.size(); ++rule) {
+    std::vector<const state::Identifier*> values;
+    for (const state::Identifier& identifier : profile.identifiers) {
+      if (identifier.type == compiled.identity_ids[rule]) values.push_back(&identifier);
+    }
+    if (values.empty()) continue;
+    std::stable_sort(values.begin(), values.end(), [](const auto* a, const auto* b) { return a->last_seen > b->last_seen; });
+    if (out.size() > 1) out += ',';
+    append_json_string(out, compiled.config->identity[rule].id);
+    out += ":[";
+    for (const state::Identifier* identifier : values) {
+      if (identifier != values.front()) out += ',';
+      append_json_string(out, identifier->value);
+    }
+    out += ']';
+  }
+  out += '}';
+  return out;
+}
+
+std::string address_of(const state::Profile& profile, std::string_view channel, const Compiled& compiled) {
+  const config::Normalize wanted = channel == "email" ? config::Normalize::email : config::Normalize::phone;
+  if (channel != "email" && channel != "sms") return {};
+  const state::Identifier* best = nullptr;
+  for (std::size_t rule = 0; rule < compiled.identity_ids.size(); ++rule) {
+    if (compiled.config->identity[rule].normalize != wanted) continue;
+    for (const state::Identifier& identifier : profile.identifiers) {
+      if (identifier.type != compiled.identity_ids[rule]) continue;
+      const bool better = best == nullptr || (identifier.trusted != best->trusted ? identifier.trusted
+                                                                                  : identifier.last_seen > best->last_seen);
+      if (better) best = &identifier;
+    }
+  }
+  return best == nullptr ? std::string{} : best->value;
+}
+
+}  // namespace sluice::view
