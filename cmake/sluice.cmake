@@ -124,6 +124,7 @@ endfunction()
 # plugins/NAME/*_test.cpp become the test plugin_NAME (SLUICE_PLUGINS names the folder of the built plugins, SLUICE_VENDORS
 # that of the vendors' stand-ins).
 function(sluice_plugins)
+  add_custom_target(plugins)  # all of them
   file(GLOB folders CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/plugins/*)
   foreach(folder ${folders})
     get_filename_component(name ${folder} NAME)
@@ -135,6 +136,7 @@ function(sluice_plugins)
     set(libraries "")
     include(${folder}/libraries.cmake OPTIONAL)
     add_library(plugin_${name} MODULE ${sources})
+    add_dependencies(plugins plugin_${name})
     set_target_properties(plugin_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
       LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/plugins)
     target_compile_options(plugin_${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)
