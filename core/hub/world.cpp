@@ -1,6 +1,7 @@
 #include "hub/world.hpp"
 
 #include "hub/epoch.hpp"
+#include "journal/head.hpp"
 
 namespace sluice::hub {
 
@@ -70,7 +71,7 @@ Status World::step(const Input& input, StepOutput& out) {
 }
 
 Result<std::unique_ptr<World>> read_world(FileSystem& files, const std::string& data) {
-  const JournalReport journal = SLUICE_TRY(verify_identity(files, data));
+  const JournalHead journal = SLUICE_TRY(read_journal_head(files, data));
   auto world = std::make_unique<World>(journal.identity.hash_seed);
   auto checkpoints = SLUICE_TRY(Checkpoints::open(files, checkpoint_folder(data), journal.identity.id,
                                                   journal.identity.generation, Checkpoints::Access::read_only));
@@ -90,7 +91,7 @@ Result<std::unique_ptr<World>> read_world(FileSystem& files, const std::string& 
 
 Result<StoreReport> verify_store(FileSystem& files, const std::string& data) {
   StoreReport report;
-  const JournalReport journal = SLUICE_TRY(verify_identity(files, data));
+  const JournalHead journal = SLUICE_TRY(read_journal_head(files, data));
   auto checkpoints = SLUICE_TRY(Checkpoints::open(files, checkpoint_folder(data), journal.identity.id,
                                                   journal.identity.generation, Checkpoints::Access::read_only));
   World newest(journal.identity.hash_seed);

@@ -75,7 +75,7 @@ Host::Host(HostServices& services, std::map<std::string, std::string> secrets, H
 }
 
 sluice_status Host::send(const sluice_request& request, sluice_http_sink sink, void* arg) const {
-  const Result<HttpRequest> ready = resolve(policy_, request_of(request, 0));
+  const Result<HttpRequest> ready = resolve(policy_, request_of(request, 0), services_.now_us());
   if (!ready) {
     services_.log(SLUICE_ERROR, ready.error().detail);
     return SLUICE_INVALID;

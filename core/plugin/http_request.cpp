@@ -5,6 +5,7 @@
 #include "base/hash.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "plugin/standard_webhooks.hpp"
 
 namespace sluice::plugin {
 namespace {
@@ -126,7 +127,7 @@ bool breaks_header(const Header& header) {
          header.value.find_first_of(controls) != std::string::npos;
 }
 
-void add_auth(const Auth& auth, HttpRequest& out) {
+void add_auth(const Auth& auth, TimeUs now, HttpRequest& out) {
   if (auth.kind == AuthKind::header) {
     out.headers.push_back({auth.name, auth.value});
   } else if (auth.kind == AuthKind::basic) {
@@ -134,6 +135,8 @@ void add_auth(const Auth& auth, HttpRequest& out) {
   } else if (auth.kind == AuthKind::query) {
     out.url += out.url.find('?') == std::string::npos ? '?' : '&';
     out.url += percent_encode(auth.name) + '=' + percent_encode(auth.value);
+  } else if (auth.kind == AuthKind::standard_webhooks) {
+    sign_standard_webhook(auth.value, now, out);
   }
 }
 
@@ -150,10 +153,13 @@ Result<HttpPolicy> make_http_policy(const ManifestInfo& info, std::string_view c
                  .allow_hosts = std::move(allow_hosts),
                  .auth = info.auth,
                  .timeout = info.timeout};
+  if (out.auth.kind == AuthKind::standard_webhooks && secrets.empty()) out.auth = {};  // unsigned
   for (std::string* text : {&out.auth.value, &out.auth.user, &out.auth.password}) {
     *text = SLUICE_TRY(expand(*text, config, secrets));
   }
-  if (breaks_header({"x", out.auth.value})) {
+  if (out.auth.kind == AuthKind::standard_webhooks) {
+    out.auth.value = SLUICE_TRY(webhook_secret(out.auth.value));
+  } else if (breaks_header({"x", out.auth.value})) {
     return Error{Code::misconfigured, "a secret holds a line break, which no header can carry"};
   }
   while (out.base_url.ends_with('/')) out.base_url.pop_back();
@@ -163,7 +169,7 @@ Result<HttpPolicy> make_http_policy(const ManifestInfo& info, std::string_view c
   return out;
 }
 
-Result<HttpRequest> resolve(const HttpPolicy& policy, const Request& request) {
+Result<HttpRequest> resolve(const HttpPolicy& policy, const Request& request, TimeUs now) {
   const auto refuse = [](const char* why) { return Error{Code::rejected, std::string("request: ") + why}; };
   HttpRequest out{.method = request.method,
                   .url = request.url,
@@ -189,7 +195,7 @@ Result<HttpRequest> resolve(const HttpPolicy& policy, const Request& request) {
   if (broken || out.method.empty() || out.method.find_first_of(" \r\n") != std::string::npos) {
     return refuse("its method or a header cannot be sent");
   }
-  if (!request.no_auth) add_auth(policy.auth, out);
+  if (!request.no_auth) add_auth(policy.auth, now, out);
   return out;
 }
 

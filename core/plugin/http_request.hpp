@@ -43,7 +43,8 @@ Result<HttpPolicy> make_http_policy(const ManifestInfo& info, std::string_view c
                                     const std::map<std::string, std::string>& secrets,
                                     std::vector<std::string> allow_hosts);
 
+// `now` is the wall clock of this attempt, which signatures carry: resolve anew before each sending.
 // rejected: the URL is none of http(s), or its host is not one of the policy's.
-Result<HttpRequest> resolve(const HttpPolicy& policy, const Request& request);
+Result<HttpRequest> resolve(const HttpPolicy& policy, const Request& request, TimeUs now);
 
 }  // namespace sluice::plugin

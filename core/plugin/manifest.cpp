@@ -114,8 +114,11 @@ Result<Auth> auth_of(Json auth) {
     if (out.name.empty() || out.value.empty()) return bad("'auth' of this type needs 'name' and 'value'");
   } else if (type == "basic") {
     out.kind = AuthKind::basic;
+  } else if (type == "standard_webhooks") {
+    out.kind = AuthKind::standard_webhooks;
+    if (out.value.empty()) return bad("'auth' of this type needs 'value': \"{secret.NAME}\"");
   } else {
-    return bad("'auth' has the type '" + std::string(type) + "'; header, query, basic and none are known");
+    return bad("'auth' has the type '" + std::string(type) + "'; header, query, basic, standard_webhooks and none are known");
   }
   return out;
 }

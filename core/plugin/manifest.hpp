@@ -17,12 +17,12 @@ namespace sluice::plugin {
 
 inline constexpr std::size_t manifest_bytes_max = 1 << 20;
 
-enum class AuthKind : std::uint8_t { none, header, query, basic };
+enum class AuthKind : std::uint8_t { none, header, query, basic, standard_webhooks };
 
 // Values are templates: "{config.NAME}" and "{secret.NAME}" stand for fields of `with:`.
 struct Auth {
   AuthKind kind = AuthKind::none;
-  std::string name = {}, value = {};     // header, query
+  std::string name = {}, value = {};     // header, query; standard_webhooks: the value is its secret, may be missing
   std::string user = {}, password = {};  // basic
 };
 

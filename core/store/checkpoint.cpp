@@ -38,11 +38,15 @@ std::uint64_t seed_of(CheckpointKind kind, std::uint64_t seq) {
 }
 
 // What the end frame says, so that a file without its last part is not taken for whole.
-std::string encode_end(std::uint64_t rows, std::uint64_t frames) {
+// The state's hash and size stand here too: they are known when its last row is.
+std::string encode_end(std::uint64_t rows, std::uint64_t frames, const CheckpointInfo& info) {
   std::string out;
   ByteWriter w(out);
   w.u64(rows);
   w.u64(frames);
+  w.u64(info.hash.low);
+  w.u64(info.hash.high);
+  w.u64(info.rows);
   return out;
 }
 
@@ -73,9 +77,6 @@ Status CheckpointWriter::start(std::uint64_t previous) {
   w.u32(owner_.generation_);
   w.u64(info_.seq);
   w.u64(static_cast<std::uint64_t>(info_.stamp));
-  w.u64(info_.hash.low);
-  w.u64(info_.hash.high);
-  w.u64(info_.rows);
   w.u64(previous);
   w.text(info_.extra);
   return frame(kind_info, info);
@@ -124,10 +125,12 @@ Status CheckpointWriter::write_out() {
   return file_->sync();
 }
 
-Status CheckpointWriter::commit() {
+Status CheckpointWriter::commit(const Hash128& hash, std::uint64_t state_rows) {
   SLUICE_CHECK(!committed_);
+  info_.hash = hash;
+  info_.rows = state_rows;
   SLUICE_TRY(flush_rows());
-  SLUICE_TRY(frame(kind_end, encode_end(count_, frames_)));
+  SLUICE_TRY(frame(kind_end, encode_end(count_, frames_, info_)));
   SLUICE_TRY(write_out());
   SLUICE_TRY(file_->sync());
   file_.reset();
@@ -167,7 +170,12 @@ Result<Checkpoints::Header> Checkpoints::read_checkpoint(CheckpointKind kind, st
     }
     if (frame.entry.kind == kind_rows && !read_rows(frame.entry.payload, each, rows)) return damaged;
     if (frame.entry.kind != kind_end) continue;
-    if (frame.entry.payload != encode_end(rows, n - 1) || header.info.seq != seq) return damaged;
+    ByteReader end(frame.entry.payload);
+    const bool whole = end.u64() == rows && end.u64() == n - 1 && header.info.seq == seq;
+    header.info.hash.low = end.u64();
+    header.info.hash.high = end.u64();
+    header.info.rows = end.u64();
+    if (!whole || !end.ok() || !end.at_end()) return damaged;
     return header;
   }
 }
@@ -178,9 +186,6 @@ bool Checkpoints::decode_info(std::string_view payload, Header& out) {
   out.generation = r.u32();
   out.info.seq = r.u64();
   out.info.stamp = static_cast<TimeUs>(r.u64());
-  out.info.hash.low = r.u64();
-  out.info.hash.high = r.u64();
-  out.info.rows = r.u64();
   out.previous = r.u64();
   out.info.extra = r.text();
   return r.ok() && r.at_end();

@@ -30,8 +30,8 @@ namespace sluice {
 struct CheckpointInfo {
   std::uint64_t seq = 0;   // the last input that it contains
   TimeUs stamp = 0;        // of that input
-  Hash128 hash;            // of the state
-  std::uint64_t rows = 0;  // of the state, in all tables; the hub's count
+  Hash128 hash;            // of the state; given to commit()
+  std::uint64_t rows = 0;  // of the state, as the hub counts them; given to commit()
   std::string extra;       // the hub's own: whatever it needs beside the rows
 };
 
@@ -52,7 +52,8 @@ class CheckpointWriter {
   Status add(std::uint8_t table, std::string_view key, std::string_view value);
   Status erase(std::uint8_t table, std::string_view key);
   // Syncs, gives the file its name, and, after a base, removes what nobody needs any more.
-  Status commit();
+  // `hash` and `state_rows` are the state's as of the checkpoint's seq.
+  Status commit(const Hash128& hash, std::uint64_t state_rows);
   std::uint64_t bytes() const { return offset_ + buffer_.size(); }
 
  private:

@@ -44,7 +44,7 @@ CheckpointInfo info_at(std::uint64_t seq, const Rows& rows) {
 Status write_base(Checkpoints& set, std::uint64_t seq, const Rows& rows) {
   const auto writer = SLUICE_TRY(set.begin(info_at(seq, rows), CheckpointKind::base));
   for (const auto& [key, value] : rows) SLUICE_TRY(writer->add(key.first, key.second, value));
-  return writer->commit();
+  return writer->commit({seq, seq + 1}, rows.size());
 }
 
 Status write_delta(Checkpoints& set, std::uint64_t seq, const Rows& before, const Rows& after) {
@@ -56,7 +56,7 @@ Status write_delta(Checkpoints& set, std::uint64_t seq, const Rows& before, cons
     const auto old = before.find(key);
     if (old == before.end() || old->second != value) SLUICE_TRY(writer->add(key.first, key.second, value));
   }
-  return writer->commit();
+  return writer->commit({seq, seq + 1}, after.size());
 }
 
 // The state as of `seq`: some rows stay, some change, some go.
