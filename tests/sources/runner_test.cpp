@@ -48,7 +48,7 @@ class FakeJournal {
   }
   std::size_t count() const {
     std::size_t n = 0;
-    for (const Taken& t : taken) n += t.payload.empty() ? 0 : 1;
+    for (const Taken& t : taken) n += t.payload.empty() ? 0U : 1U;
     return n;
   }
   std::vector<Taken> taken;
