@@ -189,7 +189,7 @@ TEST_CASE("every plan gives each record one fate, the same each time, and asks o
     for (const std::string& fault : out.faults) FAIL_CHECK(fault);
     CHECK(text_of(out) == text_of(o.connector->plan(batch).value()));
     for (const plugin::Request& request : out.requests) {
-      const Result<plugin::HttpRequest> ready = plugin::resolve(o.connector->http_policy(), request);
+      const Result<plugin::HttpRequest> ready = plugin::resolve(o.connector->http_policy(), request, 0);
       CHECK(ready);
       CHECK(request.body.size() <= 2 * o.connector->info().batch_bytes);
     }
