@@ -98,6 +98,7 @@ class Writer {
  private:
   void node_text(const Syntax& node, int own);
   void constant(const Syntax& node);
+  bool begins_with_literal(std::uint32_t index) const;
   void selected(std::string_view name);
   void quoted(std::string_view text, bool bytes);
   void items(const Syntax& node, std::size_t first, bool pairs);
@@ -172,6 +173,13 @@ void Writer::constant(const Syntax& node) {
   }
 }
 
+bool Writer::begins_with_literal(std::uint32_t index) const {
+  const Syntax& node = tree_[index];
+  if (node.op == Op::constant) return true;
+  const bool path = node.op == Op::member || node.op == Op::index || (node.op == Op::call && node.target);
+  return path && begins_with_literal(node.args[0]);
+}
+
 void Writer::items(const Syntax& node, std::size_t first, bool pairs) {
   for (std::size_t i = first; i < node.args.size(); ++i) {
     if (i > first) out_ += pairs && (i - first) % 2 == 1 ? ": " : ", ";
@@ -220,7 +228,7 @@ void Writer::node_text(const Syntax& node, int own) {
     case Op::negate:
       out_ += node.op == Op::not_ ? "!" : "-";
       // A literal behind a minus keeps its parentheses, lest the two become one literal.
-      write(node.args[0], tree_[node.args[0]].op == Op::constant ? own + 2 : own);
+      write(node.args[0], begins_with_literal(node.args[0]) ? 8 : own);
       return;
     case Op::conditional:
       write(node.args[0], own + 1);

@@ -180,9 +180,9 @@ TEST_CASE("canonical texts are equal for equal trees and read back the same") {
   CHECK(canonical_of("e.properties[ 'total' ]>50.0  &&(e.name)=='x'") ==
         "event.properties.total > 50.0 && event.name == \"x\"");
   CHECK(canonical_of("(a || b) && !(c == d)") == "(a || b) && !(c == d)");
-  for (const char* text :
-       {"a - (b - c)", "(a ? b : c) ? d : e", "-(1)", "- -x", "{\"a\": [1, 2u, 3.0, b\"\\xff\"]}[\"a b\"]",
-        "(-1).f(x, y)", "a.all(x, x in b)", "!(a in b)", "1e300 * 2.5", "\"q\\\"\\\\\\x0a\""}) {
+  for (const char* text : {"a - (b - c)", "-(0.x)", "(a ? b : c) ? d : e", "-(1)", "- -x",
+                           "{\"a\": [1, 2u, 3.0, b\"\\xff\"]}[\"a b\"]", "(-1).f(x, y)", "a.all(x, x in b)",
+                           "!(a in b)", "1e300 * 2.5", "\"q\\\"\\\\\\x0a\""}) {
     const std::string once = canonical_of(text);
     INFO(text << " -> " << once);
     CHECK(canonical_of(once) == once);
