@@ -1,5 +1,6 @@
-// connectors.yaml, checked: plain data that nothing changes after load. Everything stands in the order of the file; names are
-// unique within their section. Expressions are parsed and their names resolved. The YAML itself never gets past this room.
+// connectors.yaml, checked: plain data that nothing changes after load. Everything stands in the order of the
+// file; names are unique within their section. Expressions are parsed and their names resolved. The YAML
+// itself never gets past this room.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,8 @@
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "sluice/result.hpp"
 
 #include "base/normalize.hpp"
 #include "base/time.hpp"
@@ -20,15 +23,16 @@ struct Place {  // where something stands, for messages
   int line = 0, column = 0;  // from 1; columns count code points
 };
 
-// A secret is kept as the reference that the file holds ("${BRAZE_KEY}") and looked up when a connector asks for it.
+// A secret is kept as the reference that the file holds ("${BRAZE_KEY}") and looked up when a connector asks
+// for it.
 struct Hub {
-  std::string data = "./data";          // absolute after load
+  std::string data = "./data";  // absolute after load
   std::string listen = "127.0.0.1:8080";
   std::string admin = "unix:./data/admin.sock";  // "unix:PATH" (absolute) or "HOST:PORT"
-  std::vector<std::string> tokens;      // for admin over TCP: sha256 hex of each token
+  std::vector<std::string> tokens;               // for admin over TCP: sha256 hex of each token
   std::string public_url;
   std::string timezone = "UTC";
-  std::string country;                  // ISO 3166 alpha-2, upper case; empty: unknown
+  std::string country;  // ISO 3166 alpha-2, upper case; empty: unknown
   std::int64_t dedup_days = 7;
   std::uint64_t dedup_bytes = 512ULL << 20;
 };
@@ -57,14 +61,14 @@ struct Stream {
 
 struct Source {
   std::string name;
-  std::string plugin;                   // "tracking" is the hub's own door
+  std::string plugin;  // "tracking" is the hub's own door
   Trust trust = Trust::server;
   std::string party = "first";
   bool anonymous = false;
   std::optional<Span> expires;
   std::optional<DurationUs> every;
   std::map<std::string, std::string> consent_categories;  // category of context.consent -> purpose
-  std::string with;                     // JSON object for the plugin; secrets as references "${NAME}"
+  std::string with;  // JSON object for the plugin; secrets as references "${NAME}"
   std::vector<Stream> streams;
   bool isolated = false;
   Place place;
@@ -72,26 +76,26 @@ struct Source {
 
 enum class Normalize : std::uint8_t { none, email, phone };
 
-struct IdentityRule {                   // in order of trust
-  std::string id;                       // the identifier's type
+struct IdentityRule {  // in order of trust
+  std::string id;      // the identifier's type
   std::uint32_t at_most = 5;
   Normalize normalize = Normalize::none;
   PhoneKind only = PhoneKind::any;
-  std::vector<std::string> never;       // exact values, after normalising
+  std::vector<std::string> never;           // exact values, after normalising
   std::vector<std::string> never_patterns;  // RE2, of "re:…"
   Place place;
 };
 
 struct Purpose {
   std::string name;
-  std::string channel;                  // may be empty
-  std::string basis = "consent";        // consent: must be granted; all else is allowed unless refused
+  std::string channel;            // may be empty
+  std::string basis = "consent";  // consent: must be granted; all else is allowed unless refused
   Place place;
 };
 
 struct Consent {
-  bool present = false;                 // no `consent:` section: no gate
-  bool unknown_allowed = false;         // unknown: denied (default) or granted
+  bool present = false;          // no `consent:` section: no gate
+  bool unknown_allowed = false;  // unknown: denied (default) or granted
   std::vector<Purpose> purposes;
 };
 
@@ -113,36 +117,37 @@ struct Audience {
 
 enum class OnLeave : std::uint8_t { keep, remove, unsubscribe };
 
-struct Route {                          // exactly one of profiles, audience, events is set
+struct Route {  // exactly one of profiles, audience, events is set
   std::string name;
   expr::ProgramPtr profiles;
-  std::string audience;                 // name of an audience of ours
-  std::string list;                     // its name over there; the audience's own when not given
-  std::vector<std::string> events;      // names; "*" is all track events
+  std::string audience;             // name of an audience of ours
+  std::string list;                 // its name over there; the audience's own when not given
+  std::vector<std::string> events;  // names; "*" is all track events
   expr::ProgramPtr where;
-  std::string to;                       // destination
-  std::string purpose;                  // empty: the destination's
-  std::vector<Mapped> fields;           // empty: everything
+  std::string to;              // destination
+  std::string purpose;         // empty: the destination's
+  std::vector<Mapped> fields;  // empty: everything
   OnLeave on_leave = OnLeave::keep;
   bool backfill = false;
   Place place;
 };
 
-struct Step {                           // exactly one of wait and send
-  std::string id;                       // given, or its path ("steps[0]")
+struct Step {      // exactly one of wait and send
+  std::string id;  // given, or its path ("steps[0]")
   std::optional<Span> wait;
-  std::string send;                     // destination
-  std::string purpose;                  // empty: the destination's
-  std::vector<std::pair<std::string, std::shared_ptr<const expr::Template>>> with;  // rendered into the payload
+  std::string send;     // destination
+  std::string purpose;  // empty: the destination's
+  std::vector<std::pair<std::string, std::shared_ptr<const expr::Template>>>
+      with;  // rendered into the payload
   Place place;
 };
 
 struct Workflow {
   std::string name;
   enum class Trigger : std::uint8_t { event, enters, leaves } trigger = Trigger::event;
-  std::string of;                       // the event's or the audience's name
-  expr::ProgramPtr where;               // null: always
-  std::optional<Span> again;            // absent: never
+  std::string of;             // the event's or the audience's name
+  expr::ProgramPtr where;     // null: always
+  std::optional<Span> again;  // absent: never
   std::vector<Step> steps;
   Place place;
 };
@@ -152,37 +157,39 @@ enum class OnUnknown : std::uint8_t { retry, hold };
 struct Destination {
   std::string name;
   std::string plugin;
-  std::string purpose;                  // "internal": own file or warehouse
+  std::string purpose;  // "internal": own file or warehouse
   std::string region;
-  std::string with;                     // JSON object; secrets as references
-  std::vector<std::string> allow_hosts; // beside the manifest's
+  std::string with;                      // JSON object; secrets as references
+  std::vector<std::string> allow_hosts;  // beside the manifest's
   bool allow_private = false;
   std::optional<std::pair<double, DurationUs>> rate;  // 250 per 1s
   OnUnknown on_unknown = OnUnknown::retry;
-  bool on_unknown_set = false;          // else messages hold and events are sent again
-  bool shadow = false;                  // mode: shadow: render and record, send nothing
+  bool on_unknown_set = false;  // else messages hold and events are sent again
+  bool shadow = false;          // mode: shadow: render and record, send nothing
   bool isolated = false;
-  std::optional<DurationUs> linger;     // batching beside the manifest's
+  std::optional<DurationUs> linger;  // batching beside the manifest's
   std::optional<std::uint32_t> batch_records;
-  std::uint32_t parallel = 8;           // requests in flight
-  std::optional<DurationUs> expires;    // a record older than this ends expired; default 7 d
+  std::uint32_t parallel = 8;         // requests in flight
+  std::optional<DurationUs> expires;  // a record older than this ends expired; default 7 d
   Place place;
 };
 
 struct Config {
-  std::string file;                     // as named
+  std::string file;  // as named
   Hub hub;
   std::vector<Source> sources;
   std::vector<IdentityRule> identity;
   Consent consent;
   Retention retention;
   std::vector<ComputedTrait> computed;
-  std::vector<Audience> audiences;      // each only reads audiences that stand before it in `audience_order`
+  std::vector<std::size_t> computed_order;  // a computed trait stands after those that it reads
+  std::vector<Audience> audiences;  // each only reads audiences that stand before it in `audience_order`
   std::vector<std::size_t> audience_order;
   std::vector<Route> routes;
   std::vector<Workflow> workflows;
   std::vector<Destination> destinations;
-  std::string resolved;                 // canonical JSON of all this, includes and files inlined, secrets as references
+  std::map<std::string, std::string> files;  // what it was read from, by absolute path
+  std::string resolved;  // canonical JSON of all this, includes and files inlined, secrets as references
 
   const Source* source(std::string_view name) const;
   const Destination* destination(std::string_view name) const;
@@ -193,18 +200,18 @@ struct Config {
 struct Diagnostic {
   Place place;
   bool warning = false;
-  std::string code;       // stable, kebab case: "unknown-name"
-  std::string what;       // "no destination is named 'braz'"
-  std::string help;       // "did you mean 'braze'?"; may be empty
+  std::string code;  // stable, kebab case: "unknown-name"
+  std::string what;  // "no destination is named 'braz'"
+  std::string help;  // "did you mean 'braze'?"; may be empty
   std::string source_line;
-  int length = 1;         // code points under the caret
+  int length = 1;  // code points under the caret
 };
 
 // What the loader must know of a connector: taken from its manifest, so that this room needs no plugin.
 struct ConnectorInfo {
-  std::string plugin;           // the name in `plugin:`
+  std::string plugin;  // the name in `plugin:`
   bool source = false, destination = false;
-  std::string manifest;         // JSON text; `config` in it is the schema of `with:`
+  std::string manifest;  // JSON text; `config` in it is the schema of `with:`
 };
 
 struct Loaded {
@@ -212,11 +219,14 @@ struct Loaded {
   std::vector<Diagnostic> diagnostics;   // errors and warnings, by place
 };
 
-// Reads FILE with its includes. `secret_exists(name)` says whether the environment has it (tests give their own); a secret's
-// value never comes here. Errors of reading files are diagnostics too.
+// Reads FILE with its includes. `secret_exists(name)` says whether the environment has it (tests give their
+// own); a secret's value never comes here. Errors of reading files are diagnostics too.
 struct LoadOptions {
   std::vector<ConnectorInfo> connectors;
   bool check_secrets = true;
+  // True: nothing is read from disk, `files` is all there is, by absolute path. For epochs of the journal.
+  bool from_memory = false;
+  std::map<std::string, std::string> files;
 };
 Loaded load(const std::string& file, const LoadOptions& options);
 

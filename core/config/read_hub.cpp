@@ -1,0 +1,65 @@
+#include <algorithm>
+#include <filesystem>
+
+#include "config/reading.hpp"
+#include "config/scalars.hpp"
+#include "config/secrets.hpp"
+
+namespace sluice::config {
+
+namespace {
+
+bool is_sha256(const std::string& text) {
+  return text.size() == 64 && std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
+}
+
+std::string absolute(const Reading& reading, const Node* node, const std::string& path) {
+  const std::string& folder =
+      node != nullptr ? reading.document_of(*node).folder : reading.documents.front().folder;
+  return (std::filesystem::path(folder) / path).lexically_normal().string();
+}
+
+void read_dedup(Reading& reading, const Node& dedup, Hub& hub) {
+  if (const std::optional<DurationUs> window = duration_of(dedup, "window")) {
+    if (*window < us_per_d || *window % us_per_d != 0) {
+      error(reading.report, *dedup.find("window"), "out-of-range", "'window' counts whole days", "write 7d");
+    }
+    hub.dedup_days = *window / us_per_d;
+  }
+  if (const Node* memory = dedup.find("memory"))
+    hub.dedup_bytes = parse_size(memory->text).value_or(hub.dedup_bytes);
+}
+
+}  // namespace
+
+void read_hub(Reading& reading) {
+  Hub& hub = reading.config.hub;
+  const Node* node = reading.single("hub");
+  const Node none;
+  const Node& section = node != nullptr ? *node : none;
+  hub.data = absolute(reading, section.find("data"), text_of(section, "data", hub.data));
+  hub.listen = text_of(section, "listen", hub.listen);
+  hub.admin = text_of(section, "admin", hub.admin);
+  hub.public_url = text_of(section, "public_url");
+  hub.timezone = text_of(section, "timezone", hub.timezone);
+  hub.country = text_of(section, "country");
+  for (const Node* token : texts_of(section, "tokens")) {
+    if (!is_sha256(token->text)) {
+      error(reading.report, *token, "bad-value",
+            "a token is kept as its SHA-256, 64 hex digits in lower case",
+            "write what 'printf %s TOKEN | sha256sum' prints");
+    }
+    hub.tokens.push_back(token->text);
+  }
+  const bool tcp = !hub.admin.starts_with("unix:");
+  if (const Node* admin = section.find("admin"); admin != nullptr && tcp && hub.tokens.empty()) {
+    error(reading.report, *admin, "missing-key", "an admin door over TCP needs 'tokens'",
+          "add hub.tokens, or write unix:./data/admin.sock");
+  }
+  if (!tcp) hub.admin = "unix:" + absolute(reading, section.find("admin"), hub.admin.substr(5));
+  if (const Node* dedup = section.find("dedup")) read_dedup(reading, *dedup, hub);
+}
+
+}  // namespace sluice::config

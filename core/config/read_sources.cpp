@@ -1,0 +1,174 @@
+#include <algorithm>
+
+#include "config/expressions.hpp"
+#include "config/reading.hpp"
+
+namespace sluice::config {
+
+namespace {
+
+bool is_tracking(const Node& section) {
+  return text_of(section, "plugin") == "tracking";
+}
+
+void check_ids(Reading& reading, const Source& source, const Node& ids) {
+  if (ids.members.empty()) {
+    error(reading.report, ids, "empty-value", "'ids' names no identifier",
+          "without one a row is about nobody");
+  }
+  for (const Member& m : ids.members) {
+    if (m.key.bad || !reading.known(m.key, reading.identifiers, "identifier") || !source.anonymous) continue;
+    const auto rule = std::find_if(reading.config.identity.begin(), reading.config.identity.end(),
+                                   [&m](const IdentityRule& r) { return r.id == m.key.text; });
+    const bool names = m.key.text == "user_id" ||
+                       (rule != reading.config.identity.end() && rule->normalize != Normalize::none);
+    if (names) {
+      error(reading.report, m.key, "conflict", "an anonymous source cannot map '" + m.key.text + "'",
+            "it may say only what joins no known person, like a cookie");
+    }
+  }
+}
+
+void check_traits(Reading& reading, const Node& traits) {
+  for (const Member& m : traits.members) {
+    if (m.key.bad || (!reading.computed.has(m.key.text) && !reading.computed.off.contains(m.key.text)))
+      continue;
+    error(reading.report, m.key, "reserved-name",
+          "the trait '" + m.key.text + "' is computed: no source can write it",
+          "give one of the two another name");
+  }
+}
+
+void read_event_name(Reading& reading, const Node& section, const Node& key, Stream& stream) {
+  const Node* name = section.find("name");
+  if (stream.as == StreamKind::identify) {
+    for (const char* only : {"name", "properties"}) {
+      if (const Member* m = section.member(only)) {
+        error(reading.report, m->key, "conflict", "'" + std::string(only) + "' is for events",
+              "write as: event, or leave it out");
+      }
+    }
+  } else if (name == nullptr) {
+    if (section.member("name") == nullptr) {
+      error(reading.report, key, "missing-key", "a stream of events needs 'name'",
+            "the event's name, or a CEL expression in quotes that begins with =");
+    }
+  } else if (name->text.starts_with('=')) {
+    if (name->is_plain()) {
+      error(reading.report, *name, "quoting", "a name that begins with = goes in quotes",
+            "write \"=row.NAME\"");
+    }
+    stream.event_name_program = read_expression_part(reading, *name, 1, row_scope());
+  } else {
+    stream.event_name = name->text;
+  }
+}
+
+Stream read_stream(Reading& reading, const Source& source, const Member& m) {
+  const Node& section = m.value;
+  const expr::Scope scope = row_scope();
+  Stream stream;
+  stream.name = m.key.text;
+  stream.place = reading.place(m.key);
+  stream.as = text_of(section, "as") == "event" ? StreamKind::event : StreamKind::identify;
+  if (section.find("as") != nullptr) read_event_name(reading, section, m.key, stream);
+  stream.where = read_expression(reading, section.find("where"), scope, true);
+  stream.time = read_expression(reading, section.find("time"), scope, false);
+  if (const Node* ids = section.find("ids")) {
+    check_ids(reading, source, *ids);
+    stream.ids = read_mapping(reading, ids, scope);
+  }
+  if (const Node* traits = section.find("traits")) {
+    check_traits(reading, *traits);
+    stream.traits = read_mapping(reading, traits, scope);
+  }
+  if (const Node* consent = section.find("consent")) {
+    for (const Member& p : consent->members) {
+      if (!p.key.bad) reading.known(p.key, reading.purposes, "purpose");
+    }
+    stream.consent = read_mapping(reading, consent, scope);
+  }
+  stream.properties = read_mapping(reading, section.find("properties"), scope);
+  if (text_of(section, "deleted") == "drop_source") stream.deleted = OnDelete::drop_source;
+  return stream;
+}
+
+void read_categories(Reading& reading, const Node& section, Source& source) {
+  const Node* consent = section.find("consent");
+  if (consent == nullptr) return;
+  for (const Member& m : consent->members) {
+    if (m.key.bad || m.value.bad || !reading.known(m.key, reading.purposes, "purpose")) continue;
+    const auto [at, fresh] = source.consent_categories.emplace(m.value.text, m.key.text);
+    if (!fresh) {
+      error(reading.report, m.value, "duplicate-name",
+            "the category '" + m.value.text + "' stands for '" + at->second + "' already",
+            "one category stands for one purpose");
+    }
+  }
+}
+
+void read_streams(Reading& reading, const Node& section, const Node& key, Source& source) {
+  const Member* streams = section.member("streams");
+  if (is_tracking(section)) {
+    for (const char* not_here : {"streams", "every"}) {
+      if (const Member* m = section.member(not_here)) {
+        error(reading.report, m->key, "conflict",
+              "the tracking source has no '" + std::string(not_here) + "'",
+              "what it receives is events already");
+      }
+    }
+    return;
+  }
+  if (streams == nullptr || (streams->value.is_map() && streams->value.members.empty())) {
+    if (section.find("plugin") != nullptr) {
+      error(reading.report, key, "missing-key", "a source needs 'streams'",
+            "how its rows become events and people");
+    }
+    return;
+  }
+  if (streams->value.bad || !streams->value.is_map()) return;
+  for (const Member& m : streams->value.members) {
+    if (m.key.bad || m.value.bad || !m.value.is_map()) continue;
+    Stream stream = read_stream(reading, source, m);
+    if (enabled(m.value)) source.streams.push_back(std::move(stream));
+  }
+}
+
+Source read_source(Reading& reading, const Member& m) {
+  const Node& section = m.value;
+  Source source;
+  source.name = m.key.text;
+  source.place = reading.place(m.key);
+  source.plugin = text_of(section, "plugin");
+  source.trust = text_of(section, "trust") == "public" ? Trust::publik : Trust::server;
+  source.party = text_of(section, "party", "first");
+  source.anonymous = boolean_of(section, "anonymous");
+  source.expires = span_of(section, "expires");
+  source.every = duration_of(section, "every");
+  if (source.every && *source.every < us_per_s) {
+    error(reading.report, *section.find("every"), "out-of-range", "'every' is less than a second",
+          "write 1s or more");
+  }
+  source.with = read_settings(reading, section, m.key, true, "sources." + source.name);
+  read_categories(reading, section, source);
+  if (source.trust == Trust::publik && reading.config.consent.present &&
+      section.member("consent") == nullptr) {
+    warn(reading.report, m.key, "public-consent",
+         "what this public source says about consent counts for nothing",
+         "map it: consent: { PURPOSE: CATEGORY }");
+  }
+  read_streams(reading, section, m.key, source);
+  return source;
+}
+
+}  // namespace
+
+void read_sources(Reading& reading) {
+  for (const Member* m : reading.members("sources")) {
+    if (m->value.bad || !m->value.is_map()) continue;
+    Source source = read_source(reading, *m);
+    if (enabled(m->value)) reading.config.sources.push_back(std::move(source));
+  }
+}
+
+}  // namespace sluice::config

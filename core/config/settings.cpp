@@ -1,0 +1,264 @@
+// `with:` of a source or destination, held against the `config` schema of its connector's manifest.
+#include <algorithm>
+
+#include <re2/re2.h>
+
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "config/reading.hpp"
+#include "config/scalars.hpp"
+#include "config/secrets.hpp"
+
+namespace sluice::config {
+
+namespace {
+
+// The hub's own door has no manifest file.
+constexpr std::string_view tracking_manifest =
+    R"({"config":{"type":"object","required":["write_key"],"properties":{"write_key":{"type":"string","x-secret":true}}}})";
+
+std::string quoted(std::string_view text) {
+  return "'" + std::string(text.substr(0, 60)) + "'";
+}
+
+class Settings {
+ public:
+  Settings(Reading& reading, std::string folder, std::string prefix)
+      : reading_(reading), report_(reading.report), folder_(std::move(folder)), prefix_(std::move(prefix)) {}
+
+  // Writes `node` as `schema` wants it: as the connector gets it, and as people may see it.
+  void write(const Node& node, Json schema) {
+    if (node.bad) return null();
+    const std::string_view type = schema["type"].string_or("");
+    if (schema["x-secret"].boolean().value_or(false)) return secret(node);
+    if (type == "object" || (type.empty() && node.is_map())) return object(node, schema);
+    if (type == "array" || (type.empty() && node.is_list())) return array(node, schema);
+    if (!node.is_scalar()) return wrong(node, type.empty() ? "a value" : type);
+    if (type == "integer" || type == "number") return number(node, schema, type == "integer");
+    if (type == "boolean") return boolean(node);
+    if (type.empty() && node.is_plain() && (is_json_number(node.text) || parse_boolean(node.text)))
+      return raw(node.text);
+    string(node, schema);
+  }
+
+  void object(const Node& node, Json schema, const Node* owner = nullptr) {
+    if (!node.is_map() && node.kind != Node::Kind::null) return wrong(node, "object");
+    const Json properties = schema["properties"];
+    const Json more = schema["additionalProperties"];
+    const bool open = more.boolean().value_or(more.is_object() || (!properties && !schema["type"]));
+    std::vector<std::string> names, given;
+    properties.members([&names](std::string_view key, Json) { names.emplace_back(key); });
+    begin('{');
+    for (const Member& m : node.members) {
+      if (m.key.bad) continue;
+      given.push_back(m.key.text);
+      const Json property = properties[m.key.text];
+      if (!property && !open) {
+        const std::string near = closest(m.key.text, names);
+        if (!near.empty()) given.push_back(near);
+        error(report_, m.key, "unknown-key", "unknown key " + quoted(m.key.text) + " in 'with'",
+              near.empty() ? known(names) : "did you mean '" + near + "'?");
+        continue;
+      }
+      key(m.key.text);
+      if (m.value.kind == Node::Kind::null && property["type"].string_or("") != "object") {
+        error(report_, m.key, "empty-value", quoted(m.key.text) + " has no value", describe(property));
+        null();
+      } else {
+        write(m.value, property ? property : more);
+      }
+    }
+    end('}');
+    schema["required"].elements([&](Json name) {
+      const std::string wanted(name.string_or(""));
+      if (std::find(given.begin(), given.end(), wanted) != given.end()) return;
+      error(report_, owner != nullptr ? *owner : node, "missing-key", "'with' needs " + quoted(wanted),
+            describe(properties[wanted]));
+    });
+  }
+
+  std::string real, shown;
+
+ private:
+  static std::string known(const std::vector<std::string>& names) {
+    std::string out;
+    for (const std::string& name : names) out += (out.empty() ? "known: " : ", ") + name;
+    return out;
+  }
+  static std::string describe(Json schema) { return std::string(schema["description"].string_or("")); }
+
+  void array(const Node& node, Json schema) {
+    if (!node.is_list()) return wrong(node, "list");
+    begin('[');
+    for (const Node& item : node.items) {
+      comma();
+      write(item, schema["items"]);
+    }
+    end(']');
+  }
+
+  void wrong(const Node& node, std::string_view type) {
+    if (!node.bad) {
+      error(report_, node, "wrong-type",
+            "this must be " + std::string(type == "object" ? "keys with values" : type), "");
+    }
+    node.bad = true;
+    null();
+  }
+
+  void number(const Node& node, Json schema, bool whole) {
+    const std::optional<double> n = node.is_plain() ? parse_number(node.text) : std::nullopt;
+    if (!n || (whole && !parse_integer(node.text))) return wrong(node, whole ? "a whole number" : "a number");
+    const std::optional<double> least = schema["minimum"].number(), most = schema["maximum"].number();
+    if ((least && *n < *least) || (most && *n > *most)) {
+      std::string range = least ? "from " + schema["minimum"].text() : "";
+      if (most) range += (range.empty() ? "up to " : " to ") + schema["maximum"].text();
+      error(report_, node, "out-of-range", "this number is out of range", "it goes " + range);
+      return null();
+    }
+    one_of(node, schema);
+    raw(node.text);
+  }
+
+  void boolean(const Node& node) {
+    if (!node.is_plain() || !parse_boolean(node.text)) return wrong(node, "true or false");
+    raw(node.text);
+  }
+
+  bool one_of(const Node& node, Json schema) {
+    const Json choices = schema["enum"];
+    if (!choices) return true;
+    std::vector<std::string> names;
+    choices.elements(
+        [&names](Json c) { names.push_back(c.is_string() ? std::string(c.string_or("")) : c.text()); });
+    if (std::find(names.begin(), names.end(), node.text) != names.end()) return true;
+    error(report_, node, "bad-value", quoted(node.text) + " is none of the values that are known here",
+          did_you_mean(node.text, names, known(names)));
+    return false;
+  }
+
+  void string(const Node& node, Json schema) {
+    const std::vector<SecretReference> references = secret_references(node.text);
+    check_references(node, references);
+    if (references.empty()) {
+      const std::string pattern(schema["pattern"].string_or(""));
+      if (!one_of(node, schema)) return null();
+      if (schema["format"].string_or("") == "uri" && !is_url(node.text)) {
+        error(report_, node, "bad-url", "this is no URL", "write its scheme too: https://host.example.com");
+      } else if (!pattern.empty() && !RE2::PartialMatch(node.text, RE2(pattern, RE2::Quiet))) {
+        error(report_, node, "bad-value", "this has not the form that the connector expects",
+              describe(schema));
+      }
+    }
+    both(json_string(rebased(node.text, references)));
+  }
+
+  void secret(const Node& node) {
+    if (!node.is_scalar()) return wrong(node, "a secret's reference");
+    const std::vector<SecretReference> references = secret_references(node.text);
+    check_references(node, references);
+    if (!references.empty()) return both(json_string(rebased(node.text, references)));
+    for (const Document& d : reading_.documents) {
+      if (d.file.get() == node.file) d.file->mask(node.begin, hidden_end(node));
+    }
+    warn(report_, node, "literal-secret", "a secret stands here for everyone who can read this file",
+         "write a reference, \"${NAME}\" or \"${file:PATH}\"");
+    real += json_string(node.text);
+    shown += "\"***\"";
+  }
+
+  // A secret may go on over several lines.
+  static std::size_t hidden_end(const Node& node) {
+    const std::vector<std::size_t> offsets = source_offsets(node);
+    return std::max(node.end, offsets.back());
+  }
+
+  void check_references(const Node& node, const std::vector<SecretReference>& references) {
+    for (const SecretReference& r : references) {
+      if (!r.valid) {
+        error(report_, node, "bad-secret", "'${' begins a reference to a secret, and this is none",
+              "write \"${NAME}\" or \"${file:PATH}\"");
+      } else if (reading_.options.check_secrets) {
+        if (const std::optional<std::string> why = missing_secret(r, folder_)) {
+          const std::vector<std::size_t> at = source_offsets(node);
+          report_.add(Report::Kind::error, *node.file, at[r.begin], at[r.end - 1] + 1, "missing-secret", *why,
+                      r.file ? "paths are relative to this file" : "set it before the hub starts");
+        }
+      }
+    }
+  }
+
+  // The connector's settings have one folder, the first file's: a path of an included file is written from
+  // there.
+  std::string rebased(const std::string& text, const std::vector<SecretReference>& references) const {
+    std::string out;
+    std::size_t done = 0;
+    for (const SecretReference& r : references) {
+      if (!r.file || prefix_.empty() || r.name.starts_with('/')) continue;
+      out += text.substr(done, r.begin - done) + "${file:" + prefix_ + r.name + "}";
+      done = r.end;
+    }
+    return out + text.substr(done);
+  }
+
+  void comma() {
+    if (!shown.empty() && shown.back() != '{' && shown.back() != '[' && shown.back() != ':') both(",");
+  }
+  void key(const std::string& name) {
+    comma();
+    both(json_string(name) + ":");
+  }
+  void both(const std::string& json) {
+    real += json;
+    shown += json;
+  }
+  void raw(const std::string& json) { both(json); }
+  void null() { both("null"); }
+  void begin(char c) { both(std::string(1, c)); }
+  void end(char c) { both(std::string(1, c)); }
+
+  Reading& reading_;
+  Report& report_;
+  std::string folder_, prefix_;
+};
+
+}  // namespace
+
+std::string read_settings(Reading& reading, const Node& section, const Node& owner, bool source,
+                          const std::string& path) {
+  const Node* plugin = section.find("plugin");
+  if (plugin == nullptr) return "{}";
+  std::vector<std::string> names;
+  const ConnectorInfo* info = nullptr;
+  if (source) names.emplace_back("tracking");
+  for (const ConnectorInfo& c : reading.options.connectors) {
+    if (source ? !c.source : !c.destination) continue;
+    names.push_back(c.plugin);
+    if (c.plugin == plugin->text) info = &c;
+  }
+  const bool tracking = source && plugin->text == "tracking";
+  if (info == nullptr && !tracking) {
+    const bool other = std::any_of(reading.options.connectors.begin(), reading.options.connectors.end(),
+                                   [plugin](const ConnectorInfo& c) { return c.plugin == plugin->text; });
+    const std::string kind = source ? "source" : "destination";
+    error(reading.report, *plugin, "unknown-plugin",
+          other ? "the connector " + quoted(plugin->text) + " is no " + kind
+                : "no connector is named " + quoted(plugin->text),
+          did_you_mean(plugin->text, names, "'sluice plugin list' shows what is installed"));
+    return "{}";
+  }
+  const std::string manifest(info != nullptr ? std::string_view(info->manifest) : tracking_manifest);
+  JsonParser parser;
+  const Json root = parser.parse(manifest.empty() ? "{}" : manifest);
+  const Document& document = reading.document_of(section);
+  Settings settings(reading, document.folder, document.prefix);
+  const Member* with = section.member("with");
+  if (with != nullptr && with->value.bad) return "{}";
+  const Node none;
+  settings.object(with != nullptr ? with->value : none, root["config"],
+                  with != nullptr ? &with->key : &owner);
+  reading.redacted[path] = settings.shown;
+  return settings.real;
+}
+
+}  // namespace sluice::config
