@@ -27,6 +27,15 @@ const std::map<std::string, std::string> out_of_scope{
     {"format", "texts are made by templates"},
     {"format_errors", "texts are made by templates"},
     {"receiver_function_names", "unknown functions are refused when the text is checked, not when it runs"},
+    {"variables", "unknown names are refused when the text is checked"},
+    {"functions", "unknown functions are refused when the text is checked"},
+    {"AND", "operands that are no conditions are refused when the text is checked"},
+    {"OR", "operands that are no conditions are refused when the text is checked"},
+    {"qualified", "there are no namespaces: a dot is a member"},
+    {"qualified_identifier_resolution", "there are no namespaces: a dot is a member"},
+    {"timestamp_conversions", "times are microseconds"},
+    {"timestamp_arithmetic", "times are microseconds"},
+    {"timestamp_range", "times are microseconds"},
 };
 
 std::string conformance_file() {
@@ -171,12 +180,13 @@ TEST_CASE("the language passes the cases of its own conformance suite") {
       std::cout << section << " | " << test["name"].string_or("") << " | " << test["expr"].string_or("")
                 << "\n";
   });
-  for (const auto& [section, count] : failed) INFO(section << ": " << count);
+  std::string summary;
+  for (const auto& [section, count] : failed) summary += section + ": " + std::to_string(count) + "\n";
+  INFO(summary);
   if (verbose) {
-    for (const auto& [section, count] : failed) std::cout << section << ": " << count << "\n";
-    std::cout << passed << " of " << total << "\n";
+    std::cout << summary << passed << " of " << total << "\n";
   }
-  CHECK(passed * 100 >= total * 85);
+  CHECK(passed * 100 >= total * 87);
 }
 
 }  // namespace
