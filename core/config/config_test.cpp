@@ -255,6 +255,17 @@ TEST_CASE("scalars are read by the type that is expected") {
   CHECK(s.streams[0].properties[1].program->text() == "12");
 }
 
+TEST_CASE("a setting with alternatives is read as the one that fits") {
+  const auto with = [](const std::string& dates) {
+    const Loaded loaded =
+        check_text("version: 1\nsources:\n  s:\n    plugin: csv\n    with: { path: x, dates: " + dates +
+                   " }\n    streams: { rows: { as: identify, ids: { user_id: row.id } } }\n");
+    return loaded.config ? loaded.config->sources[0].with : shown(loaded);
+  };
+  CHECK(with("2026") == R"({"path":"x","dates":"2026"})");
+  CHECK(with("[yyyy, MM]") == R"({"path":"x","dates":["yyyy","MM"]})");
+}
+
 TEST_CASE("a name that begins with = is an expression") {
   const Loaded loaded = check_text(
       "version: 1\nsources:\n  s:\n    plugin: csv\n    with: { path: x }\n"

@@ -122,7 +122,7 @@ void read_includes(Reading& reading) {
 // A connector that is not installed, or a file that is no YAML, leaves nobody to say what is secret. Then
 // names do.
 bool sounds_secret(const std::string& name) {
-  static const RE2 words("(?i)key|token|secret|passw|credential|dsn");
+  static const RE2 words("(?i)key|token|secret|passw|credential|dsn|authorization");
   return RE2::PartialMatch(name, words);
 }
 
@@ -149,7 +149,7 @@ void mask_settings(SourceText& file, const Node& node, bool secret) {
 
 void mask_by_name(Reading& reading) {
   static const RE2 pair(
-      R"((?i)(?:key|token|secret|passw|credential|dsn)[a-z0-9_-]*["']?\s*:\s*([^\s{\[][^,}\n]*))");
+      R"((?i)(?:key|token|secret|passw|credential|dsn|authorization)[a-z0-9_-]*["']?\s*:\s*([^\s{\[][^,}\n]*))");
   for (Document& d : reading.documents) {
     for (const auto& [file, line] : reading.report.silenced()) {
       const std::size_t begin = file->line_begin(line);
