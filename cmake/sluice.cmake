@@ -121,8 +121,10 @@ endfunction()
 
 # Builds each plugins/NAME/*.cpp|*.c as plugins/NAME.so; a new connector edits no file outside its folder. A plugin sees
 # the SDK alone; what else it links it says in plugins/NAME/libraries.cmake (set(libraries ...)).
-# plugins/NAME/*_test.cpp become the test plugin_NAME (SLUICE_PLUGINS names the folder of the built plugins).
+# plugins/NAME/*_test.cpp become the test plugin_NAME (SLUICE_PLUGINS names the folder of the built plugins, SLUICE_VENDORS
+# that of the vendors' stand-ins).
 function(sluice_plugins)
+  add_custom_target(plugins)  # all of them
   file(GLOB folders CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/plugins/*)
   foreach(folder ${folders})
     get_filename_component(name ${folder} NAME)
@@ -134,6 +136,7 @@ function(sluice_plugins)
     set(libraries "")
     include(${folder}/libraries.cmake OPTIONAL)
     add_library(plugin_${name} MODULE ${sources})
+    add_dependencies(plugins plugin_${name})
     set_target_properties(plugin_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
       LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/plugins)
     target_compile_options(plugin_${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)
@@ -146,7 +149,8 @@ function(sluice_plugins)
     if(tests AND NOT SLUICE_FUZZ)
       sluice_test(plugin_${name} SOURCES ${tests} DEPS sluice_plugin)
       add_dependencies(test_plugin_${name} plugin_${name})
-      set_tests_properties(plugin_${name} PROPERTIES ENVIRONMENT "SLUICE_PLUGINS=${CMAKE_BINARY_DIR}/plugins")
+      set_tests_properties(plugin_${name} PROPERTIES ENVIRONMENT
+        "SLUICE_PLUGINS=${CMAKE_BINARY_DIR}/plugins;SLUICE_VENDORS=${CMAKE_SOURCE_DIR}/tests/vendors")
     endif()
   endforeach()
 endfunction()

@@ -69,7 +69,9 @@ class SimFileSystem final : public FileSystem {  // [any]
   std::uint64_t used() const;
   bool coin();
   std::uint64_t draw(std::uint64_t below);
-  void crash_names();
+  bool stopped_locked() const { return changes_ >= stop_at_; }
+  static Error power_off();
+  void apply(const NameChange& c);
   void crash_node(Node& node);
 
   mutable std::mutex mutex_;  // guards everything below, and the nodes

@@ -1,5 +1,4 @@
 #include <filesystem>
-#include <fstream>
 #include <set>
 
 #include "base/text.hpp"
@@ -53,16 +52,13 @@ const SourceText* read_message_file(Reading& reading, const Node& node) {
           "keep messages beside the file, and write their path from there");
     return nullptr;
   }
-  std::error_code ignored;
-  std::ifstream in(*whole, std::ios::binary);
-  std::string text(message_bytes_max + 1, '\0');
-  if (!std::filesystem::is_regular_file(*whole, ignored) || !in) {
+  std::optional<std::string> read = reading.read_file(*whole, message_bytes_max);
+  if (!read) {
     error(reading.report, node, "no-file", "the file '" + path + "' cannot be read",
           "its path is relative to this file");
     return nullptr;
   }
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(in.gcount()));
+  std::string text = std::move(*read);
   if (text.size() > message_bytes_max || !valid_utf8(text)) {
     error(reading.report, node, "bad-file", "the file '" + path + "' is no UTF-8 text of at most 1 MiB", "");
     return nullptr;

@@ -43,7 +43,7 @@ constexpr std::array<FunctionInfo, 56> table{{
     {"trim", Function::trim, true, 1, 1, text, 0, 0, Kind::string},
     {"split", Function::split, true, 2, 3, text, text, integer, Kind::list},
     {"join", Function::join, true, 1, 2, sequence, text, 0, Kind::string},
-    {"replace", Function::replace, true, 3, 4, text, text, text, Kind::string},
+    {"replace", Function::replace, true, 3, 4, text, text, text, Kind::string, integer},
     {"substring", Function::substring, true, 2, 3, text, integer, integer, Kind::string},
     {"charAt", Function::char_at, true, 2, 2, text, integer, 0, Kind::string},
     {"indexOf", Function::index_of, true, 2, 3, text, text, integer, Kind::integer},
@@ -105,6 +105,12 @@ const FunctionInfo* find_function(std::string_view name, bool receiver) {
     if (f.name == name && f.receiver == receiver) return &f;
   }
   return nullptr;
+}
+
+Kinds wanted_kinds(const FunctionInfo& info, std::size_t place) {
+  if (place == 0) return info.first;
+  if (place == 1) return info.second;
+  return place == 2 || info.fourth == 0 ? info.third : info.fourth;
 }
 
 std::string_view name_of(Kind kind) {

@@ -41,8 +41,9 @@ struct FunctionInfo {
   Function function;
   bool receiver;              // the first argument stands before the dot
   std::uint8_t least, most;   // arguments, the receiver included
-  Kinds first, second, third; // what they may be; those after the third as the third
+  Kinds first, second, third; // what they may be
   Value::Kind result;         // unknown: it depends
+  Kinds fourth = 0;           // and all behind it; 0: as the third
 };
 
 // All functions; the same name may stand for a function and for a member.
@@ -56,6 +57,9 @@ Value call_text_function(Function function, std::span<const Value> args, Arena::
 Value call_time_function(Function function, std::span<const Value> args);
 Value call_math_function(Function function, std::span<const Value> args);
 Value convert(Function function, const Value& value, Arena::Impl& arena);
+
+// What the argument at `place` may be.
+Kinds wanted_kinds(const FunctionInfo& info, std::size_t place);
 
 bool known_zone(std::string_view zone);               // "Europe/Paris", "+02:00", "UTC"
 bool parse_cel_duration(std::string_view text, DurationUs& out);  // "1h30m", "-1.5s", "90d"

@@ -144,6 +144,8 @@ bool Lexer::numeral(Token& token, Problem& problem) {
   std::errc error{};
   if (token.kind == TokenKind::number) {
     error = std::from_chars(spelled.data(), spelled.data() + spelled.size(), token.number).ec;
+    const bool tiny = spelled.find('-') != std::string_view::npos || spelled.find_first_of("123456789") > spelled.find('.');
+    if (error == std::errc::result_out_of_range && tiny) error = std::errc{};  // too small to tell from zero
   } else {
     error = std::from_chars(spelled.data(), spelled.data() + spelled.size(), token.integer, base).ec;
     if (peek() == 'u' || peek() == 'U') {

@@ -19,6 +19,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -73,7 +74,7 @@ struct Draft {
 
 enum class Submit : std::uint8_t {
   ok,
-  full,       // the queue is over its bound: answer 429
+  full,       // the queue is over its bound (over twice that for what comes from inside): answer 429
   disk_full,  // events and records only: answer 503 with Retry-After
   closed,     // stopped, or failed
 };
@@ -83,9 +84,12 @@ struct Batch {
   std::vector<std::vector<Draft>> owned;
 };
 
+// [any] An entry of the journal's log as the input that it is; borrows its payload.
+Input input_of(const Entry& entry);
+
 class Journal {
  public:
-  using Done = std::function<void(const Status&, std::uint64_t first_seq)>;
+  using Answer = std::function<void(const Status&, std::uint64_t first_seq)>;
   using Sink = std::function<void(std::shared_ptr<const Batch>)>;
   static constexpr std::size_t group_bytes_max =
       8ULL * 1024 * 1024;  // of one write, unless a single submit is larger
@@ -106,7 +110,7 @@ class Journal {
 
   // [any] Queues the drafts (at least one) as one commit. `done` is called on the writer's thread, unless the
   // answer is not `ok`.
-  Submit submit(std::vector<Draft> drafts, Done done);
+  Submit submit(std::vector<Draft> drafts, Answer done);
   std::size_t queued_bytes() const { return queued_bytes_.load(std::memory_order_relaxed); }  // [any]
   unsigned percent_used() const;  // [any] of the queue's bound; may pass 100
 
@@ -122,19 +126,20 @@ class Journal {
  private:
   struct Request {
     std::vector<Draft> drafts;
-    Done done;
+    Answer done;
     std::size_t bytes = 0;
   };
 
   Journal(FileSystem& files, const Clock& clock, JournalOptions options);
-  Status load_identity();
+  Status open_log(OpenReport& report);
+  Status check_genesis(bool identity_known);
   Status write_genesis();
   void run();
   std::vector<Request> take_group();
   Status write_group(std::vector<Request>& group, Batch& batch);
   TimeUs stamp_of(const Draft& draft, TimeUs wall) const;
-  void fail(const Error& error);
-  bool disk_low() const;
+  void fail(const Error& error, std::vector<Request> group);
+  bool disk_low();
 
   FileSystem& files_;
   const Clock& clock_;
@@ -172,9 +177,9 @@ Status read_journal(FileSystem& files, const std::string& data_directory, std::u
 std::string dump_line(const Input& input, bool unmasked);
 std::string_view name_of(InputKind kind);
 
-// `sluice journal repair`: for a journal that open() calls corrupt. Copies damaged segments beside the
-// journal first, then puts entries without content, flagged as redacted, in the place of what is lost, cuts
-// what has nothing valid behind it, and raises the generation. Who calls it holds the DirectoryLock.
+// `sluice journal repair`: for a journal that open() calls corrupt. Raises the generation and mends as
+// Log::repair does; returns what is lost. The copies that it keeps hold what people sent: an operator removes
+// them when they are no longer needed. Who calls it holds the DirectoryLock.
 Result<std::vector<LogDamage>> repair_journal(FileSystem& files, const std::string& data_directory);
 
 }  // namespace sluice

@@ -50,12 +50,14 @@ struct OpenReport {
   std::string cut_place;          // "journal/00000003.log at byte 8192"
 };
 
+// What repair() found, and did.
 struct LogDamage {
   std::string file;
   std::uint64_t offset = 0;
-  std::uint64_t bytes = 0;      // up to the next valid frame, or the end of the file
+  std::uint64_t bytes = 0;      // of the file that are lost
   std::uint64_t first_seq = 0;  // of the entries that are lost
-  std::uint64_t entries = 0;    // 0: unknown, nothing valid follows
+  std::uint64_t entries = 0;
+  std::string copy;  // the file as it was
 };
 
 class Log {
@@ -70,6 +72,9 @@ class Log {
   // append(), sync(), drop_before() and redact() fail. refresh() takes in what has been appended since.
   // Code::misconfigured when there is no log.
   static Result<std::unique_ptr<Log>> open_read_only(FileSystem& files, std::string directory);
+  // For a log that open() calls corrupt: puts entries without content, flagged as redacted, in the place of
+  // those that are lost, so that the numbers stay. Copies each file first. Nobody else may have it open.
+  static Result<std::vector<LogDamage>> repair(FileSystem& files, const std::string& directory);
   ~Log();
 
   // [writer] Writes the entries with one write; their seqs go on from next_seq(). Each commit comes back
@@ -103,20 +108,37 @@ class Log {
   Status redact(std::uint64_t seq) { return redact(std::span(&seq, 1)); }
 
  private:
+  friend struct SegmentHeader;
   struct Segment;
   struct Tail;
+  struct Piece;
   Log(FileSystem& files, LogOptions options);
-  Status load_segments(OpenReport& report);
+  std::string segment_path(std::uint64_t id) const;
+  std::shared_ptr<Segment> last_segment() const;
+  Status healthy() const;
+  Status poison(Error error);
+  // Writing.
   Status make_segment(std::uint64_t first_seq, std::uint64_t bytes_min);
   Status roll(std::uint64_t bytes_min);
-  Result<Tail> scan_tail(const Segment& segment) const;
+  // Opening.
+  Result<std::vector<std::uint64_t>> list_segments() const;
+  Result<std::shared_ptr<Segment>> load_segment(std::uint64_t id, bool last) const;
+  Status load_segments();
+  Result<Tail> scan_tail(const Segment& segment, File& file) const;
+  Status check_lost(const Segment& segment, File& file, std::uint64_t offset, std::uint64_t seq,
+                    Tail& tail) const;
   Status recover_tail(OpenReport& report);
-  Status finish_redaction();
-  Status apply_redaction(std::string_view plan);
+  Status write_again(const Segment& segment, std::uint64_t begin, std::uint64_t end);
+  Status take_tail();
+  void set_tail(Segment& segment, Tail& tail);
+  // Reading.
+  Piece piece_of(std::uint64_t seq, std::uint64_t until) const;
+  Result<bool> read_piece(const Piece& piece, std::uint64_t from,
+                          const std::function<bool(const Entry&)>& each) const;
+  // Erasing.
   Result<std::string> plan_redaction(std::span<const std::uint64_t> seqs) const;
-  Status poison(Error error);
-  Status healthy() const;
-  std::string segment_path(std::uint64_t id) const;
+  Status apply_redaction(std::string_view plan);
+  Status finish_redaction();
 
   FileSystem& files_;
   LogOptions options_;
@@ -126,10 +148,11 @@ class Log {
   std::atomic<std::uint64_t> next_seq_{1};
   std::atomic<std::uint64_t> durable_seq_{0};
   std::atomic<TimeUs> last_stamp_{0};
-  mutable std::mutex mutex_;  // guards segments_, their indexes and failure_
+  mutable std::mutex mutex_;  // guards segments_, what they point to, and failure_
   std::vector<std::shared_ptr<Segment>> segments_;
   std::optional<Error> failure_;
-  mutable std::mutex redacting_;  // held while frames are being overwritten
+  mutable std::mutex
+      maintenance_;  // held while segments are removed or frames overwritten; taken before mutex_
 };
 
 }  // namespace sluice

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <future>
 #include <mutex>
+#include <signal.h>
 #include <thread>
 #include <unistd.h>
 #include <unordered_map>
@@ -259,6 +260,10 @@ struct HttpClient::Impl {
 };
 
 void HttpClient::Impl::run() {
+  // Signals are the main thread's; and a TLS peer that goes away must not end the process with SIGPIPE.
+  sigset_t all;
+  (void)sigfillset(&all);
+  (void)pthread_sigmask(SIG_BLOCK, &all, nullptr);
   while (take()) {
     int active = 0;
     (void)curl_multi_perform(multi.get(), &active);
@@ -292,9 +297,8 @@ bool HttpClient::Impl::take() {
 }
 
 void HttpClient::Impl::start(std::unique_ptr<Transfer> transfer) {
-  if (has_line_break(transfer->request)) {
-    transfer->response.error =
-        place_of("") + "a line break stands in the URL, the method or a header of the request";
+  if (const std::string_view mistake = mistake_in(transfer->request); !mistake.empty()) {
+    transfer->response.error = mistake;
     return end(std::move(transfer));
   }
   if (spare.empty()) {

@@ -182,7 +182,7 @@ class Worker {
 
   void run();                                   // until stopped
   void adopt(Socket socket, std::string peer);  // [this worker's thread]
-  void forget(std::uint64_t id) { connections_.erase(id); }
+  void forget(std::uint64_t id);
   void deliver();  // takes the mail
   void stop();     // [any]
 

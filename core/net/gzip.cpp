@@ -46,7 +46,7 @@ bool is_gzip(std::string_view text) {
 
 Result<std::string> gunzip(std::string_view compressed, const GunzipLimits& limits) {
   if (!is_gzip(compressed) || compressed.size() < member_bytes_min)
-    return Error{Code::rejected, "it is not gzip"};
+    return Error{Code::corrupt, "it is not gzip"};
   const std::size_t by_ratio = std::max(ratio_free_bytes, compressed.size() * limits.ratio_max);
   const std::size_t most = std::min(limits.bytes_max, by_ratio);
   std::string out;
@@ -66,7 +66,7 @@ Result<std::string> gunzip(std::string_view compressed, const GunzipLimits& limi
       out.resize(std::min(most, std::max<std::size_t>(out.size() * 2, 4'096)));
       continue;
     }
-    if (result != LIBDEFLATE_SUCCESS) return Error{Code::rejected, "its gzip data is damaged or cut off"};
+    if (result != LIBDEFLATE_SUCCESS) return Error{Code::corrupt, "its gzip data is damaged or cut off"};
     compressed.remove_prefix(used);
     filled += made;
   }

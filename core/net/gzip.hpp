@@ -20,7 +20,8 @@ struct GunzipLimits {
 bool is_gzip(std::string_view text);
 
 // Decompresses all members, one behind the other. The result has at least 64 spare bytes of capacity.
-// Errors: rejected - not gzip, cut off, a wrong checksum, bytes behind the last member, over a limit.
+// Errors: corrupt - not gzip, cut off, a wrong checksum, bytes behind the last member; rejected - over a
+// limit.
 Result<std::string> gunzip(std::string_view compressed, const GunzipLimits& limits = {});
 
 std::string gzip(std::string_view text, int level = 6);  // levels 1 to 12

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <signal.h>
 #include <thread>
 #include <unistd.h>
 
@@ -57,6 +58,9 @@ Worker::~Worker() {
 }
 
 void Worker::run() {
+  sigset_t all;  // signals are the main thread's
+  (void)sigfillset(&all);
+  (void)pthread_sigmask(SIG_BLOCK, &all, nullptr);
   tick();
   io_.run();
   connections_.clear();
@@ -68,6 +72,11 @@ void Worker::adopt(Socket socket, std::string peer) {
   const auto connection = std::make_shared<Connection>(*this, ++last_id_, std::move(socket), std::move(peer));
   connections_.emplace(last_id_, connection);
   connection->start();
+}
+
+void Worker::forget(std::uint64_t id) {
+  connections_.erase(id);
+  if (stopping_) stop_when_empty();
 }
 
 void Worker::deliver() {

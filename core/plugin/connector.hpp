@@ -20,11 +20,11 @@
 
 namespace sluice::plugin {
 
-struct Instance {      // what to open
-  std::string name;    // in connectors.yaml
-  std::string config;  // `with:` as a JSON object, secrets expanded
-  std::string folder;  // absolute; relative paths in config start here
-  std::vector<std::string> allow_hosts;
+struct Instance {           // what to open
+  std::string name = {};    // in connectors.yaml
+  std::string config = {};  // `with:` as a JSON object, secrets expanded
+  std::string folder = {};  // absolute; relative paths in config start here
+  std::vector<std::string> allow_hosts = {};
 };
 
 struct CallLimits {
@@ -34,8 +34,8 @@ struct CallLimits {
 
 // What a source's fetch() and interpret() emitted, but for records, which went to the sink.
 struct FetchOutput {
-  std::vector<Request> requests;
-  std::vector<RateLimit> limits;
+  std::vector<Request> requests = {};
+  std::vector<RateLimit> limits = {};
 };
 
 class Connector {

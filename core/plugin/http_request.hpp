@@ -17,9 +17,9 @@
 namespace sluice::plugin {
 
 struct HttpRequest {  // holds secrets: never logged
-  std::string method, url;
-  std::vector<Header> headers;
-  std::string body;
+  std::string method = {}, url = {};
+  std::vector<Header> headers = {};
+  std::string body = {};
   DurationUs timeout = 30 * us_per_s;
   bool gzip = false;  // compress the body and say so
   // The operator named this host in the configuration (base_url or allow_hosts), so private addresses are
@@ -29,10 +29,11 @@ struct HttpRequest {  // holds secrets: never logged
 
 // How one source or destination speaks HTTP. Plain data. [any]
 struct HttpPolicy {
-  std::string base_url;                  // expanded; empty: none
-  std::vector<std::string> hosts;        // of the manifest: patterns, "*" matches within a label
-  std::vector<std::string> allow_hosts;  // of the operator: the same, and trusted
-  Auth auth;                             // expanded: holds secrets
+  std::string base_url = {};                  // expanded; empty: none
+  bool base_of_operator = false;              // its host stands in the configuration, not in the manifest
+  std::vector<std::string> hosts = {};        // of the manifest: patterns, "*" matches within a label
+  std::vector<std::string> allow_hosts = {};  // of the operator: the same, and trusted
+  Auth auth;                                  // expanded: holds secrets
   DurationUs timeout = 30 * us_per_s;
 };
 
@@ -42,7 +43,8 @@ Result<HttpPolicy> make_http_policy(const ManifestInfo& info, std::string_view c
                                     const std::map<std::string, std::string>& secrets,
                                     std::vector<std::string> allow_hosts);
 
+// `now` is the wall clock of this attempt, which signatures carry: resolve anew before each sending.
 // rejected: the URL is none of http(s), or its host is not one of the policy's.
-Result<HttpRequest> resolve(const HttpPolicy& policy, const Request& request);
+Result<HttpRequest> resolve(const HttpPolicy& policy, const Request& request, TimeUs now);
 
 }  // namespace sluice::plugin

@@ -16,31 +16,30 @@
 namespace sluice::plugin {
 
 inline constexpr std::size_t manifest_bytes_max = 1 << 20;
-inline constexpr std::size_t plugin_bytes_max = 1 << 28;
 
-enum class AuthKind : std::uint8_t { none, header, query, basic };
+enum class AuthKind : std::uint8_t { none, header, query, basic, standard_webhooks };
 
 // Values are templates: "{config.NAME}" and "{secret.NAME}" stand for fields of `with:`.
 struct Auth {
   AuthKind kind = AuthKind::none;
-  std::string name, value;     // header, query
-  std::string user, password;  // basic
+  std::string name = {}, value = {};     // header, query; standard_webhooks: the value is its secret, may be missing
+  std::string user = {}, password = {};  // basic
 };
 
 struct Rate {
-  std::string bucket;
+  std::string bucket = {};
   double count = 0;
   DurationUs per = us_per_s;
 };
 
 struct WebhookRoute {
-  std::string path;
-  std::vector<std::string> methods;
+  std::string path = {};
+  std::vector<std::string> methods = {};
 };
 
 // One connector of a manifest.
 struct ManifestInfo {
-  std::string id, title;
+  std::string id = {}, title = {};
   std::uint32_t kind = 0;  // SLUICE_SOURCE | SLUICE_DESTINATION
   std::uint32_t ops =
       0;  // bit 1 << SLUICE_EVENT, ...: what a destination takes; all when the manifest does not say
@@ -48,41 +47,44 @@ struct ManifestInfo {
 
   std::uint32_t batch_records = 100;
   std::uint64_t batch_bytes = 1 << 20;
-  std::string group_by;  // "key", "op", "name": records of one batch share it; empty: none
+  std::string group_by = {};  // "key", "op", "name": records of one batch share it; empty: none
   std::uint32_t parallel =
-      1;                    // requests in flight that the vendor likes; for deliver(): always one at a time
-  std::vector<Rate> rates;  // the first is the default bucket
+      1;  // requests in flight that the vendor likes; for deliver(): always one at a time
+  std::vector<Rate> rates = {};  // the first is the default bucket
 
-  std::string base_url;            // template
-  std::vector<std::string> hosts;  // "*.braze.com", "rest.example.com:8443"
+  std::string base_url = {};            // template
+  std::vector<std::string> hosts = {};  // "*.braze.com", "rest.example.com:8443"
   Auth auth;
   DurationUs timeout = 30 * us_per_s;
   bool network = false, files = false;  // what deliver() and read() need
 
-  std::vector<std::string> identifiers;  // types that a record's `identifiers` holds
-  bool hash_sha256 = false;              // their values as SHA-256, hex
-  std::string channel;                   // email, sms, push, ads: addresses of messages; empty: none
+  std::vector<std::string> identifiers = {};  // types that a record's `identifiers` holds
+  bool hash_sha256 = false;                   // their values as SHA-256, hex
+  std::string channel = {};                   // email, sms, push, ads: addresses of messages; empty: none
 
-  std::optional<DurationUs> poll_every;
-  std::vector<std::string> streams;
-  std::vector<WebhookRoute> routes;
+  std::optional<DurationUs> poll_every = {};
+  std::vector<std::string> streams = {};
+  std::vector<WebhookRoute> routes = {};
 
-  std::string config_schema, input_schema;  // JSON Schema texts; empty: none
-  std::vector<std::string> secrets;         // fields of `config` marked x-secret
+  std::string text = {};                              // the connector's own object in the manifest
+  std::string config_schema = {}, input_schema = {};  // JSON Schema texts; empty: none
+  std::vector<std::string> secrets = {};              // fields of `config` marked x-secret
 
   bool takes(std::uint32_t op) const { return op < 32 && (ops >> op & 1U) != 0; }
   bool unsafe(std::uint32_t op) const { return op < 32 && (unsafe_ops >> op & 1U) != 0; }
 };
 
 struct Manifest {
-  std::string plugin, version;
-  std::vector<ManifestInfo> connectors;
+  std::string plugin = {}, version = {};
+  std::vector<ManifestInfo> connectors = {};
 };
 
-// The text of section .sluice_manifest of a 64-bit little-endian ELF file. Every offset is checked against
-// the file's size.
-Result<std::string> read_manifest_text(const std::string& path);  // [any]
+// The text of section .sluice_manifest of a 64-bit little-endian ELF file, given its bytes. Every offset is
+// checked. [any]
+Result<std::string> manifest_section(std::string_view elf);
 
+// Unknown members are left alone: newer plugins say more. Unknown kinds and operations are refused.
+// "abi_major" and "needs_minor", where they stand, must be what this hub has.
 Result<Manifest> parse_manifest(std::string_view text);  // [any]
 
 }  // namespace sluice::plugin

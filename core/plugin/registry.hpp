@@ -13,12 +13,13 @@
 
 namespace sluice::plugin {
 
+inline constexpr std::size_t plugin_bytes_max = std::size_t{1} << 28;
+
 struct Entry {
   std::string plugin;  // its name, from the manifest: `plugin:` in connectors.yaml
   std::string version;
-  std::string path;      // of the .so
-  std::string sha256;    // of the file, for logs and the epoch
-  std::string manifest;  // text of the connector's own object in the manifest
+  std::string path;    // of the .so
+  std::string sha256;  // of the file, for logs and the epoch
   ManifestInfo info;
 };
 
@@ -39,7 +40,7 @@ class Registry {  // [one thread to scan; then any, read only]
   const Entry* find(std::string_view name, std::uint32_t kind) const;
 
  private:
-  void add(const std::string& path);
+  Status add(const std::string& path);
   std::vector<Entry> entries_;
   std::vector<Refused> refused_;
 };

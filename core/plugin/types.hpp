@@ -19,43 +19,43 @@ struct Record {  // given to plan() and deliver()
   std::uint32_t op = SLUICE_EVENT;
   std::uint32_t attempt = 1;
   TimeUs time = no_time;
-  std::string id;           // idempotency key
-  std::string key;          // permanent profile id; empty: nobody's
-  std::string name;         // event, audience or template
-  std::string payload;      // one JSON object
-  std::string identifiers;  // JSON object; see ManifestInfo::identifiers
-  std::string address, remote_id;
+  std::string id = {};           // idempotency key
+  std::string key = {};          // permanent profile id; empty: nobody's
+  std::string name = {};         // event, audience or template
+  std::string payload = {};      // one JSON object
+  std::string identifiers = {};  // JSON object; see ManifestInfo::identifiers
+  std::string address = {}, remote_id = {};
 };
 
 struct Header {
-  std::string name, value;
+  std::string name = {}, value = {};
 };
 
 struct Request {  // asked for by a connector; http_request.hpp makes it one that can be sent
-  std::string method, url;
-  std::vector<Header> headers;
-  std::string body, state, bucket;
-  std::vector<std::uint32_t> records;  // indexes of the batch whose fate it decides
-  std::uint32_t purpose = 0;           // SLUICE_FOR_PLAN, ...
-  std::uint32_t timeout_ms = 0;        // 0: the manifest's
+  std::string method = {}, url = {};
+  std::vector<Header> headers = {};
+  std::string body = {}, state = {}, bucket = {};
+  std::vector<std::uint32_t> records = {};  // indexes of the batch whose fate it decides
+  std::uint32_t purpose = 0;                // SLUICE_FOR_PLAN, ...
+  std::uint32_t timeout_ms = 0;             // 0: the manifest's
   std::uint32_t delay_ms = 0;
   bool gzip = false, no_auth = false;
 };
 
 struct Response {
   std::int32_t status = 0;  // 0: no answer, `error` says why
-  std::string body, error;
-  std::vector<Header> headers;  // names in lower case
+  std::string body = {}, error = {};
+  std::vector<Header> headers = {};  // names in lower case
   std::int64_t retry_after_ms = -1;
   // Of the request that it answers:
-  std::string state;
-  std::vector<std::uint32_t> records;
+  std::string state = {};
+  std::vector<std::uint32_t> records = {};
   std::uint32_t purpose = SLUICE_FOR_PLAN;
 };
 
 struct Outcome {
   sluice_status status = SLUICE_OK;
-  std::string reason, detail, remote_id;
+  std::string reason = {}, detail = {}, remote_id = {};
   std::int64_t retry_after_ms = -1;
 };
 
@@ -67,47 +67,46 @@ struct Fate {
 struct Emitted {  // by a source. Borrowed: valid while the sink's function runs
   std::uint32_t op = SLUICE_EVENT;
   TimeUs time = no_time;
-  std::string_view key, entity, name, payload, place;
+  std::string_view key = {}, entity = {}, name = {}, payload = {}, place = {};
 };
 
 struct Rejected {  // by a source: a row that cannot be read. Borrowed likewise
-  std::string_view key, place, reason, text;
+  std::string_view key = {}, place = {}, reason = {}, text = {};
 };
 
 struct RateLimit {  // as the vendor's headers tell it
-  std::string bucket;
+  std::string bucket = {};
   std::int64_t remaining = 0;
   TimeUs reset = no_time;
 };
 
 struct Reply {
   std::int32_t status = 204;
-  std::string content_type, body;
-  std::vector<Header> headers;
+  std::string content_type = {}, body = {};
+  std::vector<Header> headers = {};
 };
 
 // What plan() and interpret() emitted, checked: each record of the call has exactly one fate, in `requests`
 // or `outcomes`.
 struct Output {
-  std::vector<Request> requests;
-  std::vector<Fate> outcomes;  // by record
-  std::vector<RateLimit> limits;
-  std::vector<std::string>
-      faults;  // what the connector did against the contract, for its log; no personal data
+  std::vector<Request> requests = {};
+  std::vector<Fate> outcomes = {};  // by record
+  std::vector<RateLimit> limits = {};
+  std::vector<std::string> faults = {};  // what the connector did against the contract; logged already
 };
 using PlanOutput = Output;
 using InterpretOutput = Output;
 
 struct Poll {  // fetch(), read()
-  std::string stream, cursor;
+  std::string stream = {}, cursor = {};
   bool full = false, until_idle = false;
   TimeUs since = no_time;
-  std::vector<std::string> fields;
+  std::vector<std::string> fields = {};
 };
 
 struct Incoming {  // a request on one of the manifest's routes, its signature verified
-  std::string route, method, path, query, body, peer;
-  std::vector<Header> headers;  // names in lower case
+  std::string route = {}, method = {}, path = {}, query = {}, body = {}, peer = {};
+  std::vector<Header> headers = {};  // names in lower case
   TimeUs received = 0;
 };
 

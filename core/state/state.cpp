@@ -437,8 +437,9 @@ bool State::restore_row(Table table, std::string_view key, std::string_view valu
       if (!Profile::decode(value, *profile)) return false;
       profile->row_hash = row_hash(table, key, value);
       s.counted += profile->row_hash;
-      const ProfileId id = profile->id;
-      s.profiles[id] = std::move(profile);
+      std::unique_ptr<Profile>& place = s.profiles[profile->id];
+      if (place) s.counted -= place->row_hash;  // a delta's row replaces the base's
+      place = std::move(profile);
       return true;
     }
     case Table::dedup: {
@@ -450,8 +451,14 @@ bool State::restore_row(Table table, std::string_view key, std::string_view valu
       chunk.counted = row_hash(table, key, value);
       s.counted += chunk.counted;
       for (ByteReader v(value); !v.at_end() && v.ok();) chunk.prints.push_back(v.u64());
-      for (const std::uint64_t print : chunk.prints) s.seen.insert(print);
-      s.chunks.push_back(std::move(chunk));
+      const auto same = [&](const Chunk& c) { return c.hour == chunk.hour && c.number == chunk.number; };
+      const auto at = std::find_if(s.chunks.begin(), s.chunks.end(), same);
+      if (at != s.chunks.end()) {
+        s.counted -= at->counted;
+        *at = std::move(chunk);
+      } else {
+        s.chunks.push_back(std::move(chunk));
+      }
       return k.ok();
     }
     case Table::alias:
@@ -470,12 +477,28 @@ bool State::restore_row(Table table, std::string_view key, std::string_view valu
   return true;
 }
 
+void State::forget_row(Table table, std::string_view key) {
+  Impl& s = *impl_;
+  if (table == Table::profile) {
+    const auto at = s.profiles.find(ByteReader(key).u64());
+    if (at == s.profiles.end()) return;
+    s.counted -= at->second->row_hash;
+    s.profiles.erase(at);
+  } else if (table == Table::dedup) {
+    const auto at = std::find_if(s.chunks.begin(), s.chunks.end(), [&](const Chunk& c) { return c.key() == key; });
+    if (at == s.chunks.end()) return;
+    s.counted -= at->counted;
+    s.chunks.erase(at);
+  }
+}
+
 void State::finish_restore() {
   Impl& s = *impl_;
   s.changed_small.clear();
   std::sort(s.chunks.begin(), s.chunks.end(), [](const Chunk& a, const Chunk& b) {
     return a.hour != b.hour ? a.hour < b.hour : a.number < b.number;
   });
+  for (const Chunk& chunk : s.chunks) s.seen.insert(chunk.prints.begin(), chunk.prints.end());
   for (const auto& [id, profile] : s.profiles) {
     for (const Identifier& identifier : profile->identifiers) index(*profile, identifier);
     for (const Membership& m : profile->memberships) count_member(m.audience, 1);

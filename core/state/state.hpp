@@ -94,8 +94,9 @@ class State {
   Hash128 checkpoint_hash() const;
   bool checkpointing() const;
   std::size_t changed_rows() const;            // that the next delta would hold
-  // Restoring: give every row once, then finish.
+  // Restoring: give the rows of a base, then of each delta; then finish.
   bool restore_row(Table table, std::string_view key, std::string_view value);
+  void forget_row(Table table, std::string_view key);  // a later delta took it away
   void finish_restore();
 
  private:

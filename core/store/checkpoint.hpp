@@ -30,8 +30,8 @@ namespace sluice {
 struct CheckpointInfo {
   std::uint64_t seq = 0;   // the last input that it contains
   TimeUs stamp = 0;        // of that input
-  Hash128 hash;            // of the state
-  std::uint64_t rows = 0;  // of the state, in all tables; the hub's count
+  Hash128 hash;            // of the state; given to commit()
+  std::uint64_t rows = 0;  // of the state, as the hub counts them; given to commit()
   std::string extra;       // the hub's own: whatever it needs beside the rows
 };
 
@@ -52,13 +52,14 @@ class CheckpointWriter {
   Status add(std::uint8_t table, std::string_view key, std::string_view value);
   Status erase(std::uint8_t table, std::string_view key);
   // Syncs, gives the file its name, and, after a base, removes what nobody needs any more.
-  Status commit();
+  // `hash` and `state_rows` are the state's as of the checkpoint's seq.
+  Status commit(const Hash128& hash, std::uint64_t state_rows);
   std::uint64_t bytes() const { return offset_ + buffer_.size(); }
 
  private:
   friend class Checkpoints;
   CheckpointWriter(Checkpoints& owner, CheckpointInfo info, CheckpointKind kind);
-  Status start();
+  Status start(std::uint64_t previous);
   Status row(std::uint8_t table, bool erased, std::string_view key, std::string_view value);
   Status flush_rows();
   Status frame(std::uint8_t kind, std::string_view payload);
@@ -125,16 +126,20 @@ class Checkpoints {
     std::uint64_t bytes;
   };
   struct Header {
+    std::string journal_id;
+    std::uint32_t generation = 0;
     CheckpointInfo info;
-    CheckpointKind kind = CheckpointKind::base;
     std::uint64_t previous = 0;  // delta: the seq of the checkpoint that it builds on
   };
 
   Checkpoints(FileSystem& files, std::string directory, std::string journal_id, std::uint32_t generation,
               Access access);
   Status scan();
+  void sort_known();
+  static bool decode_info(std::string_view payload, Header& out);
+  static bool read_rows(std::string_view payload, const EachRow* each, std::uint64_t& count);
+  Result<std::size_t> check_chain(const std::vector<FileInfo>& chain, LoadReport& report) const;
   std::string path_of(CheckpointKind kind, std::uint64_t seq) const;
-  std::uint64_t seed_of(CheckpointKind kind, std::uint64_t seq) const;
   Result<Header> read_checkpoint(CheckpointKind kind, std::uint64_t seq, const EachRow* each) const;
   Status set_aside(const std::vector<FileInfo>& damaged);
   Status committed(const CheckpointWriter& writer);
@@ -145,7 +150,7 @@ class Checkpoints {
   std::uint32_t generation_;
   Access access_;
   mutable std::mutex mutex_;     // guards what follows
-  std::vector<FileInfo> known_;  // by seq, a base before a delta
+  std::vector<FileInfo> known_;  // in the order of sort_known()
   std::optional<CheckpointInfo> latest_;
   std::uint64_t keep_ = UINT64_MAX;
   bool writing_ = false;

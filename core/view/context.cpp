@@ -178,7 +178,9 @@ Value PersonContext::windowed(const AggregatePlan& plan, const Series& series) {
     case Aggregation::sum: return Value::number(series.sum(first, last).to_double());
     case Aggregation::avg: {
       std::size_t numbers = 0;
-      for (std::size_t i = first; i < last; ++i) numbers += entries[i].value.kind() == StoredValue::Kind::number ? 1 : 0;
+      for (std::size_t i = first; i < last; ++i) {
+        if (entries[i].value.kind() == StoredValue::Kind::number) ++numbers;
+      }
       if (numbers == 0) return Value::unknown("no events");
       return Value::number(series.sum(first, last).to_double() / static_cast<double>(numbers));
     }

@@ -59,9 +59,9 @@ struct Record {  // borrowed texts; see sluice_record for which side sets what
   std::uint32_t op = SLUICE_EVENT;
   std::uint32_t attempt = 0;
   std::int64_t time_us = SLUICE_NO_TIME;
-  std::string_view id, key, entity, name;
-  std::string_view payload;  // one JSON object
-  std::string_view identifiers, address, remote_id, place;
+  std::string_view id = {}, key = {}, entity = {}, name = {};
+  std::string_view payload = {};  // one JSON object
+  std::string_view identifiers = {}, address = {}, remote_id = {}, place = {};
 };
 
 class Batch {  // borrows
@@ -90,16 +90,16 @@ class Batch {  // borrows
 };
 
 struct Header {
-  std::string name, value;
+  std::string name = {}, value = {};
 };
 
 struct Request {
   std::string method = "POST";
-  std::string url;  // "/path" on the manifest's base_url, or absolute on one of its hosts
-  std::vector<Header> headers;
-  std::string body;
-  std::vector<std::uint32_t> records;  // plan: indexes whose fate it decides
-  std::string state, bucket;
+  std::string url = {};  // "/path" on the manifest's base_url, or absolute on one of its hosts
+  std::vector<Header> headers = {};
+  std::string body = {};
+  std::vector<std::uint32_t> records = {};  // plan: indexes whose fate it decides
+  std::string state = {}, bucket = {};
   std::uint32_t timeout_ms = 0, delay_ms = 0, flags = 0, purpose = 0;
 };
 
@@ -128,7 +128,7 @@ class Response {  // borrows
 
 struct Outcome {  // borrowed texts
   sluice_status status = SLUICE_OK;
-  std::string_view reason, detail, remote_id;
+  std::string_view reason = {}, detail = {}, remote_id = {};
   std::int64_t retry_after_ms = -1;
 };
 
@@ -143,34 +143,34 @@ inline sluice_status verdict(std::int32_t status) {
 
 struct Reply {
   std::int32_t status = 204;
-  std::string_view content_type, body;
-  std::vector<Header> headers;
+  std::string_view content_type = {}, body = {};
+  std::vector<Header> headers = {};
 };
 
 struct Open {
-  std::string_view config;  // JSON object, without its x-secret fields
-  std::string_view name, folder;
+  std::string_view config = {};  // JSON object, without its x-secret fields
+  std::string_view name = {}, folder = {};
 };
 
 struct Poll {
   bool full = false;
   bool until_idle = false;
-  std::string_view stream, cursor;
+  std::string_view stream = {}, cursor = {};
   std::int64_t since_us = SLUICE_NO_TIME;
-  std::span<const sluice_str> fields;  // none: all
+  std::span<const sluice_str> fields = {};  // none: all
 };
 
 struct Discover {
-  std::string_view stream;
+  std::string_view stream = {};
 };
 
 struct Provision {
   std::uint32_t kind = SLUICE_PROVISION_AUDIENCE;
-  std::string_view name, remote_id;
+  std::string_view name = {}, remote_id = {};
 };
 
 struct Subscribe {
-  std::string_view route, url, remote_id;
+  std::string_view route = {}, url = {}, remote_id = {};
 };
 
 class Incoming {  // borrows
@@ -296,8 +296,8 @@ class Call {
 // The answer of a blocking request; owns its texts.
 struct HttpAnswer {
   std::int32_t status = 0;
-  std::string body, error;
-  std::vector<Header> headers;  // names in lower case
+  std::string body = {}, error = {};
+  std::vector<Header> headers = {};  // names in lower case
   std::int64_t retry_after_ms = -1;
 };
 

@@ -1,4 +1,5 @@
-// sluice/result.hpp - how a function of ours reports a failure that it expects: Result<T>, Status, SLUICE_TRY.
+// sluice/result.hpp - how a function of ours reports a failure that it expects: Result<T>, Status,
+// SLUICE_TRY.
 #pragma once
 
 #include <cstdint>
@@ -47,9 +48,9 @@ using Status = Result<Done>;
 }  // namespace sluice
 
 // SLUICE_TRY(expression): its value; a failure is returned to the caller at once. gcc and clang.
-#define SLUICE_TRY(expression)                                               \
-  __extension__({                                                            \
-    auto sluice_try_result = (expression);                                   \
-    if (!sluice_try_result) return std::move(sluice_try_result).error();     \
-    std::move(sluice_try_result).value();                                    \
+#define SLUICE_TRY(expression)                                           \
+  __extension__({                                                        \
+    auto sluice_try_result = (expression);                               \
+    if (!sluice_try_result) return std::move(sluice_try_result).error(); \
+    std::move(sluice_try_result).value();                                \
   })

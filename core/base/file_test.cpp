@@ -1,0 +1,163 @@
+#include "base/file.hpp"
+
+#include <filesystem>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+
+#include "base/sim_file.hpp"
+
+namespace sluice {
+namespace {
+
+// What every FileSystem must do, `root` being an empty place.
+void obeys_the_contract(FileSystem& files, const std::string& root) {
+  const std::string directory = root + "/a/b";
+  const std::string path = directory + "/f";
+  CHECK(files.list(directory).value().empty());
+  REQUIRE(files.make_directory(directory));
+  REQUIRE(files.make_directory(directory));
+  CHECK_FALSE(files.open(path, OpenMode::read));
+  CHECK_FALSE(files.open(path, OpenMode::read_write));
+  {
+    const std::unique_ptr<File> file = files.open(path, OpenMode::create).value();
+    REQUIRE(file->preallocate(1000));
+    CHECK(file->size().value() == 1000);
+    REQUIRE(file->write_at(990, "0123456789tail"));
+    CHECK(file->size().value() == 1004);
+    std::string out(20, '?');
+    CHECK(file->read_at(995, out).value() == 9);
+    CHECK(out.substr(0, 9) == "56789tail");
+    CHECK(file->read_at(0, out).value() == 20);
+    CHECK(out == std::string(20, '\0'));
+    CHECK(file->read_at(5000, out).value() == 0);
+    REQUIRE(file->resize(992));
+    REQUIRE(file->resize(1000));
+    CHECK(file->read_at(990, out).value() == 10);
+    CHECK(out.substr(0, 10) == std::string("01\0\0\0\0\0\0\0\0", 10));
+    REQUIRE(file->preallocate(10));  // never shortens
+    CHECK(file->size().value() == 1000);
+    REQUIRE(file->sync());
+  }
+  CHECK_FALSE(files.open(path, OpenMode::create));
+  CHECK_FALSE(files.open(path, OpenMode::read).value()->write_at(0, "x"));
+  REQUIRE(replace_file(files, directory + "/g", "first"));
+  REQUIRE(replace_file(files, directory + "/g", "second"));
+  CHECK(read_file(files, directory + "/g").value() == "second");
+  CHECK(files.list(directory).value() == std::vector<std::string>{"f", "g"});
+  REQUIRE(files.rename(directory + "/g", path));
+  CHECK(read_file(files, path).value() == "second");
+  CHECK_FALSE(files.exists(directory + "/g").value());
+  REQUIRE(files.remove(path));
+  REQUIRE(files.remove(path));
+  REQUIRE(files.sync_directory(directory));
+  CHECK_FALSE(files.exists(path).value());
+  CHECK(files.free_bytes(root).value() > 0);
+}
+
+TEST_CASE("the disk and the simulated disk obey the same contract", "[file]") {
+  SimFileSystem simulated(1);
+  obeys_the_contract(simulated, "root");
+  const std::filesystem::path root =
+      std::filesystem::temp_directory_path() / ("sluice-file-test-" + std::to_string(::getpid()));
+  std::filesystem::create_directories(root);
+  const std::unique_ptr<FileSystem> real = make_file_system();
+  obeys_the_contract(*real, root.string());
+  CHECK(std::filesystem::status(root / "a").permissions() == std::filesystem::perms::owner_all);
+  std::filesystem::remove_all(root);
+}
+
+TEST_CASE("a crash of the simulated disk keeps what was synced and may lose or tear the rest", "[file]") {
+  bool kept = false;
+  bool lost = false;
+  bool torn = false;
+  bool shorter = false;
+  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+    SimFileSystem files(seed);
+    REQUIRE(files.make_directory("d"));
+    const std::unique_ptr<File> file = files.open("d/f", OpenMode::create).value();
+    REQUIRE(file->write_at(0, std::string(1024, 'a')));
+    REQUIRE(file->sync());
+    REQUIRE(files.sync_directory("d"));
+    REQUIRE(file->write_at(512, std::string(1536, 'b')));
+    files.crash();
+    CHECK_FALSE(file->sync());  // of before the crash
+    const std::string bytes = files.content("d/f");
+    REQUIRE(bytes.size() >= 1024);
+    CHECK(bytes.substr(0, 512) == std::string(512, 'a'));
+    const std::string sector = bytes.substr(512, 512);
+    CHECK((sector == std::string(512, 'a') || sector == std::string(512, 'b')));
+    const bool whole = bytes == std::string(512, 'a') + std::string(1536, 'b');
+    const bool old = bytes == std::string(1024, 'a');
+    kept = kept || whole;
+    lost = lost || old;
+    torn = torn || (!whole && !old);
+    shorter = shorter || (bytes.size() > 1024 && bytes.size() < 2048);
+  }
+  CHECK((kept && lost && torn && shorter));
+}
+
+TEST_CASE("the simulated disk loses names that no directory sync made durable", "[file]") {
+  int created = 0;
+  int renamed = 0;
+  int removed = 0;
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    SimFileSystem files(seed);
+    REQUIRE(files.make_directory("d"));
+    REQUIRE(replace_file(files, "d/old", "old"));
+    REQUIRE(replace_file(files, "d/gone", "gone"));
+    REQUIRE(files.open("d/new", OpenMode::create));
+    REQUIRE(files.rename("d/old", "d/moved"));
+    REQUIRE(files.remove("d/gone"));
+    files.crash();
+    created += files.exists("d/new").value() ? 1 : 0;
+    removed += files.exists("d/gone").value() ? 0 : 1;
+    renamed += files.exists("d/moved").value() ? 1 : 0;
+    CHECK(files.exists("d/moved").value() != files.exists("d/old").value());  // never both, never neither
+  }
+  for (const int count : {created, renamed, removed}) CHECK((count > 10 && count < 50));
+}
+
+TEST_CASE("the simulated disk is the same for the same seed", "[file]") {
+  const auto play = [](std::uint64_t seed) {
+    SimFileSystem files(seed);
+    (void)files.make_directory("d");
+    const auto file = files.open("d/f", OpenMode::create).value();
+    (void)files.sync_directory("d");
+    for (int i = 0; i < 20; ++i)
+      (void)file->write_at(static_cast<std::uint64_t>(i) * 300, std::string(700, static_cast<char>('a' + i)));
+    files.crash();
+    return files.content("d/f");
+  };
+  CHECK(play(5) == play(5));
+  CHECK(play(5) != play(6));
+}
+
+TEST_CASE("the simulated disk fails when it is told to", "[file]") {
+  SimFileSystem files(1);
+  REQUIRE(files.make_directory("d"));
+  const std::unique_ptr<File> file = files.open("d/f", OpenMode::create).value();
+  files.set_capacity(100);
+  CHECK(files.free_bytes("d").value() == 100);
+  CHECK(file->write_at(0, std::string(100, 'x')));
+  CHECK_FALSE(file->write_at(100, "x"));
+  CHECK_FALSE(file->preallocate(101));
+  CHECK(files.free_bytes("d").value() == 0);
+  files.fail_sync_after(1);
+  CHECK(file->sync());
+  CHECK(file->write_at(0, "y"));
+  CHECK_FALSE(file->sync());
+  CHECK(file->sync());  // as Linux: the failure is told once, and what it lost is not stored by the next
+  REQUIRE(files.sync_directory("d"));
+  files.stop_after(1);
+  CHECK(file->write_at(1, "z"));
+  CHECK_FALSE(file->write_at(2, "z"));
+  CHECK_FALSE(file->sync());
+  CHECK(files.stopped());
+  files.crash();
+  CHECK(files.content("d/f").substr(0, 1) == "x");
+  CHECK(files.open("d/f", OpenMode::read_write).value()->write_at(0, "new"));
+}
+
+}  // namespace
+}  // namespace sluice

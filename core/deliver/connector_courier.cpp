@@ -1,0 +1,339 @@
+#include "deliver/connector_courier.hpp"
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <stop_token>
+#include <utility>
+
+#include "base/json.hpp"
+#include "net/gzip.hpp"
+#include "plugin/connector.hpp"
+#include "plugin/http_request.hpp"
+#include "store/database.hpp"
+
+namespace sluice::deliver {
+
+namespace {
+
+constexpr std::size_t described_bytes_max = 16 * 1024;
+constexpr double epoch_seconds_min =
+    1e9;  // a rate limit's reset above this is a time, below it a number of seconds
+
+// What a request needs until its answer has been read. The connector's batch is shared by all requests of one
+// plan().
+struct Sent {
+  std::shared_ptr<std::vector<plugin::Record>> batch;
+  plugin::Request asked;
+};
+
+net::HttpRequest to_http(plugin::HttpRequest request) {
+  net::HttpRequest out;
+  out.method = std::move(request.method);
+  out.url = std::move(request.url);
+  for (plugin::Header& header : request.headers)
+    out.headers.emplace_back(std::move(header.name), std::move(header.value));
+  out.body = std::move(request.body);
+  if (request.gzip) {
+    out.body = net::gzip(out.body);
+    out.headers.emplace_back("content-encoding", "gzip");
+  }
+  out.timeout_ms = std::max<std::int64_t>(1, request.timeout / us_per_ms);
+  out.allow_private = request.host_trusted;
+  return out;
+}
+
+plugin::Response to_response(net::HttpResponse response) {
+  plugin::Response out;
+  out.status = response.status;
+  out.body = std::move(response.body);
+  out.error = std::move(response.error);
+  for (auto& [name, value] : response.headers) out.headers.push_back({std::move(name), std::move(value)});
+  out.retry_after_ms = response.retry_after_ms;
+  return out;
+}
+
+// Until when the vendor's limit is used up, from now: X-RateLimit-Reset and its relatives hold a time or a
+// number of seconds.
+DurationUs until_reset(const net::HttpResponse& response, TimeUs now) {
+  for (const char* name : {"x-ratelimit-reset", "ratelimit-reset", "x-rate-limit-reset"}) {
+    const std::optional<double> reset = parse_number(response.header(name));
+    if (!reset || *reset < 0 || *reset > 1e12) continue;
+    const double us = *reset * static_cast<double>(us_per_s);
+    return std::max<DurationUs>(0, static_cast<DurationUs>(us) - (*reset >= epoch_seconds_min ? now : 0));
+  }
+  return -1;
+}
+
+bool limit_used_up(const net::HttpResponse& response) {
+  for (const char* name : {"x-ratelimit-remaining", "ratelimit-remaining", "x-rate-limit-remaining"}) {
+    if (response.header(name) == "0") return true;
+  }
+  return false;
+}
+
+// The services of one destination's connector.
+class Host final : public plugin::HostServices {
+ public:
+  Host(const Connections& connections, std::string name)
+      : x_connections(connections), x_name(std::move(name)) {}
+  Redactor redact;  // set once, before the connector is opened
+
+  void log(std::int32_t level, std::string_view text) override {
+    if (x_connections.log) x_connections.log(level, x_name, redact(text));
+  }
+  TimeUs now_us() override { return x_connections.clock.wall_us(); }
+  void metric(std::int32_t, std::string_view, double) override {}
+  Result<std::optional<std::string>> get(std::string_view key) override {
+    if (x_connections.database != nullptr) return x_connections.database->meta(full(key));
+    const std::lock_guard lock(x_mutex);
+    const auto found = x_values.find(std::string(key));
+    return found == x_values.end() ? std::optional<std::string>() : std::optional<std::string>(found->second);
+  }
+  Status put(std::string_view key, std::optional<std::string_view> value) override {
+    if (x_connections.database != nullptr) {
+      return value ? x_connections.database->put_meta(full(key), *value)
+                   : x_connections.database->remove_meta(full(key));
+    }
+    const std::lock_guard lock(x_mutex);
+    x_values.erase(std::string(key));
+    if (value) x_values.emplace(key, *value);
+    return Done{};
+  }
+  plugin::Response http(const plugin::HttpRequest& request) override {
+    return to_response(x_connections.http.fetch(to_http(request)));
+  }
+
+ private:
+  std::string full(std::string_view key) const { return "destination/" + x_name + "/" + std::string(key); }
+  const Connections& x_connections;
+  std::string x_name;
+  std::mutex x_mutex;  // guards x_values
+  std::map<std::string, std::string> x_values;
+};
+
+Fate fate_of(sluice_status status) {
+  switch (status) {
+    case SLUICE_OK:
+      return Fate::delivered;
+    case SLUICE_INVALID:
+    case SLUICE_UNSUPPORTED:
+      return Fate::rejected;
+    case SLUICE_AUTH:
+      return Fate::auth;
+    case SLUICE_THROTTLE:
+      return Fate::throttle;
+    case SLUICE_SKIPPED:
+      return Fate::skipped;
+    case SLUICE_UNKNOWN:
+      return Fate::unknown;
+    default:
+      return Fate::retry;
+  }
+}
+
+class ConnectorCourier final : public Courier {
+ public:
+  ConnectorCourier(std::shared_ptr<const Connections> connections, std::unique_ptr<Host> host,
+                   std::unique_ptr<plugin::Connector> connector)
+      : x_connections(std::move(connections)), x_host(std::move(host)), x_connector(std::move(connector)) {
+    const plugin::ManifestInfo& info = x_connector->info();
+    x_limits.records_max = info.batch_records;
+    x_limits.bytes_max = info.batch_bytes;
+    x_limits.parallel = info.parallel;
+    x_limits.blocking = !x_connector->offers_plan();
+    x_limits.one_per_person = x_limits.blocking && info.channel != "";
+    x_limits.unsafe_operations = info.unsafe_ops;
+    if (!info.rates.empty()) x_limits.rate = Rate{info.rates.front().count, info.rates.front().per};
+    x_limits.group_by = info.group_by == "key"    ? GroupBy::person
+                        : info.group_by == "op"   ? GroupBy::operation
+                        : info.group_by == "name" ? GroupBy::name
+                                                  : GroupBy::nothing;
+  }
+
+  const CourierLimits& limits() const override { return x_limits; }
+
+  Result<Answer> plan(std::span<const Parcel> parcels) override {
+    auto batch = std::make_shared<std::vector<plugin::Record>>(records_of(parcels));
+    plugin::PlanOutput output = SLUICE_TRY(x_connector->plan(*batch, {.stop = x_stop.get_token()}));
+    return answer_of(std::move(output), batch);
+  }
+
+  Result<Answer> interpret(const CourierRequest& request, const CourierResponse& response) override {
+    const auto sent = std::static_pointer_cast<Sent>(request.what);
+    const auto answer = std::static_pointer_cast<plugin::Response>(response.what);
+    plugin::InterpretOutput output =
+        SLUICE_TRY(x_connector->interpret(*sent->batch, *answer, {.stop = x_stop.get_token()}));
+    Answer out = answer_of(std::move(output), sent->batch);
+    sort_refusals(request, *answer, out);
+    if (response.status >= 200 && response.status < 300 && response.retry_after > 0)
+      out.pause = response.retry_after;
+    return out;
+  }
+
+  Result<Answer> deliver(std::span<const Parcel> parcels) override {
+    const std::vector<plugin::Record> batch = records_of(parcels);
+    const plugin::CallLimits limits{.timeout = x_connector->info().timeout, .stop = x_stop.get_token()};
+    std::vector<plugin::Outcome> outcomes = SLUICE_TRY(x_connector->deliver(batch, limits));
+    Answer out;
+    for (std::uint32_t i = 0; i < outcomes.size(); ++i)
+      out.verdicts.push_back({i, verdict_of(std::move(outcomes[i]))});
+    return out;
+  }
+
+  void send(const CourierRequest& request, std::function<void(CourierResponse)> done) override {
+    const auto sent = std::static_pointer_cast<Sent>(request.what);
+    Result<plugin::HttpRequest> http = plugin::resolve(x_connector->http_policy(), sent->asked);
+    if (!http) {  // checked by answer_of() already; the policy does not change
+      CourierResponse refused;
+      refused.sent = false;
+      refused.error = x_host->redact(http.error().detail);
+      refused.what = std::make_shared<plugin::Response>();
+      done(std::move(refused));
+      return;
+    }
+    auto answered = [sent, done = std::move(done), connections = x_connections](net::HttpResponse response) {
+      CourierResponse out;
+      out.sent = response.reached != net::Reached::no;
+      out.status = response.status;
+      out.error = response.error;
+      const bool slow_down = response.status == 429 || response.status >= 500 || limit_used_up(response);
+      if (response.retry_after_ms >= 0) {
+        out.retry_after = response.retry_after_ms * us_per_ms;
+      } else if (slow_down) {
+        out.retry_after = until_reset(response, connections->clock.wall_us());
+      }
+      auto answer = std::make_shared<plugin::Response>(to_response(std::move(response)));
+      if (out.retry_after >= 0) answer->retry_after_ms = out.retry_after / us_per_ms;
+      answer->state = sent->asked.state;
+      answer->records = sent->asked.records;
+      answer->purpose = sent->asked.purpose;
+      out.what = std::move(answer);
+      done(std::move(out));
+    };
+    x_connections->http.send(to_http(std::move(http).value()), std::move(answered));
+  }
+
+  Exchange describe(const CourierRequest& request, const CourierResponse& response) const override {
+    const auto sent = std::static_pointer_cast<Sent>(request.what);
+    // Credentials are added later, by resolve(): this is what the connector asked for.
+    Exchange out;
+    const plugin::Request& asked = sent->asked;
+    out.request = asked.method + " " + x_host->redact(asked.url) + "\n\n" +
+                  x_host->redact(std::string_view(asked.body).substr(0, described_bytes_max));
+    out.response =
+        response.status == 0 ? "no answer: " + response.error : "HTTP " + std::to_string(response.status);
+    if (const auto answer = std::static_pointer_cast<plugin::Response>(response.what)) {
+      out.response += "\n\n" + x_host->redact(std::string_view(answer->body).substr(0, described_bytes_max));
+    }
+    return out;
+  }
+
+  void cancel() override { x_stop.request_stop(); }
+
+ private:
+  static std::vector<plugin::Record> records_of(std::span<const Parcel> parcels) {
+    std::vector<plugin::Record> records;
+    records.reserve(parcels.size());
+    for (const Parcel& parcel : parcels) {
+      const Effect& effect = *parcel.effect;
+      records.push_back({.op = static_cast<std::uint32_t>(effect.op),
+                         .attempt = parcel.attempt,
+                         .time = effect.time,
+                         .id = parcel.id,
+                         .key = effect.person == nobody ? std::string() : format_profile_id(effect.person),
+                         .name = effect.name,
+                         .payload = effect.payload,
+                         .identifiers = effect.identifiers,
+                         .address = effect.address,
+                         .remote_id = {}});
+    }
+    return records;
+  }
+
+  Verdict verdict_of(plugin::Outcome outcome) const {
+    Verdict out{fate_of(outcome.status), -1, std::move(outcome.reason), x_host->redact(outcome.detail),
+                std::move(outcome.remote_id)};
+    if (outcome.retry_after_ms >= 0) out.retry_after = outcome.retry_after_ms * us_per_ms;
+    return out;
+  }
+
+  Answer answer_of(plugin::Output output, const std::shared_ptr<std::vector<plugin::Record>>& batch) const {
+    Answer out;
+    for (plugin::Fate& fate : output.outcomes)
+      out.verdicts.push_back({fate.record, verdict_of(std::move(fate.outcome))});
+    for (plugin::Request& request : output.requests) {
+      if (const auto http = plugin::resolve(x_connector->http_policy(), request); !http) {
+        const Fate fate = http.error().code == Code::misconfigured ? Fate::auth : Fate::rejected;
+        for (const std::uint32_t r : request.records) {
+          out.verdicts.push_back({r, {fate, -1, "request_refused", x_host->redact(http.error().detail), {}}});
+        }
+        continue;
+      }
+      CourierRequest& planned = out.requests.emplace_back();
+      planned.records = request.records;
+      planned.delay = request.delay_ms * us_per_ms;
+      planned.what = std::make_shared<Sent>(Sent{batch, std::move(request)});
+    }
+    for (const plugin::RateLimit& limit : output.limits) {
+      if (limit.remaining > 0 || limit.reset == no_time) continue;
+      out.pause = std::max(out.pause, limit.reset - x_connections->clock.wall_us());
+    }
+    for (const std::string& fault : output.faults) x_host->log(SLUICE_WARN, fault);
+    return out;
+  }
+
+  // A refusal of the whole request says nothing about any one record: 413 and 400 are tried in halves, 401
+  // and 403 are the credentials. A connector that could tell the records apart has given them different fates
+  // or reasons.
+  static void sort_refusals(const CourierRequest& request, const plugin::Response& response, Answer& answer) {
+    const std::int32_t status = response.status;
+    const bool credentials = status == 401 || status == 403;
+    const bool whole = status == 413 || status == 400 || status == 422;
+    if ((!credentials && !whole) || answer.verdicts.empty() ||
+        answer.verdicts.size() != request.records.size())
+      return;
+    const std::string& reason = answer.verdicts.front().verdict.reason;
+    for (const Judged& judged : answer.verdicts) {
+      if (judged.verdict.fate != Fate::rejected || judged.verdict.reason != reason) return;
+    }
+    const Fate fate = credentials ? Fate::auth : status == 413 ? Fate::too_big : Fate::unclear;
+    for (Judged& judged : answer.verdicts) judged.verdict.fate = fate;
+  }
+
+  std::shared_ptr<const Connections> x_connections;
+  std::unique_ptr<Host> x_host;
+  std::unique_ptr<plugin::Connector> x_connector;
+  CourierLimits x_limits;
+  std::stop_source x_stop;
+};
+
+Result<std::unique_ptr<Courier>> open_courier(const std::shared_ptr<const Connections>& connections,
+                                              const config::Destination& destination) {
+  const plugin::Entry* entry = connections->registry.find(destination.plugin, SLUICE_DESTINATION);
+  if (entry == nullptr) {
+    return Error{Code::misconfigured, "no installed plugin is named '" + destination.plugin + "'"};
+  }
+  const std::string with = destination.with.empty() ? "{}" : destination.with;
+  const std::string expanded = SLUICE_TRY(connections->expand_secrets(with));
+  auto host = std::make_unique<Host>(*connections, destination.name);
+  host->redact = Redactor(with, expanded, entry->info.secrets);
+  std::vector<std::string> hosts = destination.allow_hosts;
+  const plugin::Instance instance{.name = destination.name,
+                                  .config = expanded,
+                                  .folder = connections->folder,
+                                  .allow_hosts = std::move(hosts)};
+  auto connector = plugin::Connector::open(*entry, instance, *host);
+  if (!connector) return Error{connector.error().code, host->redact(connector.error().detail)};
+  return std::unique_ptr<Courier>(
+      std::make_unique<ConnectorCourier>(connections, std::move(host), std::move(connector).value()));
+}
+
+}  // namespace
+
+Delivery::MakeCourier make_couriers(Connections connections) {
+  const auto shared = std::make_shared<const Connections>(std::move(connections));
+  return [shared](const config::Destination& destination) { return open_courier(shared, destination); };
+}
+
+}  // namespace sluice::deliver

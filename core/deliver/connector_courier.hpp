@@ -1,0 +1,52 @@
+// The real courier: a plugin's connector and the hub's HTTP client.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "sluice/result.hpp"
+
+#include "base/clock.hpp"
+#include "config/config.hpp"
+#include "deliver/courier.hpp"
+#include "deliver/delivery.hpp"
+#include "net/client.hpp"
+#include "plugin/registry.hpp"
+
+namespace sluice::store {
+class Database;
+}
+
+namespace sluice::deliver {
+
+struct Connections {  // all of it must outlive the couriers
+  const plugin::Registry& registry;
+  net::HttpClient& http;
+  const Clock& clock;
+  std::string folder;  // absolute: where relative paths in `with:` start
+  // `with:` with its secrets in place of their references; see config::expand_secrets.
+  std::function<Result<std::string>(const std::string& json)> expand_secrets;
+  store::Database* database = nullptr;  // keeps what connectors put(); null: memory does
+  // A line of a connector's own log, secrets cut out. May be empty. [any]
+  std::function<void(std::int32_t level, std::string_view destination, std::string_view text)> log;
+};
+
+// For Delivery::open().
+Delivery::MakeCourier make_couriers(Connections connections);
+
+// Replaces secrets by "***" in what people will read.
+class Redactor {  // [any] once made
+ public:
+  // Secrets are the texts of `expanded` that differ from those of `with`, at whatever depth, and the fields
+  // named.
+  Redactor() = default;
+  Redactor(std::string_view with, std::string_view expanded, const std::vector<std::string>& secret_fields);
+  std::string operator()(std::string_view text) const;
+
+ private:
+  std::vector<std::string> x_secrets;  // the longest first
+};
+
+}  // namespace sluice::deliver

@@ -1,0 +1,97 @@
+// Delivery: every destination's lane, and the way of an effect from the step to its outcome.
+//
+// Promises. A record given to offer() reaches exactly one outcome, whatever crashes; a record whose outcome
+// was synced is never sent again; one whose outcome was not is sent again under the same key. A person's
+// records reach a destination in the order in which they were caused. A lane that is down, slow or
+// misconfigured costs the others nothing: each has its own thread, memory budget, log and pacing.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sluice/result.hpp"
+
+#include "base/clock.hpp"
+#include "base/file.hpp"
+#include "config/config.hpp"
+#include "deliver/courier.hpp"
+#include "deliver/gate.hpp"
+#include "deliver/outcome.hpp"
+#include "model/effect.hpp"
+
+namespace sluice::store {
+class Database;
+}
+
+namespace sluice::deliver {
+
+enum class LaneState : std::uint8_t { live, backoff, paused, stopped };
+std::string_view name_of(LaneState state);
+
+struct LaneStatus {
+  std::string name;
+  LaneState state = LaneState::live;
+  std::uint64_t backlog_records = 0;  // offered and without an outcome
+  std::uint64_t backlog_bytes = 0;    // of those, their encoded size
+  TimeUs oldest = 0;                  // the `time` of the oldest of them that is in memory; 0: none
+  std::uint64_t in_flight = 0;        // requests
+  std::uint64_t blocked_people = 0;   // who wait for a retry
+  OutcomeCounts outcomes{};           // since start, by OutcomeKind
+  std::uint64_t sends = 0;            // requests, or deliver() calls, since start
+  std::uint64_t retries = 0;          // records that were put back to be sent again, since start
+  std::string last_error;  // of the last failed send: no personal data, no secret; empty after a success
+};
+
+struct DeliveryOptions {
+  FileSystem& files;
+  const Clock& clock;
+  std::string directory;  // lanes live under directory/NAME
+  std::string journal;    // "<journal id>.<generation>": the first half of each idempotency key
+  Gate& gate;
+  store::Database* database = nullptr;       // dead letters and history; null: neither is kept (tests)
+  std::uint64_t seed = 0;                    // of the jitter
+  std::uint64_t memory_bytes = 32ULL << 20;  // a lane's records in memory; the rest is read back from its log
+  std::uint64_t segment_bytes = 16ULL << 20;  // of a lane's two logs
+  std::function<void(const Effect&, const Outcome&)>
+      on_outcome;                              // [lane threads] must be quick; may be empty
+  std::function<void(const Error&)> on_fatal;  // [lane threads] a lane's files failed: the process must stop
+};
+
+class Delivery {
+ public:
+  // Opens a lane for each destination of the configuration and reads back what has no outcome yet.
+  // `courier(destination)` makes the lane's way to its connector (see connector_courier.hpp); it is called
+  // once for each.
+  using MakeCourier = std::function<Result<std::unique_ptr<Courier>>(const config::Destination&)>;
+  static Result<std::unique_ptr<Delivery>> open(DeliveryOptions options, const config::Config& config,
+                                                const MakeCourier& courier);
+  ~Delivery();  // as stop()
+
+  // [step] The effects of all inputs up to and including `seq`, durable in the journal, in order. Appends to
+  // the lanes' logs (all effects of one input reach a lane or none does) and never waits for a destination.
+  // Effects at or below applied() of their lane are dropped: a replay may offer everything again. An error
+  // means that a file failed: stop the process.
+  Status offer(std::uint64_t seq, std::vector<Effect> effects);
+  // [any, one at a time] Makes what was offered durable. To be called before a checkpoint commits.
+  Status sync();
+  // [step] How far the journal has been turned into records of this lane; 0 for a name without a lane.
+  std::uint64_t applied(std::string_view destination) const;
+
+  void start();       // [main] starts the lanes' threads
+  bool idle() const;  // [any] every record has its outcome
+  Status drain(
+      DurationUs timeout);  // [main] waits for idle(), in real time; then, or after the time-out, syncs
+  void stop();              // [main] ends the threads; what has no outcome stays in the logs. Idempotent
+  std::vector<LaneStatus> status() const;  // [any] in the order of the configuration
+
+ private:
+  struct Impl;
+  explicit Delivery(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> x_impl;
+};
+
+}  // namespace sluice::deliver

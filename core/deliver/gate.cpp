@@ -1,0 +1,90 @@
+#include "deliver/gate.hpp"
+
+#include <algorithm>
+#include <mutex>
+
+namespace sluice::deliver {
+
+void Gate::deny(ProfileId person, std::string_view purpose) {
+  const ProfileId id = winner_of(person);
+  Shard& s = shard(id);
+  const std::unique_lock lock(s.mutex);
+  std::vector<std::string>& purposes = s.denied[id].purposes;
+  if (std::find(purposes.begin(), purposes.end(), purpose) == purposes.end()) purposes.emplace_back(purpose);
+}
+
+void Gate::allow(ProfileId person, std::string_view purpose) {
+  const ProfileId id = winner_of(person);
+  Shard& s = shard(id);
+  const std::unique_lock lock(s.mutex);
+  const auto found = s.denied.find(id);
+  if (found == s.denied.end()) return;
+  std::erase(found->second.purposes, purpose);
+  if (found->second.purposes.empty() && !found->second.forgotten) s.denied.erase(found);
+}
+
+void Gate::forget(ProfileId person) {
+  const ProfileId id = winner_of(person);
+  Shard& s = shard(id);
+  const std::unique_lock lock(s.mutex);
+  s.denied[id].forgotten = true;
+}
+
+void Gate::merge(ProfileId loser, ProfileId winner) {
+  loser = winner_of(loser);
+  winner = winner_of(winner);
+  if (loser == winner) return;
+  Denied denied;
+  {
+    Shard& s = shard(loser);
+    const std::shared_lock lock(s.mutex);
+    if (const auto found = s.denied.find(loser); found != s.denied.end()) denied = found->second;
+  }
+  // First the winner is denied, then the loser becomes the winner: no look-up in between finds an open gate.
+  for (const std::string& purpose : denied.purposes) deny(winner, purpose);
+  if (denied.forgotten) forget(winner);
+  {
+    const std::unique_lock lock(x_merge_mutex);
+    x_winner[loser] = winner;
+    x_merges.push_back({loser, winner});
+    x_merge_count.store(x_merges.size(), std::memory_order_release);
+  }
+  Shard& s = shard(loser);
+  const std::unique_lock lock(s.mutex);
+  s.denied.erase(loser);
+}
+
+bool Gate::allows(ProfileId person, std::string_view purpose) const {
+  const ProfileId id = winner_of(person);
+  const Shard& s = shard(id);
+  const std::shared_lock lock(s.mutex);
+  const auto found = s.denied.find(id);
+  if (found == s.denied.end()) return true;
+  if (found->second.forgotten) return false;
+  return std::none_of(found->second.purposes.begin(), found->second.purposes.end(),
+                      [&](const std::string& denied) { return denied.empty() || denied == purpose; });
+}
+
+bool Gate::allows(const Effect& effect) const {
+  if (effect.person == nobody || effect.op == Operation::erase) return true;
+  // Leaving and withdrawing are what the denied person is owed.
+  if (effect.op == Operation::remove || effect.op == Operation::leave || effect.op == Operation::consent)
+    return true;
+  return allows(effect.person, effect.purpose);
+}
+
+ProfileId Gate::winner_of(ProfileId person) const {
+  if (merge_count() == 0) return person;
+  const std::shared_lock lock(x_merge_mutex);
+  for (auto found = x_winner.find(person); found != x_winner.end(); found = x_winner.find(person)) {
+    person = found->second;
+  }
+  return person;
+}
+
+void Gate::merges_since(std::uint64_t from, std::vector<Merge>& out) const {
+  const std::shared_lock lock(x_merge_mutex);
+  for (std::uint64_t i = from; i < x_merges.size(); ++i) out.push_back(x_merges[i]);
+}
+
+}  // namespace sluice::deliver

@@ -1,0 +1,63 @@
+// The gate: what may not leave, asked again just before each send. Consent withdrawn, suppression and erasure
+// are written by the step's thread; lanes read. Only denials are stored, so that the usual person costs
+// nothing.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "model/effect.hpp"
+
+namespace sluice::deliver {
+
+class Gate {  // [any]; no call blocks for longer than a look-up in a hash map
+ public:
+  // A record of `person` with this purpose may not leave until allow(). The purpose "" means every purpose.
+  void deny(ProfileId person, std::string_view purpose);
+  void allow(ProfileId person, std::string_view purpose);
+  // Nothing of this person leaves again, whatever allow() says: suppressed or erased. Erasure's own records
+  // (op erase and delete) still pass, for they are what tells the destination.
+  void forget(ProfileId person);
+  // `loser` is `winner` from now on: denials of either hold for both, and lanes keep one order for the two.
+  void merge(ProfileId loser, ProfileId winner);
+
+  bool allows(ProfileId person, std::string_view purpose) const;
+  bool allows(const Effect& effect) const;  // knows which operations an erasure lets through
+
+  // The person that `person` has become: itself, or the winner of its merges.
+  ProfileId winner_of(ProfileId person) const;
+  // Merges in the order in which they came, from number `from` on; lanes follow along. Appended to `out`.
+  struct Merge {
+    ProfileId loser, winner;
+  };
+  void merges_since(std::uint64_t from, std::vector<Merge>& out) const;
+  std::uint64_t merge_count() const { return x_merge_count.load(std::memory_order_acquire); }
+
+ private:
+  struct Denied {
+    bool forgotten = false;
+    std::vector<std::string> purposes;
+  };
+  struct Shard {
+    mutable std::shared_mutex mutex;  // guards the map
+    std::unordered_map<ProfileId, Denied> denied;
+  };
+  static constexpr std::size_t shard_count = 64;
+  Shard& shard(ProfileId person) { return x_shards[person % shard_count]; }
+  const Shard& shard(ProfileId person) const { return x_shards[person % shard_count]; }
+
+  std::array<Shard, shard_count> x_shards;
+  mutable std::shared_mutex x_merge_mutex;  // guards x_winner and x_merges
+  std::unordered_map<ProfileId, ProfileId> x_winner;
+  std::vector<Merge> x_merges;
+  std::atomic<std::uint64_t> x_merge_count{0};
+};
+
+}  // namespace sluice::deliver

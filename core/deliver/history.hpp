@@ -1,0 +1,46 @@
+// The history of deliveries that people read: a sample with a ceiling, so that a flood of events costs the
+// lanes nothing. What is rare and what matters (messages, rejections, what was held) always gets in;
+// deliveries of events and profiles do as long as the second's share lasts.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "deliver/outcome.hpp"
+#include "model/effect.hpp"
+#include "store/database.hpp"
+
+namespace sluice::deliver {
+
+inline constexpr std::size_t history_rows_per_second = 2'000;    // of what is plain
+inline constexpr std::size_t history_rows_waiting_max = 20'000;  // of all
+
+class History {
+ public:
+  History(store::Database& database, std::string journal)
+      : x_database(database), x_journal(std::move(journal)) {}
+  ~History() { stop(); }
+
+  void add(const std::string& destination, const Effect& effect, const Outcome& outcome);  // [any]
+  std::uint64_t left_out() const;                                                          // [any]
+  Status flush();  // [any] writes what waits; the thread calls it each second
+  void start();    // [main]
+  void stop();     // [main] flushes
+
+ private:
+  store::Database& x_database;
+  std::string x_journal;
+  mutable std::mutex x_mutex;  // guards everything below but the thread
+  std::condition_variable x_changed;
+  std::vector<store::DeliveryRow> x_waiting;
+  std::size_t x_plain = 0;
+  std::uint64_t x_left_out = 0;
+  bool x_stopping = false;
+  std::thread x_thread;
+};
+
+}  // namespace sluice::deliver

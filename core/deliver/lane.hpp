@@ -1,0 +1,221 @@
+// One destination's lane: its queue, log, pacing, retries and outcomes. One thread of its own runs pump();
+// nothing that happens here costs another lane anything but CPU.
+//
+// What a lane does with a record:
+//   order      A person's records go out one after the other; see lane_queue.hpp. In one batch they may
+//   follow each other, until the
+//              connector has once asked to repeat one record of a request and taken another: from then on a
+//              batch takes one of a person.
+//   failures   A failed request is sent again after exponential back-off with full jitter, blocking its
+//   people alone. After
+//              failures_in_a_row of them the lane as a whole backs off and probes with one request at a time.
+//   limits     Retry-After and used-up vendor limits pause the lane; a token bucket paces it.
+//   splitting  413 and a 400 that names no record halve the batch, until the bad record stands alone and is
+//   rejected. So does a
+//              connector that fails as a whole.
+//   poison     A record that failed attempts_max times while the destination took others ends rejected.
+//   credentials  refused: the lane pauses and keeps trying slowly; its records stay.
+//   unknown    Where a repeat would act twice and the policy says hold, an intent is durable before the
+//   request; a time-out or a
+//              crash after it ends the record `held`.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "sluice/result.hpp"
+
+#include "base/clock.hpp"
+#include "deliver/bucket.hpp"
+#include "deliver/courier.hpp"
+#include "deliver/delivery.hpp"
+#include "deliver/gate.hpp"
+#include "deliver/lane_log.hpp"
+#include "deliver/lane_queue.hpp"
+#include "deliver/outcome.hpp"
+#include "store/database.hpp"
+
+namespace sluice::deliver {
+
+class History;
+
+inline constexpr std::uint32_t failures_in_a_row = 3;
+inline constexpr std::uint32_t attempts_max = 24;           // for a record whose destination takes others
+inline constexpr std::uint32_t attempts_together = 4;       // after as many a record goes alone
+inline constexpr std::uint32_t connector_failures_max = 5;  // of plan() for one record alone
+inline constexpr std::uint64_t blocked_people_max = 10'000;
+inline constexpr DurationUs outcome_sync_every = us_per_s;
+inline constexpr DurationUs auth_pause_first = 30 * us_per_s;
+inline constexpr DurationUs pause_max = us_per_h;  // whatever a vendor announces
+inline constexpr DurationUs linger_default = 2 * us_per_ms;
+
+struct LaneOptions {
+  FileSystem& files;
+  const Clock& clock;
+  std::string directory;
+  std::string journal;
+  Gate& gate;
+  store::Database* database;
+  History* history;  // may be null
+  std::uint64_t seed;
+  std::uint64_t memory_bytes;
+  std::uint64_t segment_bytes;
+  config::Destination destination;
+  std::function<void(const Effect&, const Outcome&)> on_outcome;
+  std::function<void()> on_idle;  // [lane] the last record has its outcome
+  std::function<void(const Error&)> on_fatal;
+};
+
+class Lane {
+ public:
+  static Result<std::unique_ptr<Lane>> open(LaneOptions options, std::unique_ptr<Courier> courier);
+  ~Lane();
+
+  const std::string& name() const { return x_options.destination.name; }
+  Status offer(std::uint64_t seq, std::vector<Effect> effects);                    // [step]
+  Status sync() { return x_log->sync(); }                                          // [any]
+  std::uint64_t applied() const { return x_log->applied(); }                       // [step]
+  bool idle() const { return x_unfinished.load(std::memory_order_acquire) == 0; }  // [any]
+  LaneStatus status() const;                                                       // [any]
+
+  void start();  // [main] the thread
+  void stop();   // [main] lets requests in flight come back for a while, then cancels them
+
+  // [lane] Does what can be done now; returns the monotonic time at which there is more, or `never`. The
+  // thread calls it; tests with a clock of their own do so without a thread.
+  DurationUs pump();
+
+ private:
+  struct Planned {
+    CourierRequest request;
+    DurationUs not_before = 0;
+    enum class State : std::uint8_t { waiting, flying, done } state = State::waiting;
+  };
+  struct Batch {
+    std::uint64_t id = 0;
+    std::vector<Item*> items;  // null where the record has left the batch
+    std::vector<Planned> requests;
+    std::deque<std::vector<Item*>> rest;  // split off: planned when everything before has come back
+    bool serial = false;                  // a person's records stand in several requests: one after the other
+    std::size_t open = 0;                 // requests that are not done
+  };
+  struct Landed {
+    std::uint64_t batch;
+    std::size_t request;
+    CourierResponse response;
+  };
+  struct Arrived {
+    std::uint64_t frame;
+    std::uint32_t bytes;
+    TimeUs offered;
+    Effect effect;
+  };
+  // Shared with send()'s callbacks, which may outlive the lane.
+  struct Inbox {
+    std::mutex mutex;  // guards everything here
+    std::condition_variable changed;
+    std::vector<Arrived> arrived;
+    std::vector<Landed> landed;
+    std::uint64_t offers = 0;
+    bool spilled = true;  // records are in the log that are neither here nor in the queue
+    bool stopping = false;
+  };
+  // What a response, or a failed call, means for the records it decides.
+  struct Landing {
+    const CourierRequest* request = nullptr;
+    const CourierResponse* response = nullptr;
+    std::size_t records = 0;  // that it decides
+    bool success = false, failure = false, throttled = false, refused = false;
+    DurationUs retry_after = -1;
+    std::string error;
+    std::vector<Item*> split;
+    std::uint32_t attempts = 0;
+    DurationUs due = -1;  // of this response's retries: one draw, so that what failed together stays together
+  };
+
+  explicit Lane(LaneOptions options);
+  Status count_backlog();
+  void run();
+
+  // lane.cpp: what comes in
+  void follow_merges();
+  Status load();
+  Status load_from_log();
+  void push(Arrived arrived, bool unknown);
+
+  // lane_send.cpp: what goes out
+  bool send_more(DurationUs& next);
+  bool form_batch(DurationUs& next);
+  bool admits(DurationUs& next);
+  bool filter(Item* item);  // false: it has ended, or waits again
+  void dispatch(Batch& batch, std::vector<Item*> items);
+  void plan(Batch& batch, const std::vector<Parcel>& parcels);
+  void deliver(Batch& batch, const std::vector<Parcel>& parcels);
+  bool send_waiting(DurationUs& next);
+  bool withdraw_if_changed(Batch& batch, Planned& planned);
+  Status note_intents(const Batch& batch, const std::vector<std::uint32_t>& records);
+  void advance(Batch& batch);
+  std::uint32_t parallel() const;
+  bool unsafe(const Item& item) const;
+  std::string key_of(const EffectKey& key) const;
+  std::uint64_t group_of(const Item& item) const;
+
+  // lane_judge.cpp: what comes back
+  void land(Landed landed);
+  void judge_all(Batch& batch, const std::vector<std::uint32_t>& records, const Answer& answer,
+                 Landing& landing);
+  void judge(Batch& batch, std::uint32_t record, const Verdict& verdict, Landing& landing);
+  void judge_retry(Item* item, const Verdict& verdict, Landing& landing);
+  void judge_unknown(Item* item, const Verdict& verdict, Landing& landing);
+  void close_landing(Batch& batch, Landing& landing);
+  void pause(DurationUs until);
+  void end(Item* item, OutcomeKind kind, std::string reason, std::string detail,
+           const Landing* landing = nullptr, std::string remote_id = {});
+  Status write_outcomes();
+  DurationUs sync_when_due();
+  void fail(const Error& error);
+  void publish();
+
+  LaneOptions x_options;
+  std::unique_ptr<Courier> x_courier;
+  CourierLimits x_limits;
+  std::unique_ptr<LaneLog> x_log;
+  std::shared_ptr<Inbox> x_inbox = std::make_shared<Inbox>();
+  std::thread x_thread;
+  std::vector<std::uint64_t> x_frames;                                // the step's, reused
+  std::vector<std::uint32_t> x_bytes;                                 // likewise
+  std::atomic<std::uint64_t> x_unfinished{0}, x_unfinished_bytes{0};  // offered and without an outcome
+  std::atomic<std::uint64_t> x_memory{0};                             // bytes of records in inbox and queue
+
+  // The lane's thread alone:
+  LaneQueue x_queue;
+  std::list<Batch> x_batches;
+  std::uint64_t x_batch_ids = 0, x_merges_seen = 0, x_loaded_frame = 0;
+  EffectKey x_floor;  // above every record loaded so far
+  std::optional<TokenBucket> x_bucket;
+  Backoff x_backoff;
+  std::uint64_t x_in_flight = 0;
+  std::uint32_t x_failures = 0, x_refusals = 0;
+  DurationUs x_pause_until = 0, x_last_success = 0, x_linger_from = 0, x_unsynced_since = 0;
+  std::vector<LaneLog::Ended> x_ended;
+  std::vector<std::unique_ptr<Item>> x_ended_items;  // beside x_ended
+  bool x_unsynced = false;
+  std::vector<store::DeadLetter> x_letters;  // of those among them that are dead letters
+  bool x_one_per_person = false, x_broken = false;
+
+  mutable std::mutex x_status_mutex;  // guards x_status
+  LaneStatus x_status;
+  std::string x_last_error;
+  OutcomeCounts x_counts{};
+  std::uint64_t x_sends = 0, x_retries = 0;
+};
+
+}  // namespace sluice::deliver

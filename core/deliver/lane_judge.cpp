@@ -1,0 +1,248 @@
+// What comes back: fates, retries, splitting, outcomes.
+#include <algorithm>
+#include <utility>
+
+#include "deliver/history.hpp"
+#include "deliver/lane.hpp"
+
+namespace sluice::deliver {
+
+namespace {
+
+// No answer, or one of a gateway that gave up on the server behind it: what the server did is not known.
+bool fate_unknown(const CourierResponse& response) {
+  return response.sent && (response.status == 0 || response.status == 502 || response.status == 504);
+}
+
+}  // namespace
+
+void Lane::land(Landed landed) {
+  --x_in_flight;
+  const auto batch =
+      std::find_if(x_batches.begin(), x_batches.end(), [&](const Batch& b) { return b.id == landed.batch; });
+  if (batch == x_batches.end()) return;
+  Planned& planned = batch->requests[landed.request];
+  planned.state = Planned::State::done;
+  --batch->open;
+  Landing landing;
+  landing.response = &landed.response;
+  landing.records = planned.request.records.size();
+  landing.retry_after = landed.response.retry_after;
+  landing.error = landed.response.error;
+  const CourierRequest request = std::move(planned.request);
+  landing.request = &request;
+  Result<Answer> answer = x_courier->interpret(request, landed.response);
+  if (answer) {
+    for (CourierRequest& further : answer.value().requests) {
+      const DurationUs at = x_options.clock.monotonic_us() + further.delay;
+      batch->requests.push_back({std::move(further), at, Planned::State::waiting});
+      ++batch->open;
+    }
+    judge_all(*batch, request.records, answer.value(), landing);
+  } else {
+    landing.error = "the connector could not read the answer: " + answer.error().detail;
+    for (const std::uint32_t r : request.records) {
+      judge(*batch, r, {Fate::unknown, -1, "connector_failed", landing.error, {}}, landing);
+    }
+  }
+  close_landing(*batch, landing);
+  advance(*batch);
+  if (batch->open == 0) x_batches.erase(batch);
+}
+
+void Lane::judge_all(Batch& batch, const std::vector<std::uint32_t>& records, const Answer& answer,
+                     Landing& landing) {
+  std::vector<bool> covered(batch.items.size(), false);
+  for (const CourierRequest& request : answer.requests) {
+    for (const std::uint32_t r : request.records) covered[r] = true;
+  }
+  for (const Planned& planned : batch.requests) {
+    if (planned.state != Planned::State::waiting) continue;
+    for (const std::uint32_t r : planned.request.records) covered[r] = true;
+  }
+  for (const Judged& judged : answer.verdicts) {
+    if (judged.record >= covered.size() || covered[judged.record]) continue;
+    covered[judged.record] = true;
+    if (batch.items[judged.record] != nullptr) judge(batch, judged.record, judged.verdict, landing);
+  }
+  for (const std::uint32_t r : records) {
+    if (covered[r] || batch.items[r] == nullptr) continue;
+    judge(batch, r,
+          {Fate::retry, -1, "connector_left_out", "the connector said nothing about this record", {}},
+          landing);
+  }
+  if (answer.pause > 0) pause(x_options.clock.monotonic_us() + answer.pause);
+}
+
+void Lane::judge(Batch& batch, std::uint32_t record, const Verdict& verdict, Landing& landing) {
+  Item* item = std::exchange(batch.items[record], nullptr);
+  landing.attempts = std::max(landing.attempts, item->attempts);
+  Fate fate = verdict.fate;
+  if (fate == Fate::retry && landing.response != nullptr && fate_unknown(*landing.response))
+    fate = Fate::unknown;
+  switch (fate) {
+    case Fate::delivered:
+      landing.success = true;
+      return end(item, OutcomeKind::delivered, verdict.reason, verdict.detail, &landing, verdict.remote_id);
+    case Fate::skipped:
+      landing.success = true;
+      return end(item, OutcomeKind::no_address, verdict.reason, verdict.detail);
+    case Fate::rejected:
+      landing.success = true;  // of the destination: it works, and does not want this one
+      return end(item, OutcomeKind::rejected, verdict.reason, verdict.detail, &landing);
+    case Fate::unknown:
+      return judge_unknown(item, verdict, landing);
+    case Fate::retry:
+      return judge_retry(item, verdict, landing);
+    case Fate::throttle:
+    case Fate::auth:
+      (fate == Fate::auth ? landing.refused : landing.throttled) = true;
+      landing.retry_after = std::max(landing.retry_after, verdict.retry_after);
+      if (landing.error.empty())
+        landing.error = verdict.reason + (verdict.detail.empty() ? "" : ": " + verdict.detail);
+      ++x_retries;
+      return x_queue.put_back(item);
+    case Fate::too_big:
+    case Fate::unclear:
+      if (landing.error.empty()) landing.error = verdict.reason;
+      if (landing.records > 1) return landing.split.push_back(item);
+      landing.success = true;
+      return end(item, OutcomeKind::rejected, verdict.reason, verdict.detail, &landing);
+  }
+}
+
+void Lane::judge_unknown(Item* item, const Verdict& verdict, Landing& landing) {
+  if (!unsafe(*item)) return judge_retry(item, verdict, landing);
+  landing.failure = true;
+  if (landing.error.empty()) landing.error = verdict.detail;
+  end(item, OutcomeKind::held, verdict.reason.empty() ? "no_answer" : verdict.reason,
+      "sent, and whether it arrived is not known", &landing);
+}
+
+void Lane::judge_retry(Item* item, const Verdict& verdict, Landing& landing) {
+  landing.failure = true;
+  if (landing.error.empty())
+    landing.error = verdict.reason + (verdict.detail.empty() ? "" : ": " + verdict.detail);
+  const DurationUs now = x_options.clock.monotonic_us();
+  if (item->first_failure == 0) item->first_failure = std::max<DurationUs>(1, now);
+  if (item->attempts >= attempts_max && x_last_success > item->first_failure) {
+    return end(item, OutcomeKind::rejected, "retries_exhausted",
+               "failed " + std::to_string(item->attempts) +
+                   " times while other records were taken; last: " + landing.error,
+               &landing);
+  }
+  DurationUs due = landing.due;
+  if (verdict.retry_after >= 0) {
+    due = now + std::min(verdict.retry_after, pause_max);
+  } else if (due < 0) {
+    due = landing.due = now + x_backoff.next(std::max<std::uint32_t>(1, item->attempts));
+  }
+  ++x_retries;
+  x_queue.retry(item, due);
+}
+
+// What a response says about the destination, after what it said about each record.
+void Lane::close_landing(Batch& batch, Landing& landing) {
+  const DurationUs now = x_options.clock.monotonic_us();
+  if (!landing.split.empty()) {
+    landing.success = true;
+    const auto middle = landing.split.begin() + static_cast<std::ptrdiff_t>((landing.split.size() + 1) / 2);
+    if (middle != landing.split.end()) batch.rest.emplace_front(middle, landing.split.end());
+    batch.rest.emplace_front(landing.split.begin(), middle);
+  }
+  if (landing.failure && landing.success) x_one_per_person = true;
+  if (landing.refused) {
+    ++x_refusals;
+    pause(now + std::min(pause_max, auth_pause_first << std::min<std::uint32_t>(x_refusals - 1, 5)));
+  } else if (landing.throttled) {
+    ++x_failures;
+    pause(now + (landing.retry_after >= 0 ? landing.retry_after : x_backoff.next(x_failures)));
+  } else if (landing.success) {
+    x_failures = x_refusals = 0;
+    x_last_success = std::max<DurationUs>(1, now);
+  } else if (landing.failure) {
+    // A server that names a time means all of us, not this request alone.
+    if (landing.retry_after >= 0) pause(now + landing.retry_after);
+    if (++x_failures >= failures_in_a_row) pause(now + x_backoff.next(x_failures - failures_in_a_row + 1));
+  } else {
+    return;  // nothing was decided yet
+  }
+  x_last_error = landing.success && !landing.refused && !landing.throttled ? "" : landing.error;
+}
+
+void Lane::pause(DurationUs until) {
+  const DurationUs now = x_options.clock.monotonic_us();
+  x_pause_until = std::max(x_pause_until, std::min(until, now + pause_max));
+}
+
+void Lane::end(Item* item, OutcomeKind kind, std::string reason, std::string detail, const Landing* landing,
+               std::string remote_id) {
+  const TimeUs at = x_options.clock.wall_us();
+  const EffectKey key = item->effect.key;
+  Outcome outcome{kind, std::move(reason), std::move(detail), item->attempts, at, std::move(remote_id)};
+  std::unique_ptr<Item> owned = x_queue.finish(item);
+  if ((kind == OutcomeKind::rejected || kind == OutcomeKind::held) && x_options.database != nullptr) {
+    store::DeadLetter letter;
+    letter.effect = owned->effect;
+    letter.effect.destination = name();
+    letter.idempotency_key = key_of(key);
+    letter.kind = name_of(kind);
+    letter.reason = outcome.reason;
+    letter.detail = outcome.detail;
+    if (landing != nullptr && landing->request != nullptr) {
+      Courier::Exchange exchange = x_courier->describe(*landing->request, *landing->response);
+      letter.request = std::move(exchange.request);
+      letter.response = std::move(exchange.response);
+    }
+    letter.attempts = outcome.attempts;
+    letter.at = at;
+    x_letters.push_back(std::move(letter));
+  }
+  x_ended.push_back({key, std::move(outcome)});
+  x_ended_items.push_back(std::move(owned));
+}
+
+// Dead letters first, durably: once the log says that a record has ended, nothing else remembers it.
+Status Lane::write_outcomes() {
+  if (x_ended.empty()) return Done{};
+  if (!x_letters.empty()) {
+    SLUICE_TRY(x_options.database->add_dead_letters(x_letters));
+    x_letters.clear();
+  }
+  SLUICE_TRY(x_log->append_outcomes(x_ended));
+  if (!std::exchange(x_unsynced, true)) x_unsynced_since = x_options.clock.monotonic_us();
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < x_ended.size(); ++i) {
+    const Item& item = *x_ended_items[i];
+    const Outcome& outcome = x_ended[i].outcome;
+    ++x_counts[static_cast<std::size_t>(outcome.kind)];
+    bytes += item.bytes;
+    if (x_options.history != nullptr) x_options.history->add(name(), item.effect, outcome);
+    if (x_options.on_outcome) x_options.on_outcome(item.effect, outcome);
+  }
+  x_memory -= bytes;
+  x_unfinished_bytes -= bytes;
+  const std::uint64_t before = x_unfinished.fetch_sub(x_ended.size(), std::memory_order_acq_rel);
+  if (before == x_ended.size() && x_options.on_idle) x_options.on_idle();
+  x_ended.clear();
+  x_ended_items.clear();
+  return Done{};
+}
+
+// Returns when it has to be called again, or `never`.
+DurationUs Lane::sync_when_due() {
+  if (!x_unsynced) return never;
+  const DurationUs due = x_unsynced_since + outcome_sync_every;
+  if (x_options.clock.monotonic_us() < due) return due;
+  EffectKey floor = x_floor;
+  std::uint64_t frame = x_loaded_frame + 1;
+  x_queue.lowest(frame, floor);
+  if (const Status synced = x_log->sync_outcomes(floor, frame); !synced) {
+    fail(synced.error());
+    return never;
+  }
+  x_unsynced = false;
+  return never;
+}
+
+}  // namespace sluice::deliver

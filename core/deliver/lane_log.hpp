@@ -1,0 +1,122 @@
+// What a lane keeps on disk: the records that it was given, and what became of each.
+//
+// DIRECTORY/records   one frame (kind 1) holds whole inputs: varint seq of the last of them | varint count |
+// count texts, each an
+//                     encoded Effect. Its stamp is the wall clock of the offer.
+// DIRECTORY/outcomes  kind 1, outcomes: (u8 OutcomeKind | varint seq | varint ordinal | varint attempts |
+// zigzag at | text reason)*
+//                     kind 2, intents: (varint seq | varint ordinal)*: about to be sent, and a repeat would
+//                     act twice kind 3, floor: varint seq | varint ordinal | varint frame: every record with
+//                     a lower key has its outcome, and so has every record in a lower frame of `records`
+//
+// An outcome says which record is done by its key, not by its place: so outcomes that reached the disk before
+// the record's own frame still count when a replay offers the record again. Segments of both logs go once a
+// durable floor lies above them.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "sluice/result.hpp"
+
+#include "base/file.hpp"
+#include "deliver/outcome.hpp"
+#include "journal/log.hpp"
+#include "model/effect.hpp"
+
+namespace sluice::deliver {
+
+struct KeyHash {
+  std::size_t operator()(const EffectKey& key) const {
+    return static_cast<std::size_t>((key.seq * 0x9E3779B97F4A7C15ULL) ^
+                                    (key.ordinal * 0xC2B2AE3D27D4EB4FULL));
+  }
+};
+using KeySet = std::unordered_set<EffectKey, KeyHash>;
+
+struct LaneLogOptions {
+  FileSystem& files;
+  std::string directory;
+  std::uint64_t salt = 0;
+  std::uint64_t segment_bytes = 32ULL << 20;
+};
+
+class LaneLog {
+ public:
+  static Result<std::unique_ptr<LaneLog>> open(const LaneLogOptions& options);
+
+  // [step] Appends the records of whole inputs up to `seq`, with one write. Records that have their outcome
+  // already are taken out of `effects` first; at or below applied() all of them are. `frames` gets, for each
+  // record left, the number of its frame.
+  Status append(std::uint64_t seq, TimeUs now, std::vector<Effect>& effects,
+                std::vector<std::uint64_t>& frames, std::vector<std::uint32_t>& bytes);
+  std::uint64_t applied() const { return x_applied; }  // [step]
+  Status sync();                                       // [any] both logs
+
+  // [lane] Records without an outcome from frame `from` on, in order, until `each` returns false after a
+  // frame's last one. Returns the next frame to read.
+  struct Stored {
+    std::uint64_t frame;
+    TimeUs offered;
+    std::uint32_t bytes;
+    bool unknown;  // an intent stands without an outcome
+  };
+  using Each = std::function<bool(const Stored&, Effect)>;
+  Result<std::uint64_t> read(std::uint64_t from, const Each& each);
+  std::uint64_t first_frame() const {
+    return x_first_frame;
+  }  // [lane] the first that may hold unfinished records
+  std::uint64_t next_frame() const { return x_records->next_seq(); }  // [any]
+
+  // [lane] Nothing of this is durable before sync_outcomes().
+  struct Ended {
+    EffectKey key;
+    Outcome outcome;
+  };
+  Status append_outcomes(const std::vector<Ended>& ended);
+  Status append_intents(const std::vector<EffectKey>& keys);
+  Status sync_intents();
+  // [lane] Makes outcomes durable and with them the floor: the lowest key without an outcome and the lowest
+  // frame that holds one. Then drops the segments that only hold what is done.
+  Status sync_outcomes(EffectKey floor, std::uint64_t frame);
+
+ private:
+  explicit LaneLog(std::string directory) : x_directory(std::move(directory)) {}
+  Status load_outcomes();
+  Status load_applied();
+  bool load_frame(const Entry& entry);
+  Status append_frame(std::uint8_t kind, std::string_view payload);
+  bool done(const EffectKey& key) const { return key < x_floor_at_open || x_done.contains(key); }
+
+  struct Written {  // a stretch of outcomes: it begins at `frame`, and its keys go up to `highest`
+    std::uint64_t frame;
+    EffectKey highest;
+  };
+  // A stretch is as long as this at most: the grain in which segments of outcomes are given up.
+  static constexpr std::uint64_t frames_per_stretch = 256;
+
+  std::string x_directory;
+  std::mutex x_records_mutex;   // guards changes of x_records
+  std::mutex x_outcomes_mutex;  // guards changes of x_outcomes
+  std::unique_ptr<Log> x_records, x_outcomes;
+  std::uint64_t x_applied = 0;
+  EffectKey x_floor_at_open;  // exclusive; not changed afterwards: the step reads it
+  EffectKey x_floor;          // the lane's
+  std::uint64_t x_first_frame = 1;
+  std::uint64_t x_floor_frame = 0;  // of x_outcomes: where the latest floor stands
+  // Outcomes above the floor that were read back, for records that have not been offered or read back yet.
+  // Written by open() alone, then shared by the step (append) and the lane (read).
+  KeySet x_done, x_intents;
+  std::deque<Written> x_written;
+  EffectKey x_highest;   // of all outcomes and intents so far
+  std::string x_buffer;  // the step's
+  std::string x_out;     // the lane's
+};
+
+}  // namespace sluice::deliver

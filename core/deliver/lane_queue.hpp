@@ -1,0 +1,122 @@
+// What a lane has in memory, in the order that matters: each person's records one after the other. Ready
+// people stand in a line; a person with a record in flight, or waiting for a retry, stands outside it and
+// holds back nobody else. No thread, no clock, no I/O: the lane brings them.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <queue>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/time.hpp"
+#include "model/effect.hpp"
+
+namespace sluice::deliver {
+
+struct Item {  // one record without an outcome
+  Effect effect;
+  std::uint64_t frame = 0;       // of the lane's log, where it stands
+  std::uint64_t order = 0;       // its person; of nobody: its own
+  std::uint64_t supersede = 0;   // hash of person and supersede text; 0: none
+  std::uint32_t bytes = 0;       // encoded
+  std::uint32_t attempts = 0;    // sends so far
+  TimeUs offered = 0;            // wall clock: its age counts from here
+  DurationUs first_failure = 0;  // monotonic; 0: none yet
+  bool unknown = false;          // a crash came between its intent and its outcome
+  Item* next = nullptr;          // of the same person
+};
+
+class LaneQueue {  // one thread at a time
+ public:
+  ~LaneQueue();
+  LaneQueue() = default;
+  LaneQueue(const LaneQueue&) = delete;
+  LaneQueue& operator=(const LaneQueue&) = delete;
+
+  // Records come in the order of their keys; `person` is effect.person after merges.
+  void push(std::unique_ptr<Item> item, ProfileId person);
+  // `loser` has become `winner`: their records are one line from now on, by key.
+  void join(ProfileId loser, ProfileId winner);
+
+  // The next record that may go out, which is in flight from then on; null: none. `batch` numbers the batch
+  // being formed: in one batch a person's records may follow each other, unless `one_per_person`.
+  Item* next(std::uint64_t batch, bool one_per_person);
+  const Item* peek(std::uint64_t batch, bool one_per_person) const;  // what next() would give
+  // Not sent after all: in flight no more, first of its person again; its person stands first or last in the
+  // line.
+  void put_back(Item* item, bool front = true);
+  // Its outcome is known: forgets it. Returns it, for its texts.
+  std::unique_ptr<Item> finish(Item* item);
+  // It is to be sent again, not before `due`; its person waits with it.
+  void retry(Item* item, DurationUs due);
+  // Whether earlier records of this person wait, for a retry or again: what is planned and unsent must stay
+  // behind them.
+  bool held_back(const Item& item) const;
+  // Lets those go whose time has come; returns the next time at which it has to be called, or `never`.
+  DurationUs wake(DurationUs now);
+
+  bool superseded(const Item& item) const;  // a later record says the same and more
+  bool empty() const { return x_count == 0; }
+  bool ready() const { return x_ready_head != nullptr; }
+  std::uint64_t ready_records() const { return x_ready_records; }  // of people who may send
+  std::uint64_t ready_bytes() const { return x_ready_bytes; }
+  std::uint64_t count() const { return x_count; }
+  std::uint64_t bytes() const { return x_bytes; }
+  std::uint64_t blocked_people() const { return x_blocked; }
+  // Of the lowest frame with an unfinished record: the frame's number and its first key. False: there is
+  // none.
+  bool lowest(std::uint64_t& frame, EffectKey& key) const;
+  TimeUs oldest() const { return x_frames.empty() ? 0 : x_frames.begin()->second.offered; }
+
+ private:
+  struct Person {
+    std::uint64_t order = 0;
+    Item* head = nullptr;
+    Item* tail = nullptr;
+    std::uint64_t records = 0, bytes = 0;  // in the line of this person
+    std::uint32_t flying = 0;
+    std::uint64_t batch = 0;  // of those in flight
+    DurationUs due = 0;       // of a retry; 0: none
+    DurationUs queued = 0;    // the latest `due` that x_due has
+    bool blocked = false, ready = false;
+    Person* before = nullptr;  // in the line of ready people
+    Person* after = nullptr;
+  };
+  struct Frame {
+    EffectKey first;
+    TimeUs offered = 0;
+    std::uint32_t unfinished = 0;
+  };
+  struct Due {
+    DurationUs at;
+    std::uint64_t order;
+    bool operator<(const Due& other) const { return at > other.at; }  // the earliest on top
+  };
+
+  void enter(Person& person, bool front);
+  void leave(Person& person);
+  void settle(Person& person, bool front);  // after a change: ready, blocked, or forgotten
+  void insert_by_key(Person& person, Item* item);
+  void land(Person& person, bool front);
+  Person& person_of(const Item& item);
+  Person& line_of(
+      Item* item);  // where it waits: its person's, or the winner's of a merge that came while it flew
+  Item* choose(std::uint64_t batch, bool one_per_person, Person** person) const;
+
+  std::unordered_map<std::uint64_t, Person> x_people;
+  Person* x_ready_head = nullptr;
+  Person* x_ready_tail = nullptr;
+  Person* x_current = nullptr;  // whose records next() took last: they may follow each other in a batch
+  // A loser with records in flight, and the winner, who waits for them: one of his `flying` stands for all of
+  // them.
+  std::unordered_map<std::uint64_t, std::uint64_t> x_heirs;
+  std::priority_queue<Due> x_due;
+  std::unordered_map<std::uint64_t, const Item*> x_latest;  // by supersede
+  std::map<std::uint64_t, Frame> x_frames;                  // with unfinished records
+  std::uint64_t x_count = 0, x_bytes = 0, x_blocked = 0, x_ready_records = 0, x_ready_bytes = 0;
+};
+
+}  // namespace sluice::deliver

@@ -1,0 +1,80 @@
+#include <algorithm>
+
+#include "base/hash.hpp"
+#include "base/json.hpp"
+#include "deliver/connector_courier.hpp"
+
+namespace sluice::deliver {
+
+namespace {
+
+constexpr std::size_t secret_bytes_min = 4;  // what is shorter stands in every text
+
+void collect(Json with, Json expanded, std::vector<std::string>& out) {
+  if (expanded.is_string()) {
+    const std::string_view value = *expanded.string();
+    if (with.string() != value) out.emplace_back(value);
+  } else if (expanded.is_object()) {
+    expanded.members([&](std::string_view key, Json value) { collect(with[key], value, out); });
+  } else if (expanded.type() == JsonType::array) {
+    std::size_t i = 0;
+    expanded.elements([&](Json value) { collect(with.at(i++), value, out); });
+  }
+}
+
+std::string percent_encoded(std::string_view text) {
+  static constexpr std::string_view plain = "-._~";
+  std::string out;
+  for (const char c : text) {
+    const bool keep = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      plain.find(c) != std::string_view::npos;
+    if (keep) {
+      out += c;
+    } else {
+      std::string digits = hex(std::string_view(&c, 1));
+      std::transform(digits.begin(), digits.end(), digits.begin(),
+                     [](char d) { return d >= 'a' ? static_cast<char>(d - 'a' + 'A') : d; });
+      out += '%' + digits;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+Redactor::Redactor(std::string_view with, std::string_view expanded,
+                   const std::vector<std::string>& secret_fields) {
+  JsonParser with_parser, expanded_parser;
+  const Json before = with_parser.parse(with);
+  const Json after = expanded_parser.parse(expanded);
+  std::vector<std::string> found;
+  collect(before, after, found);
+  for (const std::string& field : secret_fields) {
+    if (const auto value = after[field].string()) found.emplace_back(*value);
+  }
+  for (const std::string& secret : found) {
+    if (secret.size() < secret_bytes_min) continue;
+    // As it is, as JSON and URLs write it, and as basic authentication may.
+    const std::string quoted = json_string(secret);
+    for (std::string form :
+         {secret, quoted.substr(1, quoted.size() - 2), percent_encoded(secret), base64(secret)}) {
+      x_secrets.push_back(std::move(form));
+    }
+  }
+  std::sort(x_secrets.begin(), x_secrets.end(), [](const std::string& a, const std::string& b) {
+    return a.size() != b.size() ? a.size() > b.size() : a < b;
+  });
+  x_secrets.erase(std::unique(x_secrets.begin(), x_secrets.end()), x_secrets.end());
+}
+
+std::string Redactor::operator()(std::string_view text) const {
+  std::string out(text);
+  for (const std::string& secret : x_secrets) {
+    for (std::size_t at = out.find(secret); at != std::string::npos; at = out.find(secret, at + 3)) {
+      out.replace(at, secret.size(), "***");
+    }
+  }
+  return out;
+}
+
+}  // namespace sluice::deliver

@@ -1,0 +1,84 @@
+#include "hub/epoch.hpp"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/json.hpp"
+#include "base/normalize.hpp"
+#include "hub/pipeline.hpp"
+#include "sluice/plugin.h"
+
+namespace sluice::hub {
+
+std::vector<config::ConnectorInfo> connectors_of(const plugin::Registry& registry) {
+  std::vector<config::ConnectorInfo> out;
+  for (const plugin::Entry& entry : registry.entries()) {
+    out.push_back({entry.plugin, (entry.info.kind & SLUICE_SOURCE) != 0, (entry.info.kind & SLUICE_DESTINATION) != 0,
+                   entry.manifest});
+  }
+  return out;
+}
+
+namespace {
+
+bool uses(const config::Config& config, const config::ConnectorInfo& connector) {
+  const auto named = [&](const auto& item) { return item.plugin == connector.plugin; };
+  return std::any_of(config.sources.begin(), config.sources.end(), named) ||
+         std::any_of(config.destinations.begin(), config.destinations.end(), named);
+}
+
+}  // namespace
+
+std::string epoch_payload(const config::Config& config, const std::vector<config::ConnectorInfo>& connectors) {
+  std::string out;
+  JsonWriter w(out);
+  w.begin_object().member_integer("step_version", step_version).member("main", std::filesystem::absolute(config.file).lexically_normal().string());
+  w.key("files").begin_object();
+  for (const auto& [path, text] : config.files) w.member(path, text);
+  w.end_object().key("connectors").begin_array();
+  for (const config::ConnectorInfo& connector : connectors) {
+    if (!uses(config, connector)) continue;
+    w.begin_object().member("plugin", connector.plugin).member_boolean("source", connector.source);
+    w.member_boolean("destination", connector.destination).member("manifest", connector.manifest).end_object();
+  }
+  w.end_array().key("versions").begin_object().member("phone_metadata", phone_metadata_version()).end_object();
+  w.end_object();
+  return out;
+}
+
+Result<std::shared_ptr<const view::Compiled>> compile_epoch(std::string_view payload) {
+  JsonParser parser;
+  const Json root = parser.parse(payload);
+  if (!root.is_object()) return Error{Code::corrupt, "an epoch of the journal is no JSON object"};
+  config::LoadOptions options;
+  options.check_secrets = false;
+  options.from_memory = true;
+  root["files"].members([&](std::string_view path, Json text) { options.files.emplace(path, text.string_or("")); });
+  root["connectors"].elements([&](Json c) {
+    options.connectors.push_back({std::string(c["plugin"].string_or("")), c["source"].boolean().value_or(false),
+                                  c["destination"].boolean().value_or(false), std::string(c["manifest"].string_or(""))});
+  });
+  const config::Loaded loaded = config::load(std::string(root["main"].string_or("")), options);
+  if (!loaded.config) {
+    std::string why = "the configuration of an epoch of the journal is not valid for this binary";
+    if (!loaded.diagnostics.empty()) why += ": " + loaded.diagnostics.front().what;
+    return Error{Code::corrupt, why};
+  }
+  return view::compile(loaded.config, channels_of(*loaded.config, options.connectors));
+}
+
+std::vector<std::string> channels_of(const config::Config& config, const std::vector<config::ConnectorInfo>& connectors) {
+  std::vector<std::string> channels;
+  JsonParser parser;
+  for (const config::Destination& destination : config.destinations) {
+    const auto connector = std::find_if(connectors.begin(), connectors.end(), [&](const auto& c) {
+      return c.destination && c.plugin == destination.plugin;
+    });
+    channels.emplace_back();
+    if (connector == connectors.end()) continue;
+    channels.back() = parser.parse(connector->manifest)["channel"].string_or("");
+  }
+  return channels;
+}
+
+}  // namespace sluice::hub

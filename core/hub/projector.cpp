@@ -1,0 +1,64 @@
+#include "hub/projector.hpp"
+
+#include "base/log.hpp"
+#include "hub/views.hpp"
+
+namespace sluice::hub {
+
+Projector::Projector(const StepThread& step, store::Database& database, const Clock& clock)
+    : step_(step), database_(database), clock_(clock) {}
+
+Projector::~Projector() { stop(); }
+
+void Projector::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Projector::stop() {
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+void Projector::changed(ProfileId person) {
+  const std::lock_guard lock(mutex_);
+  waiting_.insert(person);
+}
+
+std::vector<ProfileId> Projector::take(std::size_t most) {
+  const std::lock_guard lock(mutex_);
+  std::vector<ProfileId> people;
+  while (people.size() < most && !waiting_.empty()) {
+    people.push_back(*waiting_.begin());
+    waiting_.erase(waiting_.begin());
+  }
+  return people;
+}
+
+void Projector::run() {
+  for (;;) {
+    std::unique_lock lock(mutex_);
+    wake_.wait_for(lock, std::chrono::milliseconds(1000 / rounds_per_second), [&] { return stopping_; });
+    const bool last = stopping_;
+    lock.unlock();
+    for (std::vector<ProfileId> people = take(rows_per_round); !people.empty(); people = take(last ? 10'000 : 0)) write(people);
+    if (last) return;
+  }
+}
+
+void Projector::write(const std::vector<ProfileId>& people) {
+  std::vector<store::ProfileRow> rows;
+  std::uint64_t seq = 0;
+  step_.read([&](const World& world) {
+    seq = world.state.seq;
+    for (const ProfileId id : people) rows.push_back(profile_row(world, id));
+  });
+  const Status written = database_.project(rows, seq, clock_.wall_us());
+  if (!written) log_error("store", "the projection could not be written: " + written.error().detail);
+}
+
+}  // namespace sluice::hub

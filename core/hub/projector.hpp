@@ -1,0 +1,43 @@
+// Keeps the store's queryable projection of people behind the state: at a bounded pace, so that it never costs the path more
+// than a few per cent of a core. What changes often is written once, as it is when its turn comes.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <unordered_set>
+#include <vector>
+
+#include "hub/step_thread.hpp"
+#include "store/database.hpp"
+
+namespace sluice::hub {
+
+class Projector {
+ public:
+  Projector(const StepThread& step, store::Database& database, const Clock& clock);
+  ~Projector();
+
+  void start();
+  void stop();  // [main] after the step thread has stopped: writes what is left
+  void changed(ProfileId person);  // [any]
+
+ private:
+  static constexpr std::size_t rows_per_round = 500;
+  static constexpr std::size_t rounds_per_second = 4;
+
+  void run();
+  void write(const std::vector<ProfileId>& people);
+  std::vector<ProfileId> take(std::size_t most);
+
+  const StepThread& step_;
+  store::Database& database_;
+  const Clock& clock_;
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable wake_;
+  std::unordered_set<ProfileId> waiting_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace sluice::hub

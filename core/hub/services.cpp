@@ -1,0 +1,56 @@
+#include "hub/services.hpp"
+
+#include "base/log.hpp"
+#include "net/gzip.hpp"
+#include "sluice/plugin.h"
+
+namespace sluice::hub {
+
+void ConnectorServices::log(std::int32_t level, std::string_view text) {
+  const LogLevel as = level >= SLUICE_ERROR ? LogLevel::error : level >= SLUICE_WARN ? LogLevel::warn
+                      : level >= SLUICE_INFO ? LogLevel::info : LogLevel::debug;
+  sluice::log(as, name_, text);
+}
+
+void ConnectorServices::metric(std::int32_t kind, std::string_view name, double value) {
+  constexpr std::size_t names_max = 200;  // a connector that makes names up must not fill the memory
+  const std::lock_guard lock(mutex_);
+  if (metrics_.size() >= names_max && !metrics_.contains(std::string(name))) return;
+  double& place = metrics_[std::string(name)];
+  place = kind == SLUICE_GAUGE ? value : place + value;
+}
+
+std::map<std::string, double> ConnectorServices::metrics() const {
+  const std::lock_guard lock(mutex_);
+  return metrics_;
+}
+
+Result<std::optional<std::string>> ConnectorServices::get(std::string_view key) { return database_.meta(row(key)); }
+
+Status ConnectorServices::put(std::string_view key, std::optional<std::string_view> value) {
+  return database_.put_meta(row(key), value.value_or(std::string_view{}));
+}
+
+net::HttpRequest to_net(const plugin::HttpRequest& request) {
+  net::HttpRequest out;
+  out.method = request.method;
+  out.url = request.url;
+  for (const plugin::Header& header : request.headers) out.headers.emplace_back(header.name, header.value);
+  out.body = request.body;
+  out.timeout_ms = request.timeout / us_per_ms;
+  out.allow_private = request.host_trusted;
+  return out;
+}
+
+plugin::Response ConnectorServices::http(const plugin::HttpRequest& request) {
+  const net::HttpResponse answer = http_.fetch(to_net(request));
+  plugin::Response out;
+  out.status = answer.status;
+  out.body = answer.body;
+  out.error = answer.error;
+  for (const auto& [name, value] : answer.headers) out.headers.push_back({name, value});
+  out.retry_after_ms = answer.retry_after_ms;
+  return out;
+}
+
+}  // namespace sluice::hub

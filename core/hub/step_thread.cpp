@@ -1,0 +1,200 @@
+#include "hub/step_thread.hpp"
+
+#include <algorithm>
+
+#include "base/bytes.hpp"
+
+namespace sluice::hub {
+
+namespace {
+
+std::size_t bytes_of(const Batch& batch) {
+  std::size_t bytes = 0;
+  for (const Input& input : batch.inputs) bytes += input.payload.size() + sizeof(Input);
+  return bytes;
+}
+
+constexpr DurationUs clock_jump_max = us_per_h;
+
+}  // namespace
+
+StepThread::StepThread(World& world, Checkpoints& checkpoints, Checkpointer& checkpointer, const Clock& clock,
+                       StepOptions options, Hooks hooks)
+    : world_(world), checkpoints_(checkpoints), checkpointer_(checkpointer), clock_(clock), options_(options),
+      hooks_(std::move(hooks)) {
+  stepped_ = world.state.seq;
+  last_checkpoint_ = clock.monotonic_us();
+  clock_offset_ = clock.wall_us() - clock.monotonic_us();
+}
+
+StepThread::~StepThread() { stop(); }
+
+void StepThread::start() {
+  next_due_ = world_.state.next_due();
+  thread_ = std::thread([this] { run(); });
+}
+
+void StepThread::stop() {
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+  if (failed_) return;
+  finish_checkpoint();
+  if (since_checkpoint_ == 0) return;
+  begin_checkpoint(false);
+  finish_checkpoint();
+}
+
+void StepThread::checkpoint_now() {
+  const std::unique_lock lock(world_mutex_);
+  finish_checkpoint();
+  begin_checkpoint(true);
+  finish_checkpoint();
+}
+
+void StepThread::finish_checkpoint() {
+  if (world_.state.checkpointing()) {
+    while (!world_.state.continue_checkpoint(10'000)) {}
+    checkpointer_.finish(world_.state.checkpoint_hash(), world_.state.profiles());
+  }
+  checkpointer_.wait();
+}
+
+void StepThread::push(std::shared_ptr<const Batch> batch) {
+  const std::size_t bytes = bytes_of(*batch);
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return queue_bytes_ < queue_bytes_max || stopping_; });
+  queue_bytes_ += bytes;
+  ++queued_;
+  queue_.push_back(std::move(batch));
+  lock.unlock();
+  changed_.notify_all();
+}
+
+void StepThread::read(const std::function<void(const World&)>& look) const {
+  ++readers_waiting_;
+  const std::shared_lock lock(world_mutex_);
+  --readers_waiting_;
+  look(world_);
+}
+
+void StepThread::let_readers_in() {
+  while (readers_waiting_ > 0) std::this_thread::yield();
+}
+
+void StepThread::run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    const auto something = [&] { return stopping_ || !queue_.empty(); };
+    if (world_.state.checkpointing()) {
+      // Nothing to wait for: a quiet hub finishes its checkpoint at once.
+    } else if (!options_.ticks || next_due_ == never) {
+      changed_.wait_for(lock, std::chrono::seconds(1), something);
+    } else {
+      const DurationUs wait = std::clamp<DurationUs>(next_due_ - clock_.wall_us(), 0, us_per_s);
+      changed_.wait_for(lock, std::chrono::microseconds(tick_asked_ ? us_per_s : wait), something);
+    }
+    if (queue_.empty()) {
+      if (stopping_) return;
+      lock.unlock();
+      ask_for_tick();
+      {
+        const std::unique_lock world(world_mutex_);
+        pace_checkpoint(8 * bite);
+      }
+      lock.lock();
+      continue;
+    }
+    const std::shared_ptr<const Batch> batch = std::move(queue_.front());
+    queue_.pop_front();
+    lock.unlock();
+    const bool stepped = failed_ || step_batch(*batch);
+    if (!stepped) failed_ = true;
+    ask_for_tick();
+    lock.lock();
+    queue_bytes_ -= bytes_of(*batch);
+    --queued_;
+    changed_.notify_all();
+  }
+}
+
+bool StepThread::step_batch(const Batch& batch) {
+  StepOutput out;
+  for (std::size_t first = 0; first < batch.inputs.size(); first += bite) {
+    const std::size_t last = std::min(first + bite, batch.inputs.size());
+    {
+      const std::unique_lock world(world_mutex_);
+      for (std::size_t i = first; i < last; ++i) {
+        const Status stepped = world_.step(batch.inputs[i], out);
+        if (!stepped) {
+          hooks_.failed(stepped.error());
+          return false;
+        }
+        if (batch.inputs[i].kind == InputKind::tick) tick_asked_ = false;
+      }
+      since_checkpoint_ += last - first;
+      pace_checkpoint(last - first);
+      next_due_ = world_.state.next_due();
+    }
+    const std::uint64_t seq = batch.inputs[last - 1].seq;
+    hooks_.gate(out.gate);
+    const Status offered = hooks_.offer(seq, std::exchange(out.effects, {}));
+    out.gate.clear();
+    if (!offered) {
+      hooks_.failed(offered.error());
+      return false;
+    }
+    stepped_ = seq;
+    let_readers_in();
+  }
+  return true;
+}
+
+// A few rows for each input, so that a checkpoint costs no pause; it keeps pace with the changes that the next will hold.
+void StepThread::pace_checkpoint(std::size_t inputs) {
+  if (world_.state.checkpointing()) {
+    if (world_.state.continue_checkpoint(inputs + 64)) {
+      checkpointer_.finish(world_.state.checkpoint_hash(), world_.state.profiles());
+    }
+    return;
+  }
+  const bool many = since_checkpoint_ >= options_.checkpoint_inputs;
+  const bool late = since_checkpoint_ > 0 && clock_.monotonic_us() - last_checkpoint_ >= options_.checkpoint_every;
+  if ((many || late) && checkpointer_.ready()) begin_checkpoint(false);
+}
+
+void StepThread::begin_checkpoint(bool base) {
+  CheckpointInfo info;
+  info.seq = world_.state.seq;
+  info.stamp = world_.state.now;
+  info.extra = world_.epoch;
+  // A base when there is none, or when the deltas have grown past it: recovery reads each row about twice at most.
+  const bool grown = checkpoints_.delta_bytes() > checkpoints_.base_bytes();
+  const bool all = base || !checkpoints_.latest() || grown;
+  checkpointer_.begin(info, all ? CheckpointKind::base : CheckpointKind::delta);
+  world_.state.begin_checkpoint(all, [this](state::Table table, std::string_view key, std::string_view value, bool erased) {
+    if (table == state::Table::profile) hooks_.changed(ByteReader(key).u64());
+    checkpointer_.row(table, key, value, erased);
+  });
+  since_checkpoint_ = 0;
+  last_checkpoint_ = clock_.monotonic_us();
+}
+
+void StepThread::ask_for_tick() {
+  if (!options_.ticks || tick_asked_) return;
+  const TimeUs wall = clock_.wall_us();
+  if (next_due_ > wall) return;
+  // A wall clock that jumps against the machine's own would close every window: hold the ticks until it is back or a new hub
+  // start says that this is the time.
+  const DurationUs jump = wall - clock_.monotonic_us() - clock_offset_;
+  clock_alarm_ = jump > clock_jump_max || jump < -clock_jump_max;
+  if (clock_alarm_) return;
+  tick_asked_ = true;
+  hooks_.tick(wall);
+}
+
+}  // namespace sluice::hub

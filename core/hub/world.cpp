@@ -1,0 +1,142 @@
+#include "hub/world.hpp"
+
+#include "hub/epoch.hpp"
+#include "journal/head.hpp"
+
+namespace sluice::hub {
+
+std::string checkpoint_folder(const std::string& data) { return data + "/checkpoints"; }
+std::string database_path(const std::string& data) { return data + "/store.db"; }
+std::string lanes_folder(const std::string& data) { return data + "/lanes"; }
+std::string rejects_folder(const std::string& data) { return data + "/rejects"; }
+
+World::World(std::uint64_t hash_seed)
+    : state(hash_seed), pipeline(state, [this](std::string_view payload) { return load(payload); }) {}
+
+std::shared_ptr<const view::Compiled> World::load(std::string_view payload) {
+  auto compiled = compile_epoch(payload);
+  if (!compiled) {
+    failure = compiled.error().detail;
+    return nullptr;
+  }
+  epoch = payload;
+  return std::move(compiled).value();
+}
+
+Status World::resume(const CheckpointInfo& info) {
+  state.finish_restore();
+  if (info.extra.empty()) return Done{};
+  auto compiled = load(info.extra);
+  if (!compiled) return Error{Code::corrupt, failure};
+  pipeline.resume(std::move(compiled));
+  pipeline.set_timers();
+  return Done{};
+}
+
+namespace {
+
+Checkpoints::EachRow into(state::State& state, bool& readable) {
+  return [&state, &readable](std::uint8_t table, std::string_view key, std::string_view value, bool erased) {
+    const auto t = static_cast<state::Table>(table);
+    if (erased) {
+      state.forget_row(t, key);
+    } else if (!state.restore_row(t, key, value)) {
+      readable = false;
+    }
+  };
+}
+
+}  // namespace
+
+Result<std::uint64_t> World::restore(Checkpoints& checkpoints, LoadReport& report) {
+  bool readable = true;
+  const auto info = SLUICE_TRY(checkpoints.load(into(state, readable), report));
+  if (!readable) return Error{Code::corrupt, "a row of the newest checkpoint cannot be read by this binary"};
+  if (!info) return std::uint64_t{0};
+  SLUICE_TRY(resume(*info));
+  return info->seq;
+}
+
+Status World::restore_base(const Checkpoints& checkpoints, std::uint64_t seq) {
+  bool readable = true;
+  const CheckpointInfo info = SLUICE_TRY(checkpoints.load_base(seq, into(state, readable)));
+  if (!readable) return Error{Code::corrupt, "a row of the base checkpoint cannot be read by this binary"};
+  return resume(info);
+}
+
+Status World::step(const Input& input, StepOutput& out) {
+  pipeline.apply(input, out);
+  if (!failure.empty()) return Error{Code::corrupt, failure};
+  return Done{};
+}
+
+Result<std::unique_ptr<World>> read_world(FileSystem& files, const std::string& data) {
+  const JournalHead journal = SLUICE_TRY(read_journal_head(files, data));
+  auto world = std::make_unique<World>(journal.identity.hash_seed);
+  auto checkpoints = SLUICE_TRY(Checkpoints::open(files, checkpoint_folder(data), journal.identity.id,
+                                                  journal.identity.generation, Checkpoints::Access::read_only));
+  LoadReport report;
+  const std::uint64_t seq = SLUICE_TRY(world->restore(*checkpoints, report));
+  Status stepped = Done{};
+  StepOutput out;
+  SLUICE_TRY(read_journal(files, data, seq + 1, [&](const Input& input) {
+    out.effects.clear();
+    out.gate.clear();
+    stepped = world->step(input, out);
+    return static_cast<bool>(stepped);
+  }));
+  if (!stepped) return stepped.error();
+  return world;
+}
+
+Result<StoreReport> verify_store(FileSystem& files, const std::string& data) {
+  StoreReport report;
+  const JournalHead journal = SLUICE_TRY(read_journal_head(files, data));
+  auto checkpoints = SLUICE_TRY(Checkpoints::open(files, checkpoint_folder(data), journal.identity.id,
+                                                  journal.identity.generation, Checkpoints::Access::read_only));
+  World newest(journal.identity.hash_seed);
+  LoadReport loaded;
+  report.checkpoint_seq = SLUICE_TRY(newest.restore(*checkpoints, loaded));
+  report.problems = loaded.problems;
+  if (report.checkpoint_seq == 0) {
+    report.problems.emplace_back("there is no checkpoint yet: nothing to compare with");
+    return report;
+  }
+  const std::optional<CheckpointInfo> latest = checkpoints->latest();
+  World again(journal.identity.hash_seed);
+  // From the first input where the journal still has it; else from the oldest base.
+  if (journal.first_seq > 1) {
+    const auto base = checkpoints->oldest_base();
+    if (!base || *base + 1 < journal.first_seq) {
+      return Error{Code::corrupt, "the journal begins at " + std::to_string(journal.first_seq) +
+                                      " and no base checkpoint reaches it: the state cannot be recomputed"};
+    }
+    report.base_seq = *base;
+    SLUICE_TRY(again.restore_base(*checkpoints, *base));
+  } else {
+    report.from_genesis = true;
+  }
+  Status stepped = Done{};
+  StepOutput out;
+  if (report.base_seq < report.checkpoint_seq) {
+    SLUICE_TRY(read_journal(files, data, report.base_seq + 1, [&](const Input& input) {
+      if (input.seq > report.checkpoint_seq) return false;
+      out.effects.clear();
+      out.gate.clear();
+      stepped = again.step(input, out);
+      ++report.inputs;
+      return static_cast<bool>(stepped);
+    }));
+  }
+  if (!stepped) return stepped.error();
+  report.profiles = again.state.profiles();
+  report.recorded = latest->hash;
+  report.recomputed = again.state.hash();
+  if (newest.state.hash() != report.recorded) report.problems.emplace_back("the checkpoint's rows do not give its own hash");
+  if (report.recomputed != report.recorded) {
+    report.problems.emplace_back("recomputing the state from the journal gives another hash than the checkpoint has");
+  }
+  return report;
+}
+
+}  // namespace sluice::hub

@@ -1,0 +1,56 @@
+// State, pipeline and configuration in one: what recovery makes, what the step thread steps, and what commands read when no
+// hub runs. One thread at a time.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/file.hpp"
+#include "config/config.hpp"
+#include "hub/pipeline.hpp"
+#include "journal/journal.hpp"
+#include "store/checkpoint.hpp"
+
+namespace sluice::hub {
+
+class World {
+ public:
+  explicit World(std::uint64_t hash_seed);
+
+  state::State state;
+  Pipeline pipeline;
+  std::string epoch;   // payload of the epoch that holds; empty before the first
+  std::string failure; // why an epoch could not be read; then nothing must be stepped any more
+
+  // Puts the newest checkpoint in. Returns the seq after which the journal has to be replayed (0: all of it).
+  Result<std::uint64_t> restore(Checkpoints& checkpoints, LoadReport& report);
+  Status restore_base(const Checkpoints& checkpoints, std::uint64_t seq);
+  // Steps one input of the journal.
+  Status step(const Input& input, StepOutput& out);
+
+ private:
+  std::shared_ptr<const view::Compiled> load(std::string_view payload);
+  Status resume(const CheckpointInfo& info);
+};
+
+// Checkpoint and journal tail of a data directory, without changing them: for commands when no hub runs. The journal may
+// grow meanwhile.
+Result<std::unique_ptr<World>> read_world(FileSystem& files, const std::string& data_directory);
+
+// `sluice store verify`: recomputes the newest checkpoint from a base and the journal, and compares the hashes.
+struct StoreReport {
+  std::uint64_t base_seq = 0, checkpoint_seq = 0, inputs = 0, profiles = 0;
+  Hash128 recorded, recomputed;
+  bool from_genesis = false;  // no base was needed: recomputed from the first input
+  std::vector<std::string> problems;
+};
+Result<StoreReport> verify_store(FileSystem& files, const std::string& data_directory);
+
+// Where things lie in a data directory.
+std::string checkpoint_folder(const std::string& data_directory);
+std::string database_path(const std::string& data_directory);
+std::string lanes_folder(const std::string& data_directory);
+std::string rejects_folder(const std::string& data_directory);
+
+}  // namespace sluice::hub

@@ -1,0 +1,202 @@
+#include "plugin/http_request.hpp"
+
+#include <algorithm>
+
+#include "base/hash.hpp"
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "plugin/standard_webhooks.hpp"
+
+namespace sluice::plugin {
+namespace {
+
+struct UrlParts {                             // borrow
+  std::string_view scheme, host, port, rest;  // host without brackets; rest: from '/' or '?' on
+};
+
+// Only what we send: http(s)://HOST[:PORT][/...]. A user name in it, white space or a fragment is nothing we
+// send.
+std::optional<UrlParts> split_url(std::string_view url) {
+  for (const char c : url) {
+    if (static_cast<unsigned char>(c) <= 0x20 || c == '\\' || c == '#' || c == '\x7f') return std::nullopt;
+  }
+  UrlParts out;
+  const std::size_t colon = url.find("://");
+  if (colon == std::string_view::npos) return std::nullopt;
+  out.scheme = url.substr(0, colon);
+  if (out.scheme != "http" && out.scheme != "https") return std::nullopt;
+  const std::string_view tail = url.substr(colon + 3);
+  const std::size_t end = std::min(tail.find_first_of("/?"), tail.size());
+  std::string_view authority = tail.substr(0, end);
+  out.rest = tail.substr(end);
+  if (authority.find('@') != std::string_view::npos) return std::nullopt;
+  if (authority.starts_with('[')) {
+    const std::size_t close = authority.find(']');
+    if (close == std::string_view::npos) return std::nullopt;
+    out.host = authority.substr(1, close - 1);
+    authority.remove_prefix(close + 1);
+  } else {
+    out.host = authority.substr(0, authority.find(':'));
+    authority.remove_prefix(out.host.size());
+  }
+  if (!authority.empty() && (!authority.starts_with(':') || authority.size() == 1)) return std::nullopt;
+  if (!authority.empty()) out.port = authority.substr(1);
+  const bool digits =
+      std::all_of(out.port.begin(), out.port.end(), [](char c) { return c >= '0' && c <= '9'; });
+  if (out.host.empty() || !digits) return std::nullopt;
+  return out;
+}
+
+// "*.braze.com" is any one label before it; "host:8443" binds the port too. An allow_hosts entry may be a
+// whole URL.
+bool host_matches(std::string_view pattern, const UrlParts& url) {
+  if (pattern.find("://") != std::string_view::npos) {
+    const std::optional<UrlParts> parts = split_url(pattern);
+    return parts && parts->scheme == url.scheme && equals_ignoring_case(parts->host, url.host) &&
+           parts->port == url.port;
+  }
+  std::string_view host = pattern, port;
+  const std::size_t colon = pattern.rfind(':');
+  if (colon != std::string_view::npos && pattern.find(':') == colon) {
+    host = pattern.substr(0, colon);
+    port = pattern.substr(colon + 1);
+  }
+  if (!port.empty() && port != "*" && port != url.port) return false;
+  if (!host.starts_with("*.")) return equals_ignoring_case(host, url.host);
+  const std::size_t dot = url.host.find('.');
+  return dot != std::string_view::npos && dot > 0 &&
+         equals_ignoring_case(url.host.substr(dot), host.substr(1));
+}
+
+bool any_matches(const std::vector<std::string>& patterns, const UrlParts& url) {
+  return std::any_of(patterns.begin(), patterns.end(),
+                     [&](const std::string& p) { return host_matches(p, url); });
+}
+
+// Fills "{config.NAME}" and "{secret.NAME}"; other braces stay.
+Result<std::string> expand(std::string_view text, Json config,
+                           const std::map<std::string, std::string>& secrets) {
+  std::string out;
+  while (true) {
+    const std::size_t open = std::min(text.find("{config."), text.find("{secret."));
+    if (open == std::string_view::npos) break;
+    const std::size_t close = text.find('}', open);
+    if (close == std::string_view::npos) break;
+    out.append(text.substr(0, open));
+    const std::string_view name = text.substr(open + 8, close - open - 8);
+    if (text.substr(open, 8) == "{config.") {
+      const Json value = config[name];
+      if (value.is_null_or_missing()) {
+        return Error{Code::misconfigured, "'" + std::string(name) + "' is missing in 'with:'"};
+      }
+      out += value.is_string() ? std::string(*value.string()) : value.text();
+    } else {
+      const auto secret = secrets.find(std::string(name));
+      if (secret == secrets.end() || secret->second.empty()) {
+        return Error{Code::misconfigured, "the secret '" + std::string(name) + "' is missing in 'with:'"};
+      }
+      out += secret->second;
+    }
+    text.remove_prefix(close + 1);
+  }
+  return out.append(text);
+}
+
+std::string percent_encode(std::string_view text) {
+  static constexpr char digits[] = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    const auto u = static_cast<unsigned char>(c);
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '.' || c == '_' || c == '~';
+    if (plain) {
+      out += c;
+    } else {
+      out += '%';
+      out += digits[u >> 4];
+      out += digits[u & 15];
+    }
+  }
+  return out;
+}
+
+bool breaks_header(const Header& header) {
+  static constexpr std::string_view controls{"\r\n\0", 3};
+  return header.name.empty() || header.name.find_first_of(": \t") != std::string::npos ||
+         header.name.find_first_of(controls) != std::string::npos ||
+         header.value.find_first_of(controls) != std::string::npos;
+}
+
+void add_auth(const Auth& auth, TimeUs now, HttpRequest& out) {
+  if (auth.kind == AuthKind::header) {
+    out.headers.push_back({auth.name, auth.value});
+  } else if (auth.kind == AuthKind::basic) {
+    out.headers.push_back({"authorization", "Basic " + base64(auth.user + ":" + auth.password)});
+  } else if (auth.kind == AuthKind::query) {
+    out.url += out.url.find('?') == std::string::npos ? '?' : '&';
+    out.url += percent_encode(auth.name) + '=' + percent_encode(auth.value);
+  } else if (auth.kind == AuthKind::standard_webhooks) {
+    sign_standard_webhook(auth.value, now, out);
+  }
+}
+
+}  // namespace
+
+Result<HttpPolicy> make_http_policy(const ManifestInfo& info, std::string_view config_json,
+                                    const std::map<std::string, std::string>& secrets,
+                                    std::vector<std::string> allow_hosts) {
+  JsonParser parser;
+  const Json config = parser.parse(config_json);
+  HttpPolicy out{.base_url = SLUICE_TRY(expand(info.base_url, config, secrets)),
+                 .base_of_operator = info.base_url.starts_with("{config."),
+                 .hosts = info.hosts,
+                 .allow_hosts = std::move(allow_hosts),
+                 .auth = info.auth,
+                 .timeout = info.timeout};
+  if (out.auth.kind == AuthKind::standard_webhooks && secrets.empty()) out.auth = {};  // unsigned
+  for (std::string* text : {&out.auth.value, &out.auth.user, &out.auth.password}) {
+    *text = SLUICE_TRY(expand(*text, config, secrets));
+  }
+  if (out.auth.kind == AuthKind::standard_webhooks) {
+    out.auth.value = SLUICE_TRY(webhook_secret(out.auth.value));
+  } else if (breaks_header({"x", out.auth.value})) {
+    return Error{Code::misconfigured, "a secret holds a line break, which no header can carry"};
+  }
+  while (out.base_url.ends_with('/')) out.base_url.pop_back();
+  if (!out.base_url.empty() && !split_url(out.base_url)) {
+    return Error{Code::misconfigured, "the base URL of '" + info.id + "' is none: write https://HOST"};
+  }
+  return out;
+}
+
+Result<HttpRequest> resolve(const HttpPolicy& policy, const Request& request, TimeUs now) {
+  const auto refuse = [](const char* why) { return Error{Code::rejected, std::string("request: ") + why}; };
+  HttpRequest out{.method = request.method,
+                  .url = request.url,
+                  .headers = request.headers,
+                  .body = request.body,
+                  .timeout = request.timeout_ms > 0 ? request.timeout_ms * us_per_ms : policy.timeout,
+                  .gzip = request.gzip,
+                  .host_trusted = false};
+  if (out.url.empty() || out.url.starts_with('/') || out.url.starts_with('?')) {
+    if (policy.base_url.empty()) return refuse("its URL has no host and the manifest has no base_url");
+    out.url = policy.base_url + out.url;
+  }
+  const std::optional<UrlParts> url = split_url(out.url);
+  if (!url) return refuse("its URL is no http(s) address");
+  const std::optional<UrlParts> base = split_url(policy.base_url);
+  const bool on_base = base && base->scheme == url->scheme && base->port == url->port &&
+                       equals_ignoring_case(base->host, url->host);
+  out.host_trusted = any_matches(policy.allow_hosts, *url) || (on_base && policy.base_of_operator);
+  if (!out.host_trusted && !on_base && !any_matches(policy.hosts, *url)) {
+    return refuse("its host is none of the manifest's; name it under allow_hosts if it is meant");
+  }
+  const bool broken = std::any_of(out.headers.begin(), out.headers.end(), breaks_header);
+  if (broken || out.method.empty() || out.method.find_first_of(" \r\n") != std::string::npos) {
+    return refuse("its method or a header cannot be sent");
+  }
+  if (!request.no_auth) add_auth(policy.auth, now, out);
+  return out;
+}
+
+}  // namespace sluice::plugin

@@ -1,0 +1,248 @@
+#include "store/database.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "store/database_impl.hpp"
+
+namespace sluice::store {
+
+namespace {
+
+constexpr std::int64_t schema_version = 1;
+
+// From schema N - 1 to N. An entry that has been released is never changed.
+constexpr const char* migrations[] = {R"sql(
+CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE dead_letters(
+  id INTEGER PRIMARY KEY, destination TEXT NOT NULL, route TEXT NOT NULL, op INTEGER NOT NULL, name TEXT NOT NULL,
+  profile INTEGER NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL,
+  request TEXT NOT NULL, response TEXT NOT NULL, record BLOB NOT NULL, attempts INTEGER NOT NULL, at INTEGER NOT NULL,
+  state TEXT NOT NULL, UNIQUE(destination, key)) STRICT;
+CREATE INDEX dead_letters_by_profile ON dead_letters(profile);
+CREATE INDEX dead_letters_by_time ON dead_letters(at);
+CREATE TABLE deliveries(
+  id INTEGER PRIMARY KEY, profile INTEGER NOT NULL, at INTEGER NOT NULL, destination TEXT NOT NULL, route TEXT NOT NULL,
+  op TEXT NOT NULL, name TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL, key TEXT NOT NULL) STRICT;
+CREATE INDEX deliveries_by_profile ON deliveries(profile);
+CREATE TABLE profiles(id INTEGER PRIMARY KEY, document TEXT NOT NULL, updated INTEGER NOT NULL) STRICT;
+CREATE TABLE identifiers(type TEXT, value TEXT, profile INTEGER, PRIMARY KEY(type, value, profile)) STRICT, WITHOUT ROWID;
+CREATE INDEX identifiers_by_profile ON identifiers(profile);
+CREATE TABLE memberships(audience TEXT, profile INTEGER, entered_at INTEGER NOT NULL, PRIMARY KEY(audience, profile))
+  STRICT, WITHOUT ROWID;
+CREATE INDEX memberships_by_profile ON memberships(profile);
+CREATE TABLE audit(id INTEGER PRIMARY KEY, at INTEGER NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,
+  subject TEXT NOT NULL, detail TEXT NOT NULL) STRICT;
+)sql"};
+
+Status prepare_file(Connection& db, const std::string& path) {
+  std::int64_t version = 0;
+  {
+    const auto read = SLUICE_TRY(db.prepare("PRAGMA user_version"));
+    if (SLUICE_TRY(read->step())) version = read->integer(0);
+  }
+  if (version > schema_version) {
+    return Error{Code::misconfigured, "database '" + path + "' has schema " + std::to_string(version) +
+                                          ", written by a newer version; this one knows schemas up to " +
+                                          std::to_string(schema_version) + ": run the newer version"};
+  }
+  if (version == schema_version) return Done{};
+  const auto transaction = SLUICE_TRY(Transaction::begin(db));
+  for (std::int64_t v = version; v < schema_version; ++v) {
+    SLUICE_TRY(db.execute(migrations[static_cast<std::size_t>(v)]));
+  }
+  SLUICE_TRY(db.execute(("PRAGMA user_version = " + std::to_string(schema_version)).c_str()));
+  return transaction->commit();
+}
+
+Status run_for_profile(Connection& db, const char* sql, ProfileId profile) {
+  return run(db, sql, to_column(profile));
+}
+
+Status remove_projection(Connection& db, ProfileId profile) {
+  SLUICE_TRY(run_for_profile(db, "DELETE FROM profiles WHERE id = ?", profile));
+  SLUICE_TRY(run_for_profile(db, "DELETE FROM identifiers WHERE profile = ?", profile));
+  return run_for_profile(db, "DELETE FROM memberships WHERE profile = ?", profile);
+}
+
+Status project_row(Connection& db, const ProfileRow& row, TimeUs now) {
+  if (row.document.empty()) return remove_projection(db, row.id);
+  SLUICE_TRY(run(db,
+                 "INSERT INTO profiles(id, document, updated) VALUES(?, ?, ?) ON CONFLICT(id) "
+                 "DO UPDATE SET document = excluded.document, updated = excluded.updated",
+                 to_column(row.id), row.document, now));
+  SLUICE_TRY(run_for_profile(db, "DELETE FROM identifiers WHERE profile = ?", row.id));
+  for (const auto& [type, value] : row.identifiers) {
+    SLUICE_TRY(run(db, "INSERT OR IGNORE INTO identifiers(type, value, profile) VALUES(?, ?, ?)", type, value,
+                   to_column(row.id)));
+  }
+  SLUICE_TRY(run_for_profile(db, "DELETE FROM memberships WHERE profile = ?", row.id));
+  for (const auto& [audience, entered_at] : row.memberships) {
+    SLUICE_TRY(run(db, "INSERT OR REPLACE INTO memberships(audience, profile, entered_at) VALUES(?, ?, ?)",
+                   audience, to_column(row.id), entered_at));
+  }
+  return Done{};
+}
+
+Status write_meta(Connection& db, std::string_view key, std::string_view value) {
+  return run(db, "INSERT OR REPLACE INTO meta(key, value) VALUES(?, ?)", key, value);
+}
+
+Result<std::optional<std::string>> one_text(const std::unique_ptr<Statement>& statement) {
+  if (!SLUICE_TRY(statement->step())) return std::optional<std::string>();
+  return std::optional<std::string>(statement->text(0));
+}
+
+}  // namespace
+
+Database::Database(std::unique_ptr<Impl> impl) : x_impl(std::move(impl)) {}
+Database::~Database() = default;
+
+Result<std::unique_ptr<Database>> Database::open(const std::string& path, Access access) {
+  auto impl = std::make_unique<Impl>();
+  impl->connection = SLUICE_TRY(Connection::open(path, access == Access::read));
+  Connection& db = *impl->connection;
+  if (access == Access::write) {
+    // NORMAL: a loss of power may take the last transactions of what the journal gives again; dead letters
+    // ask for more. FAST overwrites what is deleted where that costs no further writes; erase() overwrites
+    // everything.
+    SLUICE_TRY(db.execute(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = FAST;"
+        "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000; PRAGMA journal_size_limit = 67108864"));
+    SLUICE_TRY(prepare_file(db, path));
+  } else {
+    const auto read = SLUICE_TRY(db.prepare("PRAGMA user_version"));
+    const bool known = SLUICE_TRY(read->step()) && read->integer(0) == schema_version;
+    if (!known) {
+      return Error{Code::misconfigured,
+                   "database '" + path + "' has another schema than this version; start the hub once"};
+    }
+  }
+  return std::unique_ptr<Database>(new Database(std::move(impl)));
+}
+
+Status Database::project(const std::vector<ProfileRow>& rows, std::uint64_t seq, TimeUs now) {
+  const std::lock_guard lock(x_impl->mutex);
+  Connection& db = *x_impl->connection;
+  const auto transaction = SLUICE_TRY(Transaction::begin(db));
+  for (const ProfileRow& row : rows) SLUICE_TRY(project_row(db, row, now));
+  SLUICE_TRY(write_meta(db, "projected_seq", std::to_string(seq)));
+  return transaction->commit();
+}
+
+Result<std::uint64_t> Database::projected_seq() {
+  const std::optional<std::string> text = SLUICE_TRY(meta("projected_seq"));
+  return text ? std::strtoull(text->c_str(), nullptr, 10) : 0;
+}
+
+Status Database::clear_projection() {
+  const std::lock_guard lock(x_impl->mutex);
+  const auto transaction = SLUICE_TRY(Transaction::begin(*x_impl->connection));
+  SLUICE_TRY(
+      x_impl->connection->execute("DELETE FROM profiles; DELETE FROM identifiers; DELETE FROM memberships;"
+                                  "DELETE FROM meta WHERE key = 'projected_seq'"));
+  return transaction->commit();
+}
+
+Result<std::optional<std::string>> Database::profile(ProfileId id) {
+  const std::lock_guard lock(x_impl->mutex);
+  const auto query = SLUICE_TRY(x_impl->connection->prepare("SELECT document FROM profiles WHERE id = ?"));
+  query->bind(to_column(id));
+  return one_text(query);
+}
+
+Result<std::vector<ProfileId>> Database::find(std::string_view type, std::string_view value) {
+  const std::lock_guard lock(x_impl->mutex);
+  const auto query =
+      SLUICE_TRY(x_impl->connection->prepare("SELECT profile FROM identifiers WHERE type = ? AND value = ?"));
+  query->bind(type).bind(value);
+  std::vector<ProfileId> found;
+  while (SLUICE_TRY(query->step())) found.push_back(to_profile(query->integer(0)));
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+Result<std::vector<MemberRow>> Database::members(std::string_view audience) {
+  const std::lock_guard lock(x_impl->mutex);
+  const auto query = SLUICE_TRY(
+      x_impl->connection->prepare("SELECT profile, entered_at FROM memberships WHERE audience = ?"));
+  query->bind(audience);
+  std::vector<MemberRow> rows;
+  while (SLUICE_TRY(query->step())) rows.push_back({to_profile(query->integer(0)), query->integer(1)});
+  std::sort(rows.begin(), rows.end(), [](const MemberRow& a, const MemberRow& b) {
+    return a.entered_at != b.entered_at ? a.entered_at < b.entered_at : a.profile < b.profile;
+  });
+  return rows;
+}
+
+Result<std::vector<std::pair<std::string, std::uint64_t>>> Database::audience_sizes() {
+  const std::lock_guard lock(x_impl->mutex);
+  const auto query = SLUICE_TRY(x_impl->connection->prepare(
+      "SELECT audience, count(*) FROM memberships GROUP BY audience ORDER BY audience"));
+  std::vector<std::pair<std::string, std::uint64_t>> sizes;
+  while (SLUICE_TRY(query->step())) {
+    sizes.emplace_back(query->text(0), static_cast<std::uint64_t>(query->integer(1)));
+  }
+  return sizes;
+}
+
+Result<std::uint64_t> Database::profile_count() {
+  const std::lock_guard lock(x_impl->mutex);
+  const auto query = SLUICE_TRY(x_impl->connection->prepare("SELECT count(*) FROM profiles"));
+  SLUICE_TRY(query->step());
+  return static_cast<std::uint64_t>(query->integer(0));
+}
+
+Status Database::erase(ProfileId profile) {
+  const std::lock_guard lock(x_impl->mutex);
+  Connection& db = *x_impl->connection;
+  SLUICE_TRY(db.execute("PRAGMA secure_delete = ON; PRAGMA synchronous = FULL"));
+  {
+    const auto transaction = SLUICE_TRY(Transaction::begin(db));
+    SLUICE_TRY(remove_projection(db, profile));
+    SLUICE_TRY(run_for_profile(db, "DELETE FROM deliveries WHERE profile = ?", profile));
+    SLUICE_TRY(run_for_profile(db, "DELETE FROM dead_letters WHERE profile = ?", profile));
+    SLUICE_TRY(transaction->commit());
+  }
+  // The write-ahead log still holds older pages: bring it into the file and cut it.
+  return db.execute(
+      "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA secure_delete = FAST; PRAGMA synchronous = NORMAL");
+}
+
+Status Database::audit(const AuditRow& row) {
+  const std::lock_guard lock(x_impl->mutex);
+  return run(*x_impl->connection,
+             "INSERT INTO audit(at, actor, action, subject, detail) VALUES(?, ?, ?, ?, ?)", row.at, row.actor,
+             row.action, row.subject, row.detail);
+}
+
+Result<std::vector<AuditRow>> Database::audits(std::size_t limit) {
+  const std::lock_guard lock(x_impl->mutex);
+  const auto query = SLUICE_TRY(x_impl->connection->prepare(
+      "SELECT at, actor, action, subject, detail FROM audit ORDER BY id DESC LIMIT ?"));
+  query->bind(static_cast<std::int64_t>(limit));
+  std::vector<AuditRow> rows;
+  while (SLUICE_TRY(query->step())) {
+    rows.push_back({query->integer(0), query->text(1), query->text(2), query->text(3), query->text(4)});
+  }
+  return rows;
+}
+
+Status Database::put_meta(std::string_view key, std::string_view value) {
+  const std::lock_guard lock(x_impl->mutex);
+  return write_meta(*x_impl->connection, key, value);
+}
+
+Status Database::remove_meta(std::string_view key) {
+  const std::lock_guard lock(x_impl->mutex);
+  return run(*x_impl->connection, "DELETE FROM meta WHERE key = ?", key);
+}
+
+Result<std::optional<std::string>> Database::meta(std::string_view key) {
+  const std::lock_guard lock(x_impl->mutex);
+  const auto query = SLUICE_TRY(x_impl->connection->prepare("SELECT value FROM meta WHERE key = ?"));
+  query->bind(key);
+  return one_text(query);
+}
+
+}  // namespace sluice::store

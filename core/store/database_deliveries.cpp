@@ -1,0 +1,183 @@
+// Dead letters and the history of deliveries.
+#include <algorithm>
+#include <set>
+
+#include "store/database.hpp"
+#include "store/database_impl.hpp"
+
+namespace sluice::store {
+
+namespace {
+
+std::string_view cut(std::string_view text) {
+  if (text.size() <= exchange_bytes_max) return text;
+  std::size_t end = exchange_bytes_max;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U)
+    --end;  // not within a character
+  return text.substr(0, end);
+}
+
+constexpr const char* where_filter =
+    " WHERE (?1 = '' OR destination = ?1) AND (?2 = '' OR reason = ?2) AND (?3 OR state = 'open')";
+
+Status insert_letter(Connection& db, const DeadLetter& letter, std::string& record) {
+  record.clear();
+  letter.effect.encode(record);
+  // Once replayed and refused again, it is open again, with what was said last.
+  return run(db,
+             "INSERT INTO dead_letters(destination, route, op, name, profile, key, kind, reason, detail, "
+             "request, "
+             "response, record, attempts, at, state) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+             "'open') "
+             "ON CONFLICT(destination, key) DO UPDATE SET kind = excluded.kind, reason = "
+             "excluded.reason, "
+             "detail = excluded.detail, request = excluded.request, response = excluded.response, "
+             "attempts = excluded.attempts, at = excluded.at, state = 'open' WHERE state <> 'open'",
+             letter.effect.destination, letter.effect.route, static_cast<std::int64_t>(letter.effect.op),
+             letter.effect.name, to_column(letter.effect.person), letter.idempotency_key, letter.kind,
+             letter.reason, letter.detail, cut(letter.request), cut(letter.response), Blob{record},
+             std::int64_t{letter.attempts}, letter.at);
+}
+
+// Columns: id, destination, key, kind, reason, detail, attempts, at, state, record
+Result<DeadLetter> letter_of(const Statement& row) {
+  DeadLetter letter;
+  letter.id = row.integer(0);
+  if (!Effect::decode(row.text(9), letter.effect)) {
+    return Error{Code::corrupt,
+                 "dead letter " + std::to_string(letter.id) + " holds a record that cannot be read"};
+  }
+  letter.effect.destination = row.text(1);
+  letter.idempotency_key = row.text(2);
+  letter.kind = row.text(3);
+  letter.reason = row.text(4);
+  letter.detail = row.text(5);
+  letter.attempts = static_cast<std::uint32_t>(row.integer(6));
+  letter.at = row.integer(7);
+  letter.state = row.text(8);
+  return letter;
+}
+
+#define LETTER_COLUMNS "SELECT id, destination, key, kind, reason, detail, attempts, at, state, record"
+
+}  // namespace
+
+Status Database::add_dead_letters(const std::vector<DeadLetter>& letters) {
+  const std::lock_guard lock(x_impl->mutex);
+  Connection& db = *x_impl->connection;
+  SLUICE_TRY(db.execute("PRAGMA synchronous = FULL"));
+  const auto write = [&]() -> Status {
+    std::string record;
+    const auto transaction = SLUICE_TRY(Transaction::begin(db));
+    for (const DeadLetter& letter : letters) SLUICE_TRY(insert_letter(db, letter, record));
+    return transaction->commit();
+  };
+  Status written = write();
+  SLUICE_TRY(db.execute("PRAGMA synchronous = NORMAL"));
+  return written;
+}
+
+Result<std::vector<DeadGroup>> Database::dead_groups(const DeadFilter& filter) {
+  const std::lock_guard lock(x_impl->mutex);
+  static const std::string sql =
+      std::string("SELECT destination, kind, reason, count(*), min(at), max(at) FROM dead_letters") +
+      where_filter + " GROUP BY destination, kind, reason ORDER BY 4 DESC, 1, 2, 3";
+  const auto query = SLUICE_TRY(x_impl->connection->prepare(sql.c_str()));
+  query->bind(filter.destination).bind(filter.reason).bind(std::int64_t{filter.replayed_too});
+  std::vector<DeadGroup> groups;
+  while (SLUICE_TRY(query->step())) {
+    groups.push_back({query->text(0), query->text(1), query->text(2),
+                      static_cast<std::uint64_t>(query->integer(3)), query->integer(4), query->integer(5)});
+  }
+  return groups;
+}
+
+Result<std::vector<DeadLetter>> Database::dead_letters(const DeadFilter& filter, std::size_t limit) {
+  const std::lock_guard lock(x_impl->mutex);
+  static const std::string sql =
+      std::string(LETTER_COLUMNS " FROM dead_letters") + where_filter + " ORDER BY id DESC LIMIT ?4";
+  const auto query = SLUICE_TRY(x_impl->connection->prepare(sql.c_str()));
+  query->bind(filter.destination).bind(filter.reason).bind(std::int64_t{filter.replayed_too});
+  query->bind(static_cast<std::int64_t>(std::min<std::size_t>(limit, 1'000'000)));
+  std::vector<DeadLetter> letters;
+  while (SLUICE_TRY(query->step())) {
+    DeadLetter letter = SLUICE_TRY(letter_of(*query));
+    letters.push_back(std::move(letter));
+  }
+  return letters;
+}
+
+Result<std::optional<DeadLetter>> Database::dead_letter(std::int64_t id) {
+  const std::lock_guard lock(x_impl->mutex);
+  const auto query = SLUICE_TRY(
+      x_impl->connection->prepare(LETTER_COLUMNS ", request, response FROM dead_letters WHERE id = ?"));
+  query->bind(id);
+  if (!SLUICE_TRY(query->step())) return std::optional<DeadLetter>();
+  DeadLetter letter = SLUICE_TRY(letter_of(*query));
+  letter.request = query->text(10);
+  letter.response = query->text(11);
+  return std::optional<DeadLetter>(std::move(letter));
+}
+
+Result<std::vector<Effect>> Database::take_dead_letters(const std::vector<std::int64_t>& ids) {
+  const std::lock_guard lock(x_impl->mutex);
+  Connection& db = *x_impl->connection;
+  std::vector<Effect> effects;
+  const auto transaction = SLUICE_TRY(Transaction::begin(db));
+  for (const std::int64_t id : std::set<std::int64_t>(ids.begin(), ids.end())) {
+    const auto query =
+        SLUICE_TRY(db.prepare(LETTER_COLUMNS " FROM dead_letters WHERE id = ? AND state = 'open'"));
+    query->bind(id);
+    if (!SLUICE_TRY(query->step())) continue;
+    DeadLetter letter = SLUICE_TRY(letter_of(*query));
+    effects.push_back(std::move(letter.effect));
+    SLUICE_TRY(run(db, "UPDATE dead_letters SET state = 'replayed' WHERE id = ?", id));
+  }
+  SLUICE_TRY(transaction->commit());
+  return effects;
+}
+
+Result<std::uint64_t> Database::remove_dead_letters_before(TimeUs at) {
+  const std::lock_guard lock(x_impl->mutex);
+  SLUICE_TRY(run(*x_impl->connection, "DELETE FROM dead_letters WHERE at < ?", at));
+  return static_cast<std::uint64_t>(x_impl->connection->changes());
+}
+
+Status Database::record_deliveries(const std::vector<DeliveryRow>& rows) {
+  const std::lock_guard lock(x_impl->mutex);
+  Connection& db = *x_impl->connection;
+  const auto transaction = SLUICE_TRY(Transaction::begin(db));
+  std::set<ProfileId> people;
+  for (const DeliveryRow& row : rows) {
+    people.insert(row.profile);
+    SLUICE_TRY(run(db,
+                   "INSERT INTO deliveries(profile, at, destination, route, op, name, outcome, reason, key) "
+                   "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                   to_column(row.profile), row.at, row.destination, row.route, row.op, row.name, row.outcome,
+                   row.reason, row.idempotency_key));
+  }
+  for (const ProfileId person : people) {
+    SLUICE_TRY(run(db,
+                   "DELETE FROM deliveries WHERE profile = ?1 AND id <= (SELECT id FROM deliveries "
+                   "WHERE profile = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+                   to_column(person), static_cast<std::int64_t>(history_rows_max)));
+  }
+  return transaction->commit();
+}
+
+Result<std::vector<DeliveryRow>> Database::deliveries(ProfileId profile, std::size_t limit) {
+  const std::lock_guard lock(x_impl->mutex);
+  const auto query = SLUICE_TRY(x_impl->connection->prepare(
+      "SELECT at, destination, route, op, name, outcome, reason, key FROM deliveries "
+      "WHERE profile = ? ORDER BY at DESC, id DESC LIMIT ?"));
+  query->bind(to_column(profile))
+      .bind(static_cast<std::int64_t>(std::min<std::size_t>(limit, history_rows_max)));
+  std::vector<DeliveryRow> rows;
+  while (SLUICE_TRY(query->step())) {
+    rows.push_back({profile, query->integer(0), query->text(1), query->text(2), query->text(3),
+                    query->text(4), query->text(5), query->text(6), query->text(7)});
+  }
+  return rows;
+}
+
+}  // namespace sluice::store
