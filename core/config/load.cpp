@@ -19,7 +19,8 @@ namespace fs = std::filesystem;
 constexpr std::size_t included_files_max = 1'000;
 
 // Files under `folder` that a pattern like workflows/*.yaml names, as paths from there, sorted.
-std::vector<std::string> matching_files(const LoadOptions& options, const std::string& folder, std::string_view pattern) {
+std::vector<std::string> matching_files(const LoadOptions& options, const std::string& folder,
+                                        std::string_view pattern) {
   if (options.from_memory) {
     std::vector<std::string> found;
     const std::string wanted = (fs::path(folder) / pattern).lexically_normal().string();
@@ -168,6 +169,15 @@ void mask_by_name(Reading& reading) {
   }
 }
 
+// The files go into the journal's epochs, where no secret may stand, even one that somebody wrote out.
+void redact_files(Reading& reading) {
+  for (const Document& d : reading.documents) {
+    const fs::path path = fs::path(d.folder) / fs::path(d.file->name()).filename();
+    const auto kept = reading.config.files.find(path.lexically_normal().string());
+    if (kept != reading.config.files.end() && d.file->masked()) kept->second = d.file->redacted();
+  }
+}
+
 bool whole(const Reading& reading) {
   return std::all_of(reading.documents.begin(), reading.documents.end(),
                      [](const Document& d) { return d.root && d.root->is_map(); });
@@ -210,6 +220,7 @@ Loaded load_from(std::optional<std::string> text, const std::string& file, const
   }
   Loaded loaded;
   if (!reading.report.has_errors()) {
+    redact_files(reading);
     reading.config.resolved = resolve(reading);
     loaded.config = std::make_shared<const Config>(std::move(reading.config));
   }
