@@ -171,6 +171,9 @@ const Mistake mistakes[] = {
     {"{ path: ./shop.csv }", "{ path: ./shop.csv, skip: @two }", "wrong-type", "whole number"},
     {"{ path: ./shop.csv }", "{ path: ./shop.csv, header: @no }", "wrong-type", "true or false"},
     {"{ path: ./shop.csv }", "{ path: ./shop.csv, encoding: @utf9 }", "bad-value", "did you mean 'utf8'?"},
+    {"{ path: ./shop.csv }", "{ path: ./shop.csv, quote: @ab }", "out-of-range", "too long"},
+    {"{ path: ./shop.csv }", "{ path: ./shop.csv, columns: @[] }", "empty-value", "at least 1"},
+    {"{ path: ./shop.csv }", "{ path: ./shop.csv, dates: @{ a: b } }", "wrong-type", "forms"},
     // what comes later
     {"    rate: 250 per 1s", "    isolation: @process", "not-supported-yet", "for now: none"},
     {"again: { after: 7d }", "again: @always", "not-supported-yet", "never"},
