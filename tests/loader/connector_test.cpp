@@ -155,7 +155,7 @@ TEST_CASE("check asks for a request that goes to the configured address with the
   Open open;
   const std::vector<plugin::Request> requests = open.connector->check().value();
   REQUIRE(requests.size() == 1);
-  const plugin::HttpRequest ready = plugin::resolve(open.connector->http_policy(), requests[0]).value();
+  const plugin::HttpRequest ready = plugin::resolve(open.connector->http_policy(), requests[0], 0).value();
   CHECK(ready.url == "https://api.example.com/v1/me");
   CHECK(ready.host_trusted);
   REQUIRE(ready.headers.size() == 1);
