@@ -21,10 +21,10 @@ std::string sample(std::string_view name, Json property) {
   if (type == "boolean") return "true";
   if (type == "object") return "{}";
   if (type == "array") return "[]";
-  if (property["format"].string_or("") == "uri") return R"("https://api.example.com/x")";
   if (name == "server") return R"("smtp://127.0.0.1:25")";
   if (name == "from") return R"("Acme <hello@acme.test>")";
-  if (name == "url" || name == "endpoint") return R"("https://api.example.com/x")";
+  if (name == "url" || name == "endpoint" || property["format"].string_or("") == "uri")
+    return R"("https://api.example.com/x")";
   if (property["x-secret"].boolean().value_or(false)) return R"("whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0")";
   return json_string("sample." + std::string(name));
 }
@@ -189,7 +189,8 @@ TEST_CASE("every plan gives each record one fate, the same each time, and asks o
     for (const std::string& fault : out.faults) FAIL_CHECK(fault);
     CHECK(text_of(out) == text_of(o.connector->plan(batch).value()));
     for (const plugin::Request& request : out.requests) {
-      const Result<plugin::HttpRequest> ready = plugin::resolve(o.connector->http_policy(), request, 0);
+      const Result<plugin::HttpRequest> ready =
+          plugin::resolve(o.connector->http_policy(), request, o.host.now);
       CHECK(ready);
       CHECK(request.body.size() <= 2 * o.connector->info().batch_bytes);
     }

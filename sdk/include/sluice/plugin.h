@@ -259,7 +259,8 @@ struct sluice_call {
   /* sources; blocks while downstream is full */
   sluice_status (*record)(sluice_call*, const sluice_record*);
   /* sources: a row that cannot be read. Goes to the rejects file and is never seen again.
-   * key: as sluice_record's; place: "orders.csv:12"; reason: snake_case key; text: the row as it stood, in whatever encoding */
+   * key: as sluice_record's; place: "orders.csv:12"; reason: snake_case key; text: the row as it stood,
+   * in whatever encoding */
   sluice_status (*reject)(sluice_call*, sluice_str key, sluice_str place, sluice_str reason, sluice_str text);
   /* sources: go on from here; atomic with the records and rejects so far */
   sluice_status (*checkpoint)(sluice_call*, sluice_str cursor);
