@@ -167,6 +167,7 @@ class Demo:
                 lake.update(json.loads(line)["key"] for line in lines)
         return [
             ("events taken in, of those sent", self.player.sent + self.player.rows, metrics.total("sluice_events_total")),
+            ("events refused by the hub", 0, self.player.refused),
             ("people and strangers, as the shop knows them", self.shop.distinct_people(), metrics.total("sluice_profiles")),
             ("track events in the lake, of those sent", self.player.tracks, len(lake)),
             ("records at the webhook, of those delivered", delivered.get("backend", 0), backend["distinct"]),
