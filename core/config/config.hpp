@@ -188,6 +188,7 @@ struct Config {
   std::vector<Route> routes;
   std::vector<Workflow> workflows;
   std::vector<Destination> destinations;
+  std::map<std::string, std::string> files;  // what it was read from, by absolute path
   std::string resolved;  // canonical JSON of all this, includes and files inlined, secrets as references
 
   const Source* source(std::string_view name) const;
@@ -223,6 +224,9 @@ struct Loaded {
 struct LoadOptions {
   std::vector<ConnectorInfo> connectors;
   bool check_secrets = true;
+  // True: nothing is read from disk, `files` is all there is, by absolute path. For epochs of the journal.
+  bool from_memory = false;
+  std::map<std::string, std::string> files;
 };
 Loaded load(const std::string& file, const LoadOptions& options);
 

@@ -346,8 +346,8 @@ TEST_CASE("a problem of an expression is shown where it stands, whatever YAML do
     int line, column;
   };
   for (const Case& c :
-       {Case{"a: traits.x == nope", 3, 18}, Case{"a: 'traits.x == ''é'' || nope'", 3, 29},
-        Case{"a: \"traits.x == \\\"\\u00e9\\\" || nope\"", 3, 36},
+       {Case{"a: traits.x == nope", 3, 18}, Case{"a: 'traits.x == ''é'' || nope'", 3, 28},
+        Case{"a: \"traits.x == \\\"\\u00e9\\\" || nope\"", 3, 33},
         Case{"a: |\n    traits.x == 1 &&\n      nope", 5, 7},
         Case{"a: >\n    traits.x == 1 &&\n    nope", 5, 5}, Case{"a: traits.x == 1 &&\n     nope", 4, 6}}) {
     const Loaded loaded = check_text("version: 1\naudiences:\n  " + std::string(c.text) + "\n");

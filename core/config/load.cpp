@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 
 #include <re2/re2.h>
 
@@ -19,18 +18,16 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t included_files_max = 1'000;
 
-std::optional<std::string> file_text(const std::string& path) {
-  std::error_code ignored;
-  std::ifstream in(path, std::ios::binary);
-  if (!fs::is_regular_file(path, ignored) || !in) return std::nullopt;
-  std::string text(config_bytes_max + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(in.gcount()));
-  return text;
-}
-
 // Files under `folder` that a pattern like workflows/*.yaml names, as paths from there, sorted.
-std::vector<std::string> matching_files(const std::string& folder, std::string_view pattern) {
+std::vector<std::string> matching_files(const LoadOptions& options, const std::string& folder, std::string_view pattern) {
+  if (options.from_memory) {
+    std::vector<std::string> found;
+    const std::string wanted = (fs::path(folder) / pattern).lexically_normal().string();
+    for (const auto& [path, text] : options.files) {
+      if (glob_match(wanted, path)) found.push_back(fs::path(path).lexically_relative(folder).string());
+    }
+    return found;
+  }
   std::vector<std::string> found{""};
   for (const std::string_view part : split(pattern, '/')) {
     std::vector<std::string> next;
@@ -75,7 +72,7 @@ void include(Reading& reading, const Node& pattern) {
           "included files stand beside it or below");
     return;
   }
-  const std::vector<std::string> paths = matching_files(folder, pattern.text);
+  const std::vector<std::string> paths = matching_files(reading.options, folder, pattern.text);
   const bool glob = pattern.text.find_first_of("*?") != std::string::npos;
   if (paths.empty() && glob)
     warn(reading.report, pattern, "no-file", "no file matches '" + pattern.text + "'", "");
@@ -89,7 +86,7 @@ void include(Reading& reading, const Node& pattern) {
     const bool again = std::any_of(reading.documents.begin(), reading.documents.end(),
                                    [&name](const Document& d) { return d.file->name() == name; });
     if (again || reading.documents.size() > included_files_max) continue;
-    std::optional<std::string> text = file_text((fs::path(folder) / path).string());
+    std::optional<std::string> text = reading.read_file((fs::path(folder) / path).string(), config_bytes_max);
     if (!text) {
       error(reading.report, pattern, "no-file", "the file '" + path + "' cannot be read", "");
       continue;
@@ -151,6 +148,12 @@ void mask_by_name(Reading& reading) {
   static const RE2 pair(
       R"((?i)(?:key|token|secret|passw|credential|dsn)[a-z0-9_-]*["']?\s*:\s*([^\s{\[][^,}\n]*))");
   for (Document& d : reading.documents) {
+    for (const auto& [file, line] : reading.report.silenced()) {
+      const std::size_t begin = file->line_begin(line);
+      if (file == d.file.get()) {
+        mask_matches(*d.file, file->text().substr(begin, file->line_end(line) - begin), pair);
+      }
+    }
     if (!d.root || !d.root->is_map()) {
       mask_matches(*d.file, d.file->text(), pair);
       continue;
@@ -172,12 +175,29 @@ bool whole(const Reading& reading) {
 
 }  // namespace
 
-Loaded load_text(std::string text, const std::string& file, const LoadOptions& options) {
+namespace {
+
+Loaded no_such_file(const std::string& file) {
+  Loaded loaded;
+  Diagnostic diagnostic;
+  diagnostic.place = {file, 1, 1};
+  diagnostic.code = "no-file";
+  std::error_code ignored;
+  diagnostic.what = fs::exists(file, ignored) ? "this file cannot be read" : "there is no such file";
+  diagnostic.help = "name the configuration: sluice check FILE";
+  loaded.diagnostics.push_back(std::move(diagnostic));
+  return loaded;
+}
+
+// `text`: the first file's, where it is given.
+Loaded load_from(std::optional<std::string> text, const std::string& file, const LoadOptions& options) {
   Reading reading{options, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
   std::error_code ignored;
   const std::string folder = fs::absolute(fs::path(file), ignored).parent_path().lexically_normal().string();
   reading.config.file = file;
-  add_document(reading, file, std::move(text), folder, "");
+  if (!text) text = reading.read_file(file, config_bytes_max);
+  if (!text) return no_such_file(file);
+  add_document(reading, file, std::move(*text), folder, "");
   read_includes(reading);
   if (whole(reading)) {
     collect_names(reading);
@@ -201,17 +221,14 @@ Loaded load_text(std::string text, const std::string& file, const LoadOptions& o
   return loaded;
 }
 
+}  // namespace
+
+Loaded load_text(std::string text, const std::string& file, const LoadOptions& options) {
+  return load_from(std::move(text), file, options);
+}
+
 Loaded load(const std::string& file, const LoadOptions& options) {
-  if (std::optional<std::string> text = file_text(file)) return load_text(std::move(*text), file, options);
-  Loaded loaded;
-  Diagnostic diagnostic;
-  diagnostic.place = {file, 1, 1};
-  diagnostic.code = "no-file";
-  std::error_code ignored;
-  diagnostic.what = fs::exists(file, ignored) ? "this file cannot be read" : "there is no such file";
-  diagnostic.help = "name the configuration: sluice check FILE";
-  loaded.diagnostics.push_back(std::move(diagnostic));
-  return loaded;
+  return load_from(std::nullopt, file, options);
 }
 
 namespace {

@@ -184,7 +184,7 @@ const Mistake mistakes[] = {
     {"audiences:\n", "@scores: {}\naudiences:\n", "not-supported-yet", "scores"},
     // expressions
     {"traits.revenue > 1000.0", "@traitz.revenue > 1000.0", "bad-expression", ""},
-    {"traits.revenue > 1000.0", "traits.revenue > @", "bad-expression", ""},
+    {"traits.revenue > 1000.0", "traits.revenue >@", "bad-expression", ""},
     {"audiences.vip && ", "audiences.@vop && ", "bad-expression", "vip"},
     {"near: audiences.vip && traits.city == \"Lyon\"", "near: audiences.@near", "circle", "reads itself"},
     {"vip: traits.revenue > 1000.0", "vip: audiences.near", "circle", "circle"},

@@ -167,7 +167,9 @@ class Order {
       : reading_(reading), readers_(readers), kind_(std::move(kind)), state_(readers.size(), State::fresh) {}
 
   std::vector<std::size_t> run() {
-    for (std::size_t i = 0; i < readers_.size(); ++i) visit(i);
+    for (std::size_t i = 0; i < readers_.size(); ++i) {
+      if (state_[i] == State::fresh) visit(i);
+    }
     return std::move(order_);
   }
 

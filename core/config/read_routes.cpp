@@ -17,9 +17,10 @@ void check_company(Reading& reading, const Node& section, const char* key, const
 bool one_kind(Reading& reading, const Node& section, const Node& owner) {
   const Member* first = nullptr;
   bool one = false;
-  for (const char* kind : {"profiles", "audience", "events"}) {
-    const Member* m = section.member(kind);
-    if (m == nullptr) continue;
+  for (const Member& member : section.members) {
+    const Member* m = &member;
+    const std::string& kind = m->key.text;
+    if (kind != "profiles" && kind != "audience" && kind != "events") continue;
     one = first == nullptr;
     if (first != nullptr) {
       error(reading.report, m->key, "conflict",

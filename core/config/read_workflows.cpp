@@ -1,5 +1,4 @@
 #include <filesystem>
-#include <fstream>
 #include <set>
 
 #include "base/text.hpp"
@@ -17,9 +16,10 @@ void read_trigger(Reading& reading, const Node& section, Workflow& workflow) {
   const Node* trigger = section.find("trigger");
   if (trigger == nullptr || !trigger->is_map()) return;
   const Member* first = nullptr;
-  for (const char* kind : {"event", "enters", "leaves"}) {
-    const Member* m = trigger->member(kind);
-    if (m == nullptr) continue;
+  for (const Member& member : trigger->members) {
+    const Member* m = &member;
+    const std::string& kind = m->key.text;
+    if (kind != "event" && kind != "enters" && kind != "leaves") continue;
     if (first != nullptr) {
       error(reading.report, m->key, "conflict",
             "a trigger has '" + first->key.text + "' or '" + kind + "', not both",
@@ -27,9 +27,9 @@ void read_trigger(Reading& reading, const Node& section, Workflow& workflow) {
       continue;
     }
     first = m;
-    workflow.trigger = kind == std::string_view("event")    ? Workflow::Trigger::event
-                       : kind == std::string_view("enters") ? Workflow::Trigger::enters
-                                                            : Workflow::Trigger::leaves;
+    workflow.trigger = kind == "event"    ? Workflow::Trigger::event
+                       : kind == "enters" ? Workflow::Trigger::enters
+                                          : Workflow::Trigger::leaves;
     if (m->value.bad || !m->value.is_scalar()) continue;
     workflow.of = m->value.text;
     if (workflow.trigger != Workflow::Trigger::event) reading.known(m->value, reading.audiences, "audience");
@@ -52,16 +52,13 @@ const SourceText* read_message_file(Reading& reading, const Node& node) {
           "keep messages beside the file, and write their path from there");
     return nullptr;
   }
-  std::error_code ignored;
-  std::ifstream in(*whole, std::ios::binary);
-  std::string text(message_bytes_max + 1, '\0');
-  if (!std::filesystem::is_regular_file(*whole, ignored) || !in) {
+  std::optional<std::string> read = reading.read_file(*whole, message_bytes_max);
+  if (!read) {
     error(reading.report, node, "no-file", "the file '" + path + "' cannot be read",
           "its path is relative to this file");
     return nullptr;
   }
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(in.gcount()));
+  std::string text = std::move(*read);
   if (text.size() > message_bytes_max || !valid_utf8(text)) {
     error(reading.report, node, "bad-file", "the file '" + path + "' is no UTF-8 text of at most 1 MiB", "");
     return nullptr;

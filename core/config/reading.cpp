@@ -1,5 +1,8 @@
 #include "config/reading.hpp"
 
+#include <filesystem>
+#include <fstream>
+
 #include <algorithm>
 
 namespace sluice::config {
@@ -24,6 +27,26 @@ void collect(Reading& reading, std::string_view section, Names& names) {
 
 bool Names::has(const std::string& name) const {
   return std::find(known.begin(), known.end(), name) != known.end();
+}
+
+std::optional<std::string> Reading::read_file(const std::string& path, std::size_t bytes_max) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  const std::string whole = fs::absolute(path, ignored).lexically_normal().string();
+  std::string text;
+  if (options.from_memory) {
+    const auto at = options.files.find(whole);
+    if (at == options.files.end()) return std::nullopt;
+    text = at->second;
+  } else {
+    std::ifstream in(whole, std::ios::binary);
+    if (!fs::is_regular_file(whole, ignored) || !in) return std::nullopt;
+    text.resize(bytes_max + 1);
+    in.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(in.gcount()));
+  }
+  config.files[whole] = text;
+  return text;
 }
 
 const Document& Reading::document_of(const Node& node) const {

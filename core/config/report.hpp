@@ -28,6 +28,8 @@ class Report {  // one thread
   // After a line that YAML could not read, what else is found on it would be an echo.
   void silence_line(const SourceText& file, std::size_t line) { silenced_.insert({&file, line}); }
 
+  const std::set<std::pair<const SourceText*, std::size_t>>& silenced() const { return silenced_; }
+
   bool has_errors() const { return errors_; }
   // Sorted by file (in the order in which they were read), line and column; each thing once. Fills in the
   // source lines: everything secret must have been masked by now.

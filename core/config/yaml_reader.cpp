@@ -239,7 +239,12 @@ std::optional<Node> read_yaml(const SourceText& file, Report& report) {
       from = file.line_begin(line);
       to = std::min(text.find_first_not_of(" \t", from), to);
     }
-    if (blanked.insert(line).second) {
+    // Behind a tab it is nobody's guess what belongs to what.
+    const bool echo =
+        attempt.syntax->code == "indentation" &&
+        std::any_of(syntax.begin(), syntax.end(), [](const auto& s) { return s.first.code == "tab"; });
+    lost |= echo;
+    if (blanked.insert(line).second && !echo) {
       syntax.emplace_back(std::move(*attempt.syntax), line);
     } else {
       from = file.line_begin(line);

@@ -64,6 +64,7 @@ Result<std::unique_ptr<Delivery>> Delivery::open(DeliveryOptions options, const 
                             .history = impl->history.get(),
                             .seed = hash64(destination.name, o.seed),
                             .memory_bytes = o.memory_bytes,
+                            .segment_bytes = o.segment_bytes,
                             .destination = destination,
                             .on_outcome = o.on_outcome,
                             .on_idle =

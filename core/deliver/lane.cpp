@@ -31,7 +31,8 @@ Result<std::unique_ptr<Lane>> Lane::open(LaneOptions options, std::unique_ptr<Co
   if (destination.rate) limits.rate = Rate{destination.rate->first, destination.rate->second};
   if (limits.rate) lane->x_bucket.emplace(limits.rate->count, limits.rate->per, o.clock.monotonic_us());
   lane->x_one_per_person = limits.one_per_person;
-  lane->x_log = SLUICE_TRY(LaneLog::open({o.files, o.directory, hash64(o.journal + destination.name)}));
+  lane->x_log = SLUICE_TRY(
+      LaneLog::open({o.files, o.directory, hash64(o.journal + destination.name), o.segment_bytes}));
   lane->x_loaded_frame = lane->x_log->first_frame() - 1;
   SLUICE_TRY(lane->count_backlog());
   lane->publish();

@@ -67,6 +67,7 @@ struct LaneOptions {
   History* history;  // may be null
   std::uint64_t seed;
   std::uint64_t memory_bytes;
+  std::uint64_t segment_bytes;
   config::Destination destination;
   std::function<void(const Effect&, const Outcome&)> on_outcome;
   std::function<void()> on_idle;  // [lane] the last record has its outcome

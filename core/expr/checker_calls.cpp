@@ -87,6 +87,19 @@ Typed Checker::call(std::uint32_t index) {
 }
 
 Typed Checker::unknown_function(const Syntax& syntax) {
+  if (syntax.target && tree_[syntax.args[0]].op == Op::name) {
+    const std::string space = tree_[syntax.args[0]].text + ".";
+    std::vector<std::string> names;
+    for (const FunctionInfo& f : functions()) {
+      if (f.name.starts_with(space)) names.emplace_back(f.name);
+    }
+    const std::string best = closest(space + syntax.text, names);
+    const std::string help = best.empty() ? "" : "did you mean '" + best + "'?";
+    if (!names.empty()) return problem(syntax, "no function is named '" + space + syntax.text + "'", help);
+  }
+  const std::size_t before = problems_.size();
+  if (syntax.target) (void)compile(syntax.args[0]);
+  if (problems_.size() != before) return nothing();  // what stands before the dot comes first
   const FunctionInfo* other = find_function(syntax.text, !syntax.target);
   std::string help;
   if (other != nullptr) {

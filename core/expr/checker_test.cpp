@@ -86,8 +86,8 @@ TEST_CASE("types that cannot fit are found before anything runs") {
                   {"[1].map(traits, 1)", 8, "meaning of its own", "another name"},
                   {"[1].map(1, 1)", 8, "variable's name", ""},
                   {"[1].all(x)", 4, "takes a variable", "LIST.all"},
-                  {"has(traits)", 4, "needs a path", "has(traits.email)"},
-                  {"has(audiences.vip)", 13, "says nothing", "alone"}});
+                  {"has(traits)", 4, "needs a path, as in has(traits.email)", ""},
+                  {"has(audiences.vip)", 14, "says nothing", "alone"}});
 }
 
 TEST_CASE("a condition must be one") {

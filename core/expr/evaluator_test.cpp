@@ -174,7 +174,7 @@ TEST_CASE("a program names what it reads, each once, and gives the bound slots b
   REQUIRE(parsed.program->traits().size() == 2);
   CHECK(parsed.program->traits()[0].name == "a");
   CHECK(parsed.program->traits()[1].name == "b");
-  CHECK(parsed.program->traits()[1].offset == 24);
+  CHECK(parsed.program->traits()[1].offset == 23);
   CHECK(parsed.program->audiences().size() == 1);
   CHECK(parsed.program->purposes().size() == 1);
   CHECK(parsed.program->reads_profile());

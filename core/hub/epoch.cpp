@@ -1,6 +1,7 @@
 #include "hub/epoch.hpp"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "base/json.hpp"
 #include "base/normalize.hpp"
@@ -31,7 +32,7 @@ bool uses(const config::Config& config, const config::ConnectorInfo& connector) 
 std::string epoch_payload(const config::Config& config, const std::vector<config::ConnectorInfo>& connectors) {
   std::string out;
   JsonWriter w(out);
-  w.begin_object().member_integer("step_version", step_version).member("main", config.file);
+  w.begin_object().member_integer("step_version", step_version).member("main", std::filesystem::absolute(config.file).lexically_normal().string());
   w.key("files").begin_object();
   for (const auto& [path, text] : config.files) w.member(path, text);
   w.end_object().key("connectors").begin_array();

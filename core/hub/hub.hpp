@@ -3,9 +3,12 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -78,10 +81,7 @@ class Hub {
   Status write_epoch();
   Status start_sources();
   Status start_door();
-  Result<std::unique_ptr<plugin::Connector>> open_connector(const std::string& name, const std::string& plugin,
-                                                            std::uint32_t kind, const std::string& with,
-                                                            const std::vector<std::string>& allow_hosts,
-                                                            ConnectorServices*& services);
+  Result<std::unique_ptr<plugin::Connector>> open_connector(const config::Source& source, ConnectorServices*& services);
   void apply_gate(const std::vector<GateChange>& changes);
   void fail(const Error& error);
   bool idle() const;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/bytes.hpp"
+
 namespace sluice::hub {
 
 namespace {
@@ -175,6 +177,7 @@ void StepThread::begin_checkpoint(bool base) {
   const bool all = base || !checkpoints_.latest() || grown;
   checkpointer_.begin(info, all ? CheckpointKind::base : CheckpointKind::delta);
   world_.state.begin_checkpoint(all, [this](state::Table table, std::string_view key, std::string_view value, bool erased) {
+    if (table == state::Table::profile) hooks_.changed(ByteReader(key).u64());
     checkpointer_.row(table, key, value, erased);
   });
   since_checkpoint_ = 0;

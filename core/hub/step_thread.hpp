@@ -33,6 +33,7 @@ class StepThread {
     std::function<void(const std::vector<GateChange>&)> gate;             // [step] before the effects of the same inputs
     std::function<void(TimeUs due)> tick;                                 // [step] a timer is due: journal a tick
     std::function<void(const Error&)> failed;                             // [step] once: the process must stop
+    std::function<void(ProfileId)> changed;                               // [step] a row went into a checkpoint: project it
   };
   StepThread(World& world, Checkpoints& checkpoints, Checkpointer& checkpointer, const Clock& clock, StepOptions options,
              Hooks hooks);

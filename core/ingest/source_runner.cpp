@@ -167,7 +167,8 @@ Status SourceRunner::Impl::fetch_once(Running& running, FeedSink& sink) const {
                                [] { return false; });
     }
     if (stop.stop_requested()) return Error{Code::cancelled, "the source was stopped"};
-    const plugin::HttpRequest ready = SLUICE_TRY(plugin::resolve(connector.http_policy(), request));
+    const TimeUs now = running.feed.host->now_us();
+    const plugin::HttpRequest ready = SLUICE_TRY(plugin::resolve(connector.http_policy(), request, now));
     plugin::Response response = running.feed.host->http(ready);
     response.state = request.state;
     response.purpose = request.purpose;

@@ -62,7 +62,7 @@ struct RunnerOptions {
 class SourceRunner {
  public:
   // As Journal::submit. [a thread of the runner]
-  using SubmitFn = std::function<Submit(std::vector<Draft>, Journal::Done)>;
+  using SubmitFn = std::function<Submit(std::vector<Draft>, Journal::Answer)>;
 
   SourceRunner(RunnerOptions options, SubmitFn submit);
   ~SourceRunner();  // stop()

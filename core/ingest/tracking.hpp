@@ -56,7 +56,7 @@ struct TrackingCounters {
 };
 
 struct TrackingOptions {
-  using SubmitFn = std::function<Submit(std::vector<Draft>, Journal::Done)>;
+  using SubmitFn = std::function<Submit(std::vector<Draft>, Journal::Answer)>;
   std::vector<TrackingSource> sources;
   SubmitFn submit;                         // Journal::submit
   std::function<unsigned()> percent_used;  // Journal::percent_used

@@ -19,7 +19,7 @@ const std::string user_event = R"({"type":"track","event":"Order","userId":"u1",
 // A journal that keeps what it is given; answers at once unless it is told otherwise.
 class FakeJournal {
  public:
-  Submit submit(std::vector<Draft> drafts, const Journal::Done& done) {
+  Submit submit(std::vector<Draft> drafts, const Journal::Answer& done) {
     const std::lock_guard lock(mutex_);
     if (says != Submit::ok) return says;
     for (Draft& draft : drafts) kept.push_back(std::move(draft));
@@ -45,7 +45,7 @@ struct Bench {
   Bench() {
     TrackingOptions options;
     options.sources = {{"shop", "key-1", false}, {"site", "key-2", true}, {"jitsu", "id:secret", false}};
-    options.submit = [this](std::vector<Draft> drafts, const Journal::Done& done) {
+    options.submit = [this](std::vector<Draft> drafts, const Journal::Answer& done) {
       return journal.submit(std::move(drafts), done);
     };
     options.percent_used = [] { return 93U; };
@@ -376,12 +376,12 @@ TEST_CASE("a full queue is a 429 that says when to come back, a full disk or a s
 
 TEST_CASE("no success is told before the journal has it", "[ingest]") {
   const ManualClock clock(now);
-  Journal::Done done;
+  Journal::Answer done;
   TrackingOptions options;
   options.sources = {{"shop", "key-1", false}};
   std::mutex mutex;
   std::condition_variable came;
-  options.submit = [&](const std::vector<Draft>&, Journal::Done given) {
+  options.submit = [&](const std::vector<Draft>&, Journal::Answer given) {
     const std::lock_guard lock(mutex);
     done = std::move(given);
     came.notify_all();

@@ -71,11 +71,13 @@ Result<std::vector<LogDamage>> mend(std::string& bytes, const SegmentHeader& hea
     if (!found && next_first == 0) break;  // nothing is proven behind it: open() cuts there
     const std::uint64_t end = found ? found->offset : std::max<std::uint64_t>(bytes.size(), offset);
     const std::uint64_t next = found ? found->seq : next_first;
-    const std::string fill = filler(seq, next - seq, (end - offset) / 8 * 8, stamp, seed);
-    if (found && fill.size() != end - offset) {
+    const std::uint64_t space = (end - offset) / 8 * 8;
+    // A hole in a file holds what it held; only where the file's end is lost may it have held more.
+    if ((next - seq) * frame_header_bytes > (found ? space : frame_payload_bytes_max)) {
       return Error{Code::corrupt,
                    path + " cannot be mended at byte " + std::to_string(offset) + ": restore a backup"};
     }
+    const std::string fill = filler(seq, next - seq, space, stamp, seed);
     damages.push_back({path, offset, end - offset, seq, next - seq, {}});
     bytes.replace(offset, end - offset, fill);
   }

@@ -1,5 +1,8 @@
 #include "journal/log.hpp"
 
+#include <atomic>
+#include <thread>
+
 #include <catch2/catch.hpp>
 
 #include "base/sim_file.hpp"
@@ -444,6 +447,40 @@ TEST_CASE("a log opened for reading follows its writer and changes nothing", "[l
   other.set_content(first_file, torn);
   CHECK(contents(*Log::open_read_only(other, "d").value()).size() == 5);
   CHECK(other.content(first_file) == torn);
+}
+
+TEST_CASE("readers, retention and redaction go on beside the writer", "[log][threads]") {
+  SimFileSystem files(1);
+  const auto log = reopen(files, small(8192));
+  put(*log, {"first"});
+  std::atomic<bool> writing{true};
+  std::thread writer([&] {
+    for (int i = 0; i < 1500; ++i) {
+      if (!append(*log, {std::string(100, 'x'), "y"}) || !log->sync()) std::abort();
+    }
+    writing = false;
+  });
+  std::thread keeper([&] {
+    while (writing) {
+      const std::uint64_t durable = log->durable_seq();
+      if (!log->redact(durable)) std::abort();
+      if (durable > 1000 && !log->drop_before(durable - 1000)) std::abort();
+    }
+  });
+  std::uint64_t read_entries = 0;
+  do {
+    std::uint64_t seq = log->first_seq();
+    const Status read = log->read(seq, [&](const Entry& e) {
+      if (e.seq != seq++) std::abort();
+      return ++read_entries > 0;
+    });
+    // Only what retention has removed meanwhile may be missing.
+    if (!read && log->first_seq() <= seq) FAIL(read.error().detail);
+  } while (writing);
+  writer.join();
+  keeper.join();
+  CHECK(read_entries > 0);
+  CHECK(log->next_seq() == 3002);
 }
 
 // Random appends, syncs, redactions, drops, crashes and reopenings; what must hold is checked after each

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <future>
 #include <mutex>
+#include <signal.h>
 #include <thread>
 #include <unistd.h>
 #include <unordered_map>
@@ -259,6 +260,10 @@ struct HttpClient::Impl {
 };
 
 void HttpClient::Impl::run() {
+  // Signals are the main thread's; and a TLS peer that goes away must not end the process with SIGPIPE.
+  sigset_t all;
+  (void)sigfillset(&all);
+  (void)pthread_sigmask(SIG_BLOCK, &all, nullptr);
   while (take()) {
     int active = 0;
     (void)curl_multi_perform(multi.get(), &active);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <signal.h>
 #include <thread>
 #include <unistd.h>
 
@@ -57,6 +58,9 @@ Worker::~Worker() {
 }
 
 void Worker::run() {
+  sigset_t all;  // signals are the main thread's
+  (void)sigfillset(&all);
+  (void)pthread_sigmask(SIG_BLOCK, &all, nullptr);
   tick();
   io_.run();
   connections_.clear();

@@ -22,8 +22,7 @@ enum class AuthKind : std::uint8_t { none, header, query, basic, standard_webhoo
 // Values are templates: "{config.NAME}" and "{secret.NAME}" stand for fields of `with:`.
 struct Auth {
   AuthKind kind = AuthKind::none;
-  // header, query; standard_webhooks: the value is its secret, and may be missing
-  std::string name = {}, value = {};
+  std::string name = {}, value = {};     // header, query; standard_webhooks: the value is its secret, may be missing
   std::string user = {}, password = {};  // basic
 };
 

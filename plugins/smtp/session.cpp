@@ -69,6 +69,8 @@ void Session::prepare(Transfer& transfer, const std::string& sender) {
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(x_server.timeout_ms));
+  // Without it a server that has fallen silent is still given two minutes to answer our QUIT.
+  curl_easy_setopt(curl, CURLOPT_SERVER_RESPONSE_TIMEOUT, static_cast<long>(x_server.timeout_ms / 1'000));
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
                    std::min(static_cast<long>(x_server.timeout_ms), connect_timeout_ms_max));
   // A password is never sent before TLS, unless the operator says so.

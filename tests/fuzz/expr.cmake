@@ -1,0 +1,1 @@
+sluice_fuzz(condition SOURCE ${CMAKE_SOURCE_DIR}/core/expr/condition_fuzz.cpp DEPS sluice_expr)

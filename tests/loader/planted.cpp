@@ -1,0 +1,149 @@
+// One connector, good or with one planted fault; see CMakeLists.txt.
+#include <cstring>
+#include <new>
+#include <stdexcept>
+
+#include "sluice/plugin.hpp"
+
+namespace {
+
+namespace sdk = sluice::sdk;
+
+bool padded(std::string_view text) {
+  for (std::size_t i = 0; i < SLUICE_PADDING; ++i) {
+    if (text.data()[text.size() + i] != '\0') return false;
+  }
+  return true;
+}
+
+// Does what each record's name says.
+class Planted {
+ public:
+  static constexpr std::uint32_t kind = SLUICE_DESTINATION | SLUICE_SOURCE;
+  static constexpr char id[] = "planted.both";
+
+  Planted(const sdk::Host& host, const sdk::Open& open) : host_(host), config_(open.config) {
+    if (config_.find("refuse") != std::string::npos)
+      throw sdk::Fail(SLUICE_INVALID, "the configuration says refuse");
+  }
+
+  void plan(const sdk::Batch& batch, sdk::Call& call) {
+    sdk::Request request{.url = "/batch", .body = config_ + host_.secret("token")};
+    for (std::uint32_t i = 0; i < batch.size(); ++i) {
+      const sdk::Record record = batch[i];
+      if (!padded(record.payload)) throw sdk::Fail(SLUICE_INTERNAL, "no padding");
+      if (record.name == "leave_out") continue;
+      if (record.name == "throw") throw std::runtime_error("ada@example.com");
+      if (record.name == "throw_number") throw 42;
+      if (record.name == "no_memory") throw std::bad_alloc();
+      if (record.name == "skip" || record.name == "twice")
+        call.outcome(i, {.status = SLUICE_SKIPPED, .reason = "no_address"});
+      if (record.name == "foreign") request.records.push_back(batch.size() + 7);
+      if (record.name == "odd") call.outcome(i, {.status = 99, .reason = "Not A Key!"});
+      if (record.name == "reply") call.reply({});
+      if (record.name != "skip" && record.name != "odd") request.records.push_back(i);
+    }
+    if (!request.records.empty()) call.request(request);
+  }
+
+  void interpret(const sdk::Batch& batch, const sdk::Response& response, sdk::Call& call) {
+    if (!padded(response.body())) throw sdk::Fail(SLUICE_INTERNAL, "no padding");
+    if (response.body() == "garbage") throw sdk::Fail(SLUICE_RETRY, "the answer is garbage");
+    for (const std::uint32_t i : response.records()) {
+      if (batch[i].name == "job") {
+        call.request({.method = "GET", .url = "/job", .records = {i}, .state = "job 1", .delay_ms = 100});
+      } else if (batch[i].name != "leave_out") {
+        call.outcome(i, {.status = sdk::verdict(response.status()),
+                         .reason = "said",
+                         .remote_id = response.header("x-id")});
+      }
+    }
+    if (response.body() == "everything") {
+      for (std::uint32_t i = 0; i < batch.size(); ++i) call.outcome(i, {});
+    }
+    call.limit("track", 7, 1'000);
+  }
+
+  void fetch(const sdk::Poll& poll, sdk::Call& call) {
+    call.request({.method = "GET", .url = "/list?after=" + std::string(poll.cursor)});
+  }
+
+  void interpret(const sdk::Poll&, const sdk::Response& response, sdk::Call& call) {
+    call.record({.key = "1", .name = "rows", .payload = response.body(), .place = "page 1"});
+    call.checkpoint("c1");
+    if (response.status() != 200) throw sdk::Fail(SLUICE_RETRY, "after the fact");
+    call.ended();
+  }
+
+  void receive(const sdk::Incoming& incoming, sdk::Call& call) {
+    call.record({.key = std::string(incoming.peer()), .payload = incoming.body()});
+    call.reply({.status = 202, .content_type = "text/plain", .body = "taken", .headers = {{"x-a", "b"}}});
+  }
+
+  void check(sdk::Call& call) { call.request({.method = "GET", .url = "/me"}); }
+
+ private:
+  sdk::Host host_;
+  std::string config_;
+};
+
+[[maybe_unused]] constexpr sluice_connector table = sdk::detail::table<Planted>();
+
+}  // namespace
+
+// What the faulty ones say, with one thing changed.
+#define MANIFEST(name, extra)                                                                            \
+  "{\"plugin\": \"" name "\", \"version\": \"1.0.0\"" extra                                              \
+  ", \"connectors\": [{\"id\": \"planted.both\", \"kind\": [\"source\", \"destination\"],"               \
+  "\"base_url\": \"{config.endpoint}\", \"hosts\": [\"api.example.com\"],"                               \
+  "\"auth\": {\"type\": \"header\", \"name\": \"authorization\", \"value\": \"Bearer {secret.token}\"}," \
+  "\"config\": {\"properties\": {\"token\": {\"type\": \"string\", \"x-secret\": true}}}}]}"
+
+#if defined(PLANT_GOOD)
+SLUICE_PLUGIN(MANIFEST("planted", ""), Planted)
+#elif defined(PLANT_OTHER_NAME)
+SLUICE_PLUGIN(MANIFEST("planted_again", ""), Planted)
+#elif defined(PLANT_NEWER_MANIFEST)
+SLUICE_PLUGIN(MANIFEST("newer", ", \"needs_minor\": 99"), Planted)
+#elif defined(PLANT_NO_JSON)
+SLUICE_PLUGIN("{\"plugin\": ", Planted)
+#else
+namespace {
+#if !defined(PLANT_NO_MANIFEST)
+[[gnu::section(".sluice_manifest"), gnu::used]] constexpr char text[] = MANIFEST("faulty", "");
+#endif
+#if defined(PLANT_UNRESOLVED)
+extern "C" void nobody_defines_this();
+[[gnu::used]] void calls_it() {
+  nobody_defines_this();
+}
+#endif
+constexpr sluice_connector changed() {
+  sluice_connector out = table;
+#if defined(PLANT_WRONG_ID)
+  out.id = "another.id";
+#elif defined(PLANT_WRONG_KIND)
+  out.kind = SLUICE_SOURCE;
+#elif defined(PLANT_NO_CREATE)
+  out.create = nullptr;
+#elif defined(PLANT_NO_WAY_IN)
+  out.plan = nullptr;
+#endif
+  return out;
+}
+constexpr sluice_connector connector = changed();
+constexpr const sluice_connector* connectors[] = {&connector};
+#if defined(PLANT_NEWER_TABLE)
+constexpr std::uint32_t needs_minor = 99;
+#else
+constexpr std::uint32_t needs_minor = 0;
+#endif
+}  // namespace
+#if defined(PLANT_OTHER_MAJOR)
+#define TABLE sluice_plugin_v2
+extern "C" SLUICE_EXPORT const sluice_plugin sluice_plugin_v2;
+#else
+#define TABLE sluice_plugin_v1
+#endif
+extern "C" constinit const sluice_plugin TABLE = {sizeof(sluice_plugin), 0, needs_minor, 1, connectors, "{}"};
+#endif
