@@ -29,7 +29,7 @@ set(SLUICE_FUZZ OFF CACHE BOOL "build the fuzz targets (clang)")
 add_library(sluice_options INTERFACE)
 target_compile_options(sluice_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion
   $<$<COMPILE_LANGUAGE:CXX>:-Wold-style-cast;-Woverloaded-virtual;-Wnon-virtual-dtor>
-  $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond;-Wlogical-op> -ffp-contract=off)
+  $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond;-Wlogical-op;-Wno-restrict> -ffp-contract=off)  # -Wrestrict: GCC PR105329
 if(SLUICE_WERROR)
   target_compile_options(sluice_options INTERFACE -Werror)
 endif()
