@@ -288,3 +288,10 @@ TEST_CASE("columns count code points, and the caret stands under what is meant")
   CHECK(found->place.column == 29);
   CHECK(found->length == 3);
 }
+
+TEST_CASE("text behind the end of the file's map is a mistake, however it goes on") {
+  const Loaded loaded = check_text("{\"a\":\"$NE}\"},\"decim:206\",\"decimval\"idsstinaalirp");
+  INFO(shown(loaded));
+  CHECK_FALSE(loaded.config);
+  CHECK_FALSE(loaded.diagnostics.empty());
+}

@@ -1,4 +1,5 @@
-// Any bytes as connectors.yaml: every diagnostic has a place in the file and can be shown, and what loads resolves to JSON.
+// Any bytes as connectors.yaml: every diagnostic has a place in the file and can be shown, and what loads
+// resolves to JSON.
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -9,14 +10,18 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace sluice;
-  static const config::LoadOptions options{
-      {{"csv", true, false,
-        R"({"config":{"type":"object","required":["path"],"properties":{"path":{"type":"string","pattern":"^[^*]"},)"
-        R"("skip":{"type":"integer","minimum":0},"columns":{"type":"array","items":{"type":"string"}}}}})"},
-       {"braze", false, true,
-        R"({"config":{"type":"object","properties":{"endpoint":{"type":"string","format":"uri"},)"
-        R"("api_key":{"type":"string","x-secret":true}}}})"}},
-      true};
+  static const config::LoadOptions options = [] {
+    config::LoadOptions o;
+    o.connectors = {
+        {"csv", true, false,
+         R"({"config":{"type":"object","required":["path"],"properties":{"path":{"type":"string","pattern":"^[^*]"},)"
+         R"("skip":{"type":"integer","minimum":0},)"
+         R"("columns":{"anyOf":[{"const":true},{"type":"array","items":{"type":"string"}}]}}}})"},
+        {"braze", false, true,
+         R"({"config":{"type":"object","properties":{"endpoint":{"type":"string","format":"uri"},)"
+         R"("api_key":{"type":"string","x-secret":true}}}})"}};
+    return o;
+  }();
   const std::string text(reinterpret_cast<const char*>(data), size);
   const config::Loaded loaded = config::load_text(text, "/nonexistent/connectors.yaml", options);
   for (const config::Diagnostic& d : loaded.diagnostics) {
