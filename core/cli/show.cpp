@@ -1,0 +1,236 @@
+#include <algorithm>
+#include <cstdio>
+
+#include "base/json.hpp"
+#include "cli/commands.hpp"
+#include "cli/setup.hpp"
+#include "hub/lists.hpp"
+#include "hub/views.hpp"
+
+namespace sluice::cli {
+
+namespace {
+
+// What a command shows: from the running hub, or from checkpoint, journal and store when none runs.
+struct Shown {
+  int code = 0;
+  std::string json;
+};
+
+std::string error_text(const std::string& body) {
+  JsonParser parser;
+  return std::string(parser.parse(body)["error"]["message"].string_or("the hub refused"));
+}
+
+// `without_hub` makes the JSON from the files; an empty text means that it is not there: `missing` says so.
+template <typename F>
+Shown show(const Common& common, const std::string& path, const std::string& missing, const F& without_hub) {
+  const Setup setup = load(common.config, false);
+  if (!report(setup, false)) return {1, {}};
+  const Answer answer = ask(*setup.config, path);
+  if (answer.reached) {
+    if (answer.status == 200) return {0, answer.body};
+    return {fail(answer.status == 404 ? missing : error_text(answer.body)), {}};
+  }
+  Result<std::string> made = without_hub(*setup.config);
+  if (!made) return {fail(made.error().detail), {}};
+  if (made.value().empty()) return {fail(missing), {}};
+  return {0, std::move(made).value()};
+}
+
+int print_json(const Shown& shown) {
+  if (shown.code == 0) (void)std::puts(shown.json.c_str());
+  return shown.code;
+}
+
+Result<std::unique_ptr<store::Database>> open_store(const config::Config& config) {
+  return store::Database::open(hub::database_path(config.hub.data), store::Access::read);
+}
+
+std::string text_of(Json value) { return std::string(value.string_or("")); }
+
+void print_members(const char* title, Json object) {
+  if (object.size() == 0) return;
+  (void)std::printf("\n%s\n", title);
+  object.members([&](std::string_view name, Json value) {
+    const std::string text = value.is_string() ? std::string(*value.string()) : value.text();
+    (void)std::printf("  %-24.*s %s\n", static_cast<int>(name.size()), name.data(), text.c_str());
+  });
+}
+
+void print_profile(Json p) {
+  (void)std::printf("%s   first seen %s, last seen %s\n", text_of(p["id"]).c_str(), text_of(p["first_seen"]).c_str(),
+                    text_of(p["last_seen"]).c_str());
+  (void)std::printf("\nidentifiers\n");
+  p["identifiers"].members([](std::string_view type, Json values) {
+    values.elements([&](Json value) {
+      (void)std::printf("  %-24.*s %s\n", static_cast<int>(type.size()), type.data(), text_of(value).c_str());
+    });
+  });
+  if (p["traits"].size() > 0) {
+    (void)std::printf("\ntraits\n");
+    const Json details = p["trait_details"];
+    p["traits"].members([&](std::string_view name, Json value) {
+      const std::string text = value.is_string() ? std::string(*value.string()) : value.text();
+      (void)std::printf("  %-24.*s %-28s %s, %s\n", static_cast<int>(name.size()), name.data(), text.c_str(),
+                        text_of(details[name]["source"]).c_str(), text_of(details[name]["time"]).c_str());
+    });
+  }
+  print_members("computed traits", p["computed"]);
+  if (p["consent"].size() > 0) {
+    (void)std::printf("\nconsent\n");
+    p["consent"].members([](std::string_view purpose, Json said) {
+      (void)std::printf("  %-24.*s %-8s %s\n", static_cast<int>(purpose.size()), purpose.data(), text_of(said["status"]).c_str(),
+                        text_of(said["time"]).c_str());
+    });
+  }
+}
+
+void print_story(Json p) {
+  (void)std::printf("\naudiences\n");
+  p["audiences"].elements([](Json m) {
+    (void)std::printf("  in %-21s since %s\n", text_of(m["audience"]).c_str(), text_of(m["entered_at"]).c_str());
+  });
+  p["history"].elements([](Json h) {
+    const bool by_time = h["by_time"].boolean().value_or(false);
+    const std::string cause = by_time ? "by time alone" : "by input " + h["cause"].text();
+    (void)std::printf("  %s  %-8s%-22s %s\n", text_of(h["time"]).c_str(), text_of(h["change"]).c_str(),
+                      text_of(h["audience"]).c_str(), cause.c_str());
+  });
+  if (p["workflows"].size() > 0) (void)std::printf("\nworkflows\n");
+  p["workflows"].elements([](Json run) {
+    (void)std::printf("  %-24s since %s, waits until %s\n", text_of(run["workflow"]).c_str(), text_of(run["started"]).c_str(),
+                      text_of(run["waits_until"]).c_str());
+  });
+  if (p["merged"].size() > 0) (void)std::printf("\nbecame one with\n");
+  p["merged"].elements([](Json m) {
+    (void)std::printf("  %s  at %s by %s (input %s)\n", text_of(m["id"]).c_str(), text_of(m["time"]).c_str(),
+                      text_of(m["joined_by"]).c_str(), m["cause"].text().c_str());
+  });
+  if (p["deliveries"].size() > 0) (void)std::printf("\ndeliveries, newest first\n");
+  p["deliveries"].elements([](Json d) {
+    (void)std::printf("  %s  %-12s %-8s %-24s %s %s\n", text_of(d["at"]).c_str(), text_of(d["destination"]).c_str(),
+                      text_of(d["op"]).c_str(), text_of(d["name"]).c_str(), text_of(d["outcome"]).c_str(),
+                      text_of(d["reason"]).c_str());
+  });
+}
+
+}  // namespace
+
+int profile(const Common& common, const std::string& person) {
+  const Shown shown = show(common, "/v1/profiles/" + path_segment(person),
+                           "nobody is known by '" + person + "': give an id, or type:value such as email:ada@example.com",
+                           [&](const config::Config& config) -> Result<std::string> {
+                             const auto files = make_file_system();
+                             const auto world = SLUICE_TRY(hub::read_world(*files, config.hub.data));
+                             const ProfileId id = hub::find_person(*world, person);
+                             if (id == nobody) return std::string{};
+                             std::string json = hub::profile_json(*world, id);
+                             auto store = open_store(config);
+                             return store ? hub::with_deliveries(std::move(json), *store.value(), id) : json;
+                           });
+  if (shown.code != 0 || common.json) return print_json(shown);
+  JsonParser parser;
+  const Json root = parser.parse(shown.json);
+  print_profile(root);
+  print_story(root);
+  return 0;
+}
+
+int audience(const Common& common, const std::string& name) {
+  const std::string path = name.empty() ? "/v1/audiences" : "/v1/audiences/" + path_segment(name);
+  const Shown shown = show(common, path, "no audience is named '" + name + "'; `sluice audience` lists them",
+                           [&](const config::Config& config) -> Result<std::string> {
+                             const auto files = make_file_system();
+                             const auto world = SLUICE_TRY(hub::read_world(*files, config.hub.data));
+                             return name.empty() ? hub::audiences_json(*world) : hub::audience_json(*world, name);
+                           });
+  if (shown.code != 0 || common.json) return print_json(shown);
+  JsonParser parser;
+  const Json root = parser.parse(shown.json);
+  root["audiences"].elements([](Json a) {
+    (void)std::printf("%-32s %s\n", text_of(a["audience"]).c_str(), a["size"].text().c_str());
+  });
+  if (name.empty()) return 0;
+  (void)std::printf("%s: %s people at %s\n", name.c_str(), root["size"].text().c_str(), text_of(root["at"]).c_str());
+  root["members"].elements([](Json m) {
+    (void)std::printf("  %s  since %s  %s\n", text_of(m["id"]).c_str(), text_of(m["entered_at"]).c_str(),
+                      m["identifiers"].text().c_str());
+  });
+  return 0;
+}
+
+int outbox(const Common& common) {
+  const Setup setup = load(common.config, false);
+  if (!report(setup, false)) return 1;
+  const Answer answer = ask(*setup.config, "/v1/outbox");
+  Shown shown{0, answer.body};
+  if (!answer.reached) {
+    return fail("no hub is running: the lanes are its own; start it with `sluice run`");
+  } else if (answer.status != 200) {
+    return fail(error_text(answer.body));
+  }
+  if (common.json) return print_json(shown);
+  JsonParser parser;
+  (void)std::printf("%-20s %-8s %10s %10s %10s  %s\n", "destination", "state", "backlog", "delivered", "retries", "last error");
+  parser.parse(shown.json)["lanes"].elements([](Json lane) {
+    (void)std::printf("%-20s %-8s %10s %10s %10s  %s\n", text_of(lane["destination"]).c_str(), text_of(lane["state"]).c_str(),
+                      lane["backlog"].text().c_str(), lane["outcomes"]["delivered"].text().c_str(),
+                      lane["retries"].text().c_str(), text_of(lane["last_error"]).c_str());
+  });
+  return 0;
+}
+
+int dead_list(const Common& common, const std::string& destination, const std::string& reason) {
+  std::string path = "/v1/dead?destination=" + path_segment(destination) + "&reason=" + path_segment(reason);
+  const Shown shown = show(common, path, "", [&](const config::Config& config) -> Result<std::string> {
+    const auto store = SLUICE_TRY(open_store(config));
+    return hub::dead_letters_json(*store, destination, reason);
+  });
+  if (shown.code != 0 || common.json) return print_json(shown);
+  JsonParser parser;
+  const Json root = parser.parse(shown.json);
+  if (root["groups"].size() == 0) (void)std::puts("no dead letters");
+  root["groups"].elements([](Json g) {
+    (void)std::printf("%8s  %-16s %-10s %s\n", g["count"].text().c_str(), text_of(g["destination"]).c_str(),
+                      text_of(g["kind"]).c_str(), text_of(g["reason"]).c_str());
+  });
+  root["letters"].elements([](Json l) {
+    (void)std::printf("#%s  %s  %s %s %s: %s\n", l["id"].text().c_str(), text_of(l["at"]).c_str(),
+                      text_of(l["destination"]).c_str(), text_of(l["op"]).c_str(), text_of(l["name"]).c_str(),
+                      text_of(l["reason"]).c_str());
+  });
+  return 0;
+}
+
+int dead_show(const Common& common, std::int64_t id) {
+  const std::string number = std::to_string(id);
+  const Shown shown = show(common, "/v1/dead/" + number, "there is no dead letter " + number,
+                           [&](const config::Config& config) -> Result<std::string> {
+                             const auto store = SLUICE_TRY(open_store(config));
+                             return hub::dead_letter_json(*store, id);
+                           });
+  if (shown.code != 0 || common.json) return print_json(shown);
+  JsonParser parser;
+  print_members("dead letter", parser.parse(shown.json));
+  return 0;
+}
+
+int dead_replay(const Common& common, const std::vector<std::int64_t>& ids) {
+  const Setup setup = load(common.config, false);
+  if (!report(setup, false)) return 1;
+  std::string body;
+  JsonWriter w(body);
+  w.begin_object().key("ids").begin_array();
+  for (const std::int64_t id : ids) w.integer(id);
+  w.end_array().end_object();
+  const Answer answer = ask(*setup.config, "/v1/dead/replay", &body);
+  if (!answer.reached) return fail("no hub is running: a replay is a command to it; start it with `sluice run`");
+  if (answer.status != 200) return fail(error_text(answer.body));
+  JsonParser parser;
+  if (common.json) return print_json({0, answer.body});
+  (void)std::printf("%s of %zu sent again\n", parser.parse(answer.body)["replayed"].text().c_str(), ids.size());
+  return 0;
+}
+
+}  // namespace sluice::cli
