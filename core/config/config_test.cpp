@@ -216,6 +216,36 @@ TEST_CASE("a secret written out is a warning that does not show it") {
   CHECK(loaded.config->destinations[0].with.find("plain-s3cr3t") != std::string::npos);
 }
 
+TEST_CASE("the files that an epoch keeps hold no secret and load as before") {
+  const Folder folder;
+  const std::string file = folder.write("c.yaml", R"(version: 1
+destinations:
+  a: { plugin: braze, purpose: internal, with: { endpoint: "https://x.test", api_key: 's3cr3t ''one''' } }
+  b:
+    plugin: braze
+    purpose: internal
+    with:
+      endpoint: https://x.test
+      api_key: |
+        s3cr3t
+        two
+)");
+  LoadOptions options;
+  options.connectors = config::testing::connectors();
+  const Loaded loaded = load(file, options);
+  INFO(shown(loaded));
+  REQUIRE(loaded.config);
+  REQUIRE(loaded.config->files.size() == 1);
+  CHECK(loaded.config->files.at(file).find("s3cr3t") == std::string::npos);
+  CHECK(loaded.config->files.at(file).find("two") == std::string::npos);
+  options.from_memory = true;
+  options.files = loaded.config->files;
+  const Loaded again = load(file, options);
+  INFO(shown(again));
+  REQUIRE(again.config);
+  CHECK(again.config->resolved == loaded.config->resolved);
+}
+
 TEST_CASE("what sounds like a secret is hidden even where nobody says so") {
   for (const char* text :
        {"version: 1\ndestinations:\n  b: { plugin: nope, purpose: interna, with: { api_key: s3cr3t } }\n",
@@ -253,6 +283,17 @@ TEST_CASE("scalars are read by the type that is expected") {
   CHECK(s.streams[0].event_name == "21:00");
   CHECK(s.streams[0].properties[0].program->text() == "\"01\"");
   CHECK(s.streams[0].properties[1].program->text() == "12");
+}
+
+TEST_CASE("a setting with alternatives is read as the one that fits") {
+  const auto with = [](const std::string& dates) {
+    const Loaded loaded =
+        check_text("version: 1\nsources:\n  s:\n    plugin: csv\n    with: { path: x, dates: " + dates +
+                   " }\n    streams: { rows: { as: identify, ids: { user_id: row.id } } }\n");
+    return loaded.config ? loaded.config->sources[0].with : shown(loaded);
+  };
+  CHECK(with("2026") == R"({"path":"x","dates":"2026"})");
+  CHECK(with("[yyyy, MM]") == R"({"path":"x","dates":["yyyy","MM"]})");
 }
 
 TEST_CASE("a name that begins with = is an expression") {

@@ -19,7 +19,8 @@ namespace fs = std::filesystem;
 constexpr std::size_t included_files_max = 1'000;
 
 // Files under `folder` that a pattern like workflows/*.yaml names, as paths from there, sorted.
-std::vector<std::string> matching_files(const LoadOptions& options, const std::string& folder, std::string_view pattern) {
+std::vector<std::string> matching_files(const LoadOptions& options, const std::string& folder,
+                                        std::string_view pattern) {
   if (options.from_memory) {
     std::vector<std::string> found;
     const std::string wanted = (fs::path(folder) / pattern).lexically_normal().string();
@@ -119,7 +120,7 @@ void read_includes(Reading& reading) {
 // A connector that is not installed, or a file that is no YAML, leaves nobody to say what is secret. Then
 // names do.
 bool sounds_secret(const std::string& name) {
-  static const RE2 words("(?i)key|token|secret|passw|credential|dsn");
+  static const RE2 words("(?i)key|token|secret|passw|credential|dsn|authorization");
   return RE2::PartialMatch(name, words);
 }
 
@@ -146,7 +147,7 @@ void mask_settings(SourceText& file, const Node& node, bool secret) {
 
 void mask_by_name(Reading& reading) {
   static const RE2 pair(
-      R"((?i)(?:key|token|secret|passw|credential|dsn)[a-z0-9_-]*["']?\s*:\s*([^\s{\[][^,}\n]*))");
+      R"((?i)(?:key|token|secret|passw|credential|dsn|authorization)[a-z0-9_-]*["']?\s*:\s*([^\s{\[][^,}\n]*))");
   for (Document& d : reading.documents) {
     for (const auto& [file, line] : reading.report.silenced()) {
       const std::size_t begin = file->line_begin(line);
@@ -165,6 +166,15 @@ void mask_by_name(Reading& reading) {
         if (const Member* with = m.value.member("with")) mask_settings(*d.file, with->value, false);
       }
     }
+  }
+}
+
+// The files go into the journal's epochs, where no secret may stand, even one that somebody wrote out.
+void redact_files(Reading& reading) {
+  for (const Document& d : reading.documents) {
+    const fs::path path = fs::path(d.folder) / fs::path(d.file->name()).filename();
+    const auto kept = reading.config.files.find(path.lexically_normal().string());
+    if (kept != reading.config.files.end() && d.file->masked()) kept->second = d.file->redacted();
   }
 }
 
@@ -210,6 +220,7 @@ Loaded load_from(std::optional<std::string> text, const std::string& file, const
   }
   Loaded loaded;
   if (!reading.report.has_errors()) {
+    redact_files(reading);
     reading.config.resolved = resolve(reading);
     loaded.config = std::make_shared<const Config>(std::move(reading.config));
   }

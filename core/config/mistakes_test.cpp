@@ -171,6 +171,9 @@ const Mistake mistakes[] = {
     {"{ path: ./shop.csv }", "{ path: ./shop.csv, skip: @two }", "wrong-type", "whole number"},
     {"{ path: ./shop.csv }", "{ path: ./shop.csv, header: @no }", "wrong-type", "true or false"},
     {"{ path: ./shop.csv }", "{ path: ./shop.csv, encoding: @utf9 }", "bad-value", "did you mean 'utf8'?"},
+    {"{ path: ./shop.csv }", "{ path: ./shop.csv, quote: @ab }", "out-of-range", "too long"},
+    {"{ path: ./shop.csv }", "{ path: ./shop.csv, columns: @[] }", "empty-value", "at least 1"},
+    {"{ path: ./shop.csv }", "{ path: ./shop.csv, dates: @{ a: b } }", "wrong-type", "forms"},
     // what comes later
     {"    rate: 250 per 1s", "    isolation: @process", "not-supported-yet", "for now: none"},
     {"again: { after: 7d }", "again: @always", "not-supported-yet", "never"},
@@ -284,4 +287,11 @@ TEST_CASE("columns count code points, and the caret stands under what is meant")
   REQUIRE(found != loaded.diagnostics.end());
   CHECK(found->place.column == 29);
   CHECK(found->length == 3);
+}
+
+TEST_CASE("text behind the end of the file's map is a mistake, however it goes on") {
+  const Loaded loaded = check_text("{\"a\":\"$NE}\"},\"decim:206\",\"decimval\"idsstinaalirp");
+  INFO(shown(loaded));
+  CHECK_FALSE(loaded.config);
+  CHECK_FALSE(loaded.diagnostics.empty());
 }

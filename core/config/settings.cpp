@@ -15,7 +15,8 @@ namespace {
 
 // The hub's own door has no manifest file.
 constexpr std::string_view tracking_manifest =
-    R"({"config":{"type":"object","required":["write_key"],"properties":{"write_key":{"type":"string","x-secret":true}}}})";
+    R"({"config":{"type":"object","required":["write_key"],)"
+    R"("properties":{"write_key":{"type":"string","x-secret":true}}}})";
 
 std::string quoted(std::string_view text) {
   return "'" + std::string(text.substr(0, 60)) + "'";
@@ -29,6 +30,7 @@ class Settings {
   // Writes `node` as `schema` wants it: as the connector gets it, and as people may see it.
   void write(const Node& node, Json schema) {
     if (node.bad) return null();
+    if (schema["anyOf"]) return any_of(node, schema["anyOf"]);
     const std::string_view type = schema["type"].string_or("");
     if (schema["x-secret"].boolean().value_or(false)) return secret(node);
     if (type == "object" || (type.empty() && node.is_map())) return object(node, schema);
@@ -87,8 +89,32 @@ class Settings {
   }
   static std::string describe(Json schema) { return std::string(schema["description"].string_or("")); }
 
+  // The first alternative whose kind the value has; what it asks further is asked of that one.
+  void any_of(const Node& node, Json alternatives) {
+    Json fitting;
+    alternatives.elements([&](Json schema) {
+      const std::string_view type = schema["type"].string_or("");
+      const Json only = schema["const"];
+      const std::string word = only.is_string() ? std::string(only.string_or("")) : only.text();
+      const bool fits = only                ? node.is_scalar() && node.text == word
+                        : type == "array"   ? node.is_list()
+                        : type == "object"  ? node.is_map()
+                        : type == "boolean" ? node.is_plain() && parse_boolean(node.text).has_value()
+                        : type == "number" || type == "integer" ? node.is_plain() && is_json_number(node.text)
+                                                                : node.is_scalar();
+      if (fits && !fitting) fitting = schema;
+    });
+    if (!fitting) return wrong(node, "one of the forms that the connector knows");
+    if (const Json only = fitting["const"]) return raw(only.text());
+    write(node, fitting);
+  }
+
   void array(const Node& node, Json schema) {
     if (!node.is_list()) return wrong(node, "list");
+    if (node.items.size() <
+        static_cast<std::size_t>(std::max<std::int64_t>(0, schema["minItems"].integer().value_or(0)))) {
+      error(report_, node, "empty-value", "this list needs at least " + schema["minItems"].text(), "");
+    }
     begin('[');
     for (const Node& item : node.items) {
       comma();
@@ -142,9 +168,14 @@ class Settings {
     check_references(node, references);
     if (references.empty()) {
       const std::string pattern(schema["pattern"].string_or(""));
+      const int length = code_points(node.text);
       if (!one_of(node, schema)) return null();
       if (schema["format"].string_or("") == "uri" && !is_url(node.text)) {
         error(report_, node, "bad-url", "this is no URL", "write its scheme too: https://host.example.com");
+      } else if (length < schema["minLength"].integer().value_or(0) ||
+                 length > schema["maxLength"].integer().value_or(length)) {
+        error(report_, node, "out-of-range", length == 0 ? "this is empty" : "this is too long or too short",
+              describe(schema));
       } else if (!pattern.empty() && !RE2::PartialMatch(node.text, RE2(pattern, RE2::Quiet))) {
         error(report_, node, "bad-value", "this has not the form that the connector expects",
               describe(schema));

@@ -58,6 +58,19 @@ std::string SourceText::shown_line(std::size_t line) const {
   return shown;
 }
 
+std::string SourceText::redacted() const {
+  std::string out = text_;
+  for (const Hidden& h : hidden_) {
+    for (std::size_t i = h.begin; i < std::min(h.end, out.size()); ++i) {
+      const char c = out[i];
+      const bool edge = i == h.begin || i + 1 == h.end;
+      const bool mark = edge && (c == '\'' || c == '"' || c == '|' || c == '>');
+      if (!mark && c != ' ' && c != '\n' && c != '\r') out[i] = 'x';
+    }
+  }
+  return out;
+}
+
 void SourceText::mask(std::size_t begin, std::size_t end) {
   hidden_.push_back({begin, end});
 }

@@ -29,6 +29,9 @@ class SourceText {  // [any] after the last mask()
   // The line as people may see it: what was masked is asterisks, one for a code point, so that columns stay.
   std::string shown_line(std::size_t line) const;
   void mask(std::size_t begin, std::size_t end);
+  bool masked() const { return !hidden_.empty(); }
+  // The whole text, still YAML: what was masked is x for each byte, within its quotes.
+  std::string redacted() const;
 
  private:
   std::string name_, text_;

@@ -12,7 +12,8 @@ std::vector<ConnectorInfo> connectors() {
   const char* csv = R"({"config":{"type":"object","required":["path"],"properties":{
     "path":{"type":"string"},"delimiter":{"type":"string","pattern":"^.$","description":"one character"},
     "encoding":{"type":"string","enum":["utf8","windows-1252","latin1"]},"decimal":{"type":"string"},
-    "dates":{"type":"string"},"timezone":{"type":"string"},"header":{"type":"boolean"},
+    "dates":{"anyOf":[{"type":"string"},{"type":"array","items":{"type":"string"}}]},
+    "quote":{"type":"string","maxLength":1},"columns":{"type":"array","items":{"type":"string"},"minItems":1},"timezone":{"type":"string"},"header":{"type":"boolean"},
     "skip":{"type":"integer","minimum":0}}}})";
   const char* braze = R"({"config":{"type":"object","required":["endpoint","api_key"],"properties":{
     "endpoint":{"type":"string","format":"uri"},"api_key":{"type":"string","x-secret":true}}}})";

@@ -167,8 +167,9 @@ Attempt parse(const SourceText& file, const std::string& text) {
   try {
     std::istringstream in(text);
     YAML::Parser parser(in);
-    while (parser.HandleNextDocument(builder)) {
-    }
+    // A second document is a mistake; whether there are more is of no interest, and yaml-cpp can go on for
+    // ever there.
+    if (parser.HandleNextDocument(builder)) (void)parser.HandleNextDocument(builder);
     if (const std::optional<std::size_t> quote = builder.open_quote()) {
       result.syntax =
           Mistake{*quote, *quote + 1, "unfinished-quote", "the quote that opens here is never closed",

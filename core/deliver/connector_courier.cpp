@@ -183,7 +183,8 @@ class ConnectorCourier final : public Courier {
 
   void send(const CourierRequest& request, std::function<void(CourierResponse)> done) override {
     const auto sent = std::static_pointer_cast<Sent>(request.what);
-    Result<plugin::HttpRequest> http = plugin::resolve(x_connector->http_policy(), sent->asked);
+    Result<plugin::HttpRequest> http =
+        plugin::resolve(x_connector->http_policy(), sent->asked, x_host->now_us());
     if (!http) {  // checked by answer_of() already; the policy does not change
       CourierResponse refused;
       refused.sent = false;
@@ -263,7 +264,7 @@ class ConnectorCourier final : public Courier {
     for (plugin::Fate& fate : output.outcomes)
       out.verdicts.push_back({fate.record, verdict_of(std::move(fate.outcome))});
     for (plugin::Request& request : output.requests) {
-      if (const auto http = plugin::resolve(x_connector->http_policy(), request); !http) {
+      if (const auto http = plugin::resolve(x_connector->http_policy(), request, x_host->now_us()); !http) {
         const Fate fate = http.error().code == Code::misconfigured ? Fate::auth : Fate::rejected;
         for (const std::uint32_t r : request.records) {
           out.verdicts.push_back({r, {fate, -1, "request_refused", x_host->redact(http.error().detail), {}}});

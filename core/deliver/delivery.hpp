@@ -56,9 +56,10 @@ struct DeliveryOptions {
   std::uint64_t seed = 0;                    // of the jitter
   std::uint64_t memory_bytes = 32ULL << 20;  // a lane's records in memory; the rest is read back from its log
   std::uint64_t segment_bytes = 16ULL << 20;  // of a lane's two logs
-  std::function<void(const Effect&, const Outcome&)>
-      on_outcome;                              // [lane threads] must be quick; may be empty
-  std::function<void(const Error&)> on_fatal;  // [lane threads] a lane's files failed: the process must stop
+  std::function<void(const Effect&, const Outcome&)> on_outcome =
+      {};  // [lane threads] must be quick; may be empty
+  std::function<void(const Error&)> on_fatal =
+      {};  // [lane threads] a lane's files failed: the process must stop
 };
 
 class Delivery {

@@ -152,7 +152,8 @@ DurationUs Lane::pump() {
   }
   for (Landed& one : landed) land(std::move(one));
   const DurationUs now = x_options.clock.monotonic_us();
-  DurationUs next = x_queue.wake(now);
+  x_queue.wake(now);
+  DurationUs next = never;
   bool more = false;
   {
     const std::lock_guard lock(x_inbox->mutex);
@@ -161,7 +162,7 @@ DurationUs Lane::pump() {
   while (more && !x_broken && send_more(next)) {
   }
   if (const Status written = write_outcomes(); !written) return fail(written.error()), never;
-  next = std::min(next, sync_when_due());
+  next = std::min({next, x_queue.next_due(), sync_when_due()});
   publish();
   const std::lock_guard lock(x_inbox->mutex);
   const bool readable = x_inbox->spilled && x_memory <= x_options.memory_bytes / 2 &&

@@ -161,6 +161,8 @@ class Lane {
   void deliver(Batch& batch, const std::vector<Parcel>& parcels);
   bool send_waiting(DurationUs& next);
   bool withdraw_if_changed(Batch& batch, Planned& planned);
+  void withdraw(Batch& batch, Planned& planned);
+  void withdraw_waiting(Batch& batch);
   Status note_intents(const Batch& batch, const std::vector<std::uint32_t>& records);
   void advance(Batch& batch);
   std::uint32_t parallel() const;

@@ -149,6 +149,8 @@ void Lane::close_landing(Batch& batch, Landing& landing) {
     const auto middle = landing.split.begin() + static_cast<std::ptrdiff_t>((landing.split.size() + 1) / 2);
     if (middle != landing.split.end()) batch.rest.emplace_front(middle, landing.split.end());
     batch.rest.emplace_front(landing.split.begin(), middle);
+    // The halves go out when the batch has come back: what is behind them must not be sent before.
+    if (batch.serial) withdraw_waiting(batch);
   }
   if (landing.failure && landing.success) x_one_per_person = true;
   if (landing.refused) {

@@ -243,7 +243,7 @@ DurationUs LaneQueue::wake(DurationUs now) {
     --x_blocked;
     settle(person, true);
   }
-  return x_due.empty() ? never : x_due.top().at;
+  return next_due();
 }
 
 bool LaneQueue::superseded(const Item& item) const {

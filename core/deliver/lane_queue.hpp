@@ -57,6 +57,7 @@ class LaneQueue {  // one thread at a time
   bool held_back(const Item& item) const;
   // Lets those go whose time has come; returns the next time at which it has to be called, or `never`.
   DurationUs wake(DurationUs now);
+  DurationUs next_due() const { return x_due.empty() ? never : x_due.top().at; }
 
   bool superseded(const Item& item) const;  // a later record says the same and more
   bool empty() const { return x_count == 0; }

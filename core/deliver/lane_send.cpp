@@ -123,12 +123,21 @@ bool Lane::withdraw_if_changed(Batch& batch, Planned& planned) {
     const Item& item = *batch.items[r];
     return x_queue.held_back(item) || !x_options.gate.allows(item.effect);
   });
-  if (!changed) return false;
-  for (auto r = records.rbegin(); r != records.rend(); ++r)
-    x_queue.put_back(std::exchange(batch.items[*r], nullptr));
+  if (changed) withdraw(batch, planned);
+  return changed;
+}
+
+void Lane::withdraw(Batch& batch, Planned& planned) {
+  for (const std::uint32_t r : planned.request.records)
+    x_queue.put_back(std::exchange(batch.items[r], nullptr));
   planned.state = Planned::State::done;
   --batch.open;
-  return true;
+}
+
+void Lane::withdraw_waiting(Batch& batch) {
+  for (Planned& planned : batch.requests) {
+    if (planned.state == Planned::State::waiting) withdraw(batch, planned);
+  }
 }
 
 // False: the record is not to be sent now; it has its outcome, or waits again.

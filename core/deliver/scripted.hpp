@@ -79,6 +79,7 @@ class ScriptedCourier final : public Courier {
   Result<Answer> interpret(const CourierRequest& request, const CourierResponse& response) override {
     const auto verdicts = std::static_pointer_cast<Verdicts>(response.what);
     Answer answer;
+    if (!verdicts) return answer;
     for (std::uint32_t i = 0; i < request.records.size(); ++i) {
       answer.verdicts.push_back({request.records[i], verdicts->each.empty() ? Verdict{} : verdicts->each[i]});
     }
@@ -218,10 +219,21 @@ struct LaneWorld {
     for (const auto& [key, outcome] : outcomes) n += outcome.kind == kind ? 1 : 0;
     return n;
   }
+  // The power goes: what was in flight has arrived or not, and nobody learns of it.
+  void crash() {
+    while (!courier->pending.empty() && random() % 2 == 0)
+      courier->answer(random() % courier->pending.size());
+    for (ScriptedCourier::Pending& one : courier->pending) one.done({});
+    files.crash();
+    lane.reset();
+    fatal.reset();
+  }
   // Whether the destination took each person's records in the order of their keys, repeats of the same aside.
   bool in_order() const {
     std::map<ProfileId, EffectKey> last;
+    std::set<EffectKey> known;
     for (const Seen& seen : vendor.accepted) {
+      if (!known.insert(seen.key).second) continue;
       EffectKey& before = last[seen.person];
       if (seen.key < before) return false;
       before = seen.key;

@@ -1,5 +1,6 @@
-// What an Arena holds, and the shapes of the lists and maps in it. For the rooms that make such values (aggregates) and
-// for the evaluator; conditions alone need only value.hpp. An arena belongs to one thread at a time.
+// What an Arena holds, and the shapes of the lists and maps in it. For the rooms that make such values
+// (aggregates) and for the evaluator; conditions alone need only value.hpp. An arena belongs to one thread at
+// a time.
 #pragma once
 
 #include <cstddef>
@@ -38,17 +39,17 @@ struct Arena::Impl {
   MapEntry* entries(std::size_t count);
   // Values that own copies of what they are given. Unknown when it is too much.
   Value copy_string(std::string_view text);
-  Value list(const Value* items, std::size_t count);       // borrows items, which must live in the arena
-  Value map(const MapEntry* entries, std::size_t count);   // likewise
+  Value list(const Value* items, std::size_t count);      // borrows items, which must live in the arena
+  Value map(const MapEntry* entries, std::size_t count);  // likewise
 
   struct Block {
     std::unique_ptr<std::byte[]> bytes;
     std::size_t size = 0;
   };
   std::vector<Block> blocks;
-  std::size_t block = 0;       // the one in use
-  std::size_t used = 0;        // of it
-  std::size_t total = 0;       // since reset
+  std::size_t block = 0;  // the one in use
+  std::size_t used = 0;   // of it
+  std::size_t total = 0;  // since reset
 };
 
 }  // namespace sluice::expr

@@ -18,50 +18,74 @@ namespace {
 // From loosest to tightest; operands of lower level than their place get parentheses.
 int level_of(Op op) {
   switch (op) {
-    case Op::conditional: return 0;
-    case Op::or_: return 1;
-    case Op::and_: return 2;
+    case Op::conditional:
+      return 0;
+    case Op::or_:
+      return 1;
+    case Op::and_:
+      return 2;
     case Op::equal:
     case Op::not_equal:
     case Op::less:
     case Op::less_equal:
     case Op::greater:
     case Op::greater_equal:
-    case Op::in: return 3;
+    case Op::in:
+      return 3;
     case Op::add:
-    case Op::subtract: return 4;
+    case Op::subtract:
+      return 4;
     case Op::multiply:
     case Op::divide:
-    case Op::modulo: return 5;
+    case Op::modulo:
+      return 5;
     case Op::not_:
-    case Op::negate: return 6;
-    default: return 7;
+    case Op::negate:
+      return 6;
+    default:
+      return 7;
   }
 }
 
 std::string_view symbol_of(Op op) {
   switch (op) {
-    case Op::or_: return " || ";
-    case Op::and_: return " && ";
-    case Op::equal: return " == ";
-    case Op::not_equal: return " != ";
-    case Op::less: return " < ";
-    case Op::less_equal: return " <= ";
-    case Op::greater: return " > ";
-    case Op::greater_equal: return " >= ";
-    case Op::in: return " in ";
-    case Op::add: return " + ";
-    case Op::subtract: return " - ";
-    case Op::multiply: return " * ";
-    case Op::divide: return " / ";
-    case Op::modulo: return " % ";
-    default: return "";
+    case Op::or_:
+      return " || ";
+    case Op::and_:
+      return " && ";
+    case Op::equal:
+      return " == ";
+    case Op::not_equal:
+      return " != ";
+    case Op::less:
+      return " < ";
+    case Op::less_equal:
+      return " <= ";
+    case Op::greater:
+      return " > ";
+    case Op::greater_equal:
+      return " >= ";
+    case Op::in:
+      return " in ";
+    case Op::add:
+      return " + ";
+    case Op::subtract:
+      return " - ";
+    case Op::multiply:
+      return " * ";
+    case Op::divide:
+      return " / ";
+    case Op::modulo:
+      return " % ";
+    default:
+      return "";
   }
 }
 
 class Writer {
  public:
-  Writer(const SyntaxTree& tree, std::string_view element, std::string& out) : tree_(tree), element_(element), out_(out) {}
+  Writer(const SyntaxTree& tree, std::string_view element, std::string& out)
+      : tree_(tree), element_(element), out_(out) {}
 
   void write(std::uint32_t index, int level) {
     const Syntax& node = tree_[index];
@@ -74,6 +98,7 @@ class Writer {
  private:
   void node_text(const Syntax& node, int own);
   void constant(const Syntax& node);
+  bool begins_with_literal(std::uint32_t index) const;
   void selected(std::string_view name);
   void quoted(std::string_view text, bool bytes);
   void items(const Syntax& node, std::size_t first, bool pairs);
@@ -119,10 +144,18 @@ void Writer::selected(std::string_view name) {
 
 void Writer::constant(const Syntax& node) {
   switch (node.value.kind()) {
-    case Value::Kind::null: out_ += "null"; return;
-    case Value::Kind::boolean: out_ += node.value.is_true() ? "true" : "false"; return;
-    case Value::Kind::integer: out_ += std::to_string(node.value.as_integer()); return;
-    case Value::Kind::unsigned_integer: out_ += std::to_string(node.value.as_unsigned()) + "u"; return;
+    case Value::Kind::null:
+      out_ += "null";
+      return;
+    case Value::Kind::boolean:
+      out_ += node.value.is_true() ? "true" : "false";
+      return;
+    case Value::Kind::integer:
+      out_ += std::to_string(node.value.as_integer());
+      return;
+    case Value::Kind::unsigned_integer:
+      out_ += std::to_string(node.value.as_unsigned()) + "u";
+      return;
     case Value::Kind::number: {
       std::array<char, 40> buffer{};
       const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), node.value.as_number());
@@ -131,9 +164,20 @@ void Writer::constant(const Syntax& node) {
       if (text.find_first_of(".e") == std::string_view::npos) out_ += ".0";
       return;
     }
-    case Value::Kind::bytes: quoted(node.text, true); return;
-    default: quoted(node.text, false); return;
+    case Value::Kind::bytes:
+      quoted(node.text, true);
+      return;
+    default:
+      quoted(node.text, false);
+      return;
   }
+}
+
+bool Writer::begins_with_literal(std::uint32_t index) const {
+  const Syntax& node = tree_[index];
+  if (node.op == Op::constant) return true;
+  const bool path = node.op == Op::member || node.op == Op::index || (node.op == Op::call && node.target);
+  return path && begins_with_literal(node.args[0]);
 }
 
 void Writer::items(const Syntax& node, std::size_t first, bool pairs) {
@@ -145,8 +189,12 @@ void Writer::items(const Syntax& node, std::size_t first, bool pairs) {
 
 void Writer::node_text(const Syntax& node, int own) {
   switch (node.op) {
-    case Op::constant: constant(node); return;
-    case Op::name: out_ += node.text == element_ ? "event" : node.text; return;
+    case Op::constant:
+      constant(node);
+      return;
+    case Op::name:
+      out_ += node.text == element_ ? "event" : node.text;
+      return;
     case Op::member:
       write(node.args[0], own);
       selected(node.text);
@@ -180,7 +228,7 @@ void Writer::node_text(const Syntax& node, int own) {
     case Op::negate:
       out_ += node.op == Op::not_ ? "!" : "-";
       // A literal behind a minus keeps its parentheses, lest the two become one literal.
-      write(node.args[0], tree_[node.args[0]].op == Op::constant ? own + 2 : own);
+      write(node.args[0], begins_with_literal(node.args[0]) ? 8 : own);
       return;
     case Op::conditional:
       write(node.args[0], own + 1);

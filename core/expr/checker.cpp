@@ -13,36 +13,54 @@ namespace {
 
 constexpr Kinds numeric = kinds(Kind::integer) | kinds(Kind::unsigned_integer) | kinds(Kind::number);
 
-bool is_in(Kind kind, Kinds set) { return (kinds(kind) & set) != 0; }
+bool is_in(Kind kind, Kinds set) {
+  return (kinds(kind) & set) != 0;
+}
 
 // For people: "a text", "a number".
 std::string_view described(Kind kind) {
   switch (kind) {
-    case Kind::unknown: return "any value";
-    case Kind::null: return "null";
-    case Kind::boolean: return "true or false";
+    case Kind::unknown:
+      return "any value";
+    case Kind::null:
+      return "null";
+    case Kind::boolean:
+      return "true or false";
     case Kind::integer:
     case Kind::unsigned_integer:
-    case Kind::number: return "a number";
-    case Kind::string: return "a text";
-    case Kind::bytes: return "bytes";
-    case Kind::timestamp: return "a time";
-    case Kind::duration: return "a duration";
-    case Kind::list: return "a list";
+    case Kind::number:
+      return "a number";
+    case Kind::string:
+      return "a text";
+    case Kind::bytes:
+      return "bytes";
+    case Kind::timestamp:
+      return "a time";
+    case Kind::duration:
+      return "a duration";
+    case Kind::list:
+      return "a list";
     case Kind::map:
-    case Kind::json: return "a map";
-    case Kind::type: return "a type";
+    case Kind::json:
+      return "a map";
+    case Kind::type:
+      return "a type";
   }
   return "";
 }
 
 std::string_view symbol_of(Op op) {
   switch (op) {
-    case Op::add: return "+";
-    case Op::subtract: return "-";
-    case Op::multiply: return "*";
-    case Op::divide: return "/";
-    default: return "%";
+    case Op::add:
+      return "+";
+    case Op::subtract:
+      return "-";
+    case Op::multiply:
+      return "*";
+    case Op::divide:
+      return "/";
+    default:
+      return "%";
   }
 }
 
@@ -64,7 +82,8 @@ void Checker::warning(const Syntax& at, std::string what, std::string help) {
 
 Typed Checker::constant(const Value& value) {
   code_.constants.push_back(value);
-  code_.nodes.push_back({.op = Op::constant, .index = static_cast<std::uint32_t>(code_.constants.size() - 1)});
+  code_.nodes.push_back(
+      {.op = Op::constant, .index = static_cast<std::uint32_t>(code_.constants.size() - 1)});
   return {static_cast<std::uint32_t>(code_.nodes.size() - 1), value.kind(), false, true};
 }
 
@@ -101,18 +120,21 @@ void Checker::fold(Typed& value) {
   const Value result = evaluate_node(code_, value.node, context, code_.memory.impl());
   if (result.is_unknown()) return;
   code_.constants.push_back(result);
-  code_.nodes[value.node] = {.op = Op::constant, .index = static_cast<std::uint32_t>(code_.constants.size() - 1)};
+  code_.nodes[value.node] = {.op = Op::constant,
+                             .index = static_cast<std::uint32_t>(code_.constants.size() - 1)};
   value.constant = true;
 }
 
 void Checker::run(std::uint32_t index, bool boolean) {
   for (const Syntax& syntax : tree_.nodes) {
-    if (syntax.op == Op::call && syntax.text == "has" && syntax.args.size() == 1) present_.push_back(path_text(syntax.args[0]));
+    if (syntax.op == Op::call && syntax.text == "has" && syntax.args.size() == 1)
+      present_.push_back(path_text(syntax.args[0]));
   }
   const Typed root = compile(index);
   code_.root = root.node;
   if (boolean && root.type != Kind::unknown && root.type != Kind::boolean) {
-    problem(tree_[index], "this is " + std::string(described(root.type)) + ", not a condition", "compare it: VALUE > 0, or has(VALUE)");
+    problem(tree_[index], "this is " + std::string(described(root.type)) + ", not a condition",
+            "compare it: VALUE > 0, or has(VALUE)");
   }
 }
 
@@ -127,28 +149,41 @@ Typed Checker::compile(std::uint32_t index) {
       }
       return constant(value);
     }
-    case Op::name: return name(syntax);
+    case Op::name:
+      return name(syntax);
     case Op::member:
-    case Op::index: return is_selector(index) ? selector(index) : path(index);
-    case Op::call: return is_selector(index) ? selector(index) : call(index);
+    case Op::index:
+      return is_selector(index) ? selector(index) : path(index);
+    case Op::call:
+      return is_selector(index) ? selector(index) : call(index);
     case Op::and_:
-    case Op::or_: return connective(syntax);
+    case Op::or_:
+      return connective(syntax);
     case Op::equal:
     case Op::not_equal:
     case Op::less:
     case Op::less_equal:
     case Op::greater:
-    case Op::greater_equal: return comparison(syntax, index);
-    case Op::conditional: return conditional(syntax);
+    case Op::greater_equal:
+      return comparison(syntax, index);
+    case Op::conditional:
+      return conditional(syntax);
     case Op::list:
-    case Op::map: return list_or_map(syntax);
-    default: return operators(syntax);
+    case Op::map:
+      return list_or_map(syntax);
+    case Op::not_:
+    case Op::negate:
+    case Op::in:
+      return unary_or_in(syntax);
+    default:
+      return arithmetic_of(syntax);
   }
 }
 
 void Checker::want_boolean(const Typed& value, std::uint32_t syntax, std::string_view where) {
   if (value.type == Kind::unknown || value.type == Kind::boolean) return;
-  problem(tree_[syntax], std::string(where) + " needs conditions, and this is " + std::string(described(value.type)),
+  problem(tree_[syntax],
+          std::string(where) + " needs conditions, and this is " + std::string(described(value.type)),
           "compare it: VALUE > 0, or has(VALUE)");
 }
 
@@ -162,10 +197,12 @@ Typed Checker::connective(const Syntax& syntax) {
 }
 
 Typed Checker::conditional(const Syntax& syntax) {
-  const std::vector<Typed> operands{compile(syntax.args[0]), compile(syntax.args[1]), compile(syntax.args[2])};
+  const std::vector<Typed> operands{compile(syntax.args[0]), compile(syntax.args[1]),
+                                    compile(syntax.args[2])};
   want_boolean(operands[0], syntax.args[0], "?");
   const bool same = operands[1].type == operands[2].type;
-  return emit({.op = Op::conditional}, operands, same ? operands[1].type : Kind::unknown, operands[1].domain || operands[2].domain);
+  return emit({.op = Op::conditional}, operands, same ? operands[1].type : Kind::unknown,
+              operands[1].domain || operands[2].domain);
 }
 
 Typed Checker::list_or_map(const Syntax& syntax) {
@@ -175,7 +212,8 @@ Typed Checker::list_or_map(const Syntax& syntax) {
     operands.push_back(compile(arg));
     domain = domain || operands.back().domain;
   }
-  return emit({.op = syntax.op, .mix = domain}, operands, syntax.op == Op::list ? Kind::list : Kind::map, domain);
+  return emit({.op = syntax.op, .mix = domain}, operands, syntax.op == Op::list ? Kind::list : Kind::map,
+              domain);
 }
 
 Typed Checker::comparison(const Syntax& syntax, std::uint32_t index) {
@@ -187,14 +225,22 @@ Typed Checker::comparison(const Syntax& syntax, std::uint32_t index) {
   in_now_comparison_ = outer;
   const bool domain = a.domain || b.domain;
   const bool equality = syntax.op == Op::equal || syntax.op == Op::not_equal;
-  const Kinds unordered = kinds(Kind::null) | kinds(Kind::list) | kinds(Kind::map) | kinds(Kind::json) | kinds(Kind::type);
-  const bool time_text = domain && ((a.type == Kind::string && b.type == Kind::timestamp) || (a.type == Kind::timestamp && b.type == Kind::string));
-  if (!comparable(a.type, b.type) && !time_text && !(equality && (a.type == Kind::null || b.type == Kind::null))) {
-    const std::string what = std::string(described(a.type)) + " is compared with " + std::string(described(b.type));
-    if (!equality) return problem(syntax, what, "compare values of one type; int(), double(), string() and timestamp() convert");
-    warning(syntax, what + ": they are never equal", "compare values of one type; int(), double(), string() and timestamp() convert");
+  const Kinds unordered =
+      kinds(Kind::null) | kinds(Kind::list) | kinds(Kind::map) | kinds(Kind::json) | kinds(Kind::type);
+  const bool time_text = domain && ((a.type == Kind::string && b.type == Kind::timestamp) ||
+                                    (a.type == Kind::timestamp && b.type == Kind::string));
+  if (!comparable(a.type, b.type) && !time_text &&
+      !(equality && (a.type == Kind::null || b.type == Kind::null))) {
+    const std::string what =
+        std::string(described(a.type)) + " is compared with " + std::string(described(b.type));
+    if (!equality)
+      return problem(syntax, what,
+                     "compare values of one type; int(), double(), string() and timestamp() convert");
+    warning(syntax, what + ": they are never equal",
+            "compare values of one type; int(), double(), string() and timestamp() convert");
   }
-  if (!equality && (is_in(a.type, unordered) || is_in(b.type, unordered)) && a.type != Kind::unknown && b.type != Kind::unknown) {
+  if (!equality && (is_in(a.type, unordered) || is_in(b.type, unordered)) && a.type != Kind::unknown &&
+      b.type != Kind::unknown) {
     return problem(syntax, std::string(described(a.type)) + " has no order", "compare with == or !=");
   }
   if (syntax.op == Op::not_equal) {
@@ -204,7 +250,9 @@ Typed Checker::comparison(const Syntax& syntax, std::uint32_t index) {
       if (!selected(side, field) || root_of(tree_[side.args[0]]) != Root::traits) continue;
       if (std::find(present_.begin(), present_.end(), path_text(arg)) != present_.end()) continue;
       problems_.push_back({syntax.offset, syntax.length, "this leaves out people without " + field,
-                           "write !has(" + path_text(arg) + ") || … to take them in, has(" + path_text(arg) + ") && … if it is meant", true});
+                           "write !has(" + path_text(arg) + ") || … to take them in, has(" + path_text(arg) +
+                               ") && … if it is meant",
+                           true});
     }
   }
   const Typed result = emit({.op = syntax.op, .mix = domain}, {a, b}, Kind::boolean, false);
@@ -226,14 +274,17 @@ Kind Checker::result_type(Op op, const Typed& a, const Typed& b, bool& fits) con
     return a.type == b.type ? a.type : Kind::number;
   }
   if (op == Op::add) {
-    if (a.type == b.type && is_in(a.type, kinds(Kind::string) | kinds(Kind::bytes) | kinds(Kind::list) | kinds(Kind::duration))) return a.type;
+    if (a.type == b.type &&
+        is_in(a.type, kinds(Kind::string) | kinds(Kind::bytes) | kinds(Kind::list) | kinds(Kind::duration)))
+      return a.type;
     if (is(Kind::timestamp, Kind::duration) || is(Kind::duration, Kind::timestamp)) return Kind::timestamp;
   }
   if (op == Op::subtract) {
     if (is(Kind::timestamp, Kind::timestamp) || is(Kind::duration, Kind::duration)) return Kind::duration;
     if (is(Kind::timestamp, Kind::duration)) return Kind::timestamp;
   }
-  fits = domain && (is(Kind::string, Kind::timestamp) || is(Kind::timestamp, Kind::string) || is(Kind::string, Kind::duration) || is(Kind::duration, Kind::string));
+  fits = domain && (is(Kind::string, Kind::timestamp) || is(Kind::timestamp, Kind::string) ||
+                    is(Kind::string, Kind::duration) || is(Kind::duration, Kind::string));
   return Kind::unknown;
 }
 
@@ -245,14 +296,16 @@ Typed Checker::arithmetic_of(const Syntax& syntax) {
   if (!fits) {
     const bool numbers = is_in(a.type, numeric) && is_in(b.type, numeric);
     return problem(syntax,
-                   "no " + std::string(symbol_of(syntax.op)) + " for " + std::string(numbers ? name_of(a.type) : described(a.type)) + " and " +
+                   "no " + std::string(symbol_of(syntax.op)) + " for " +
+                       std::string(numbers ? name_of(a.type) : described(a.type)) + " and " +
                        std::string(numbers ? name_of(b.type) : described(b.type)),
-                   numbers ? "write both as whole numbers, or convert with double()" : "convert with int(), double() or string()");
+                   numbers ? "write both as whole numbers, or convert with double()"
+                           : "convert with int(), double() or string()");
   }
   return emit({.op = syntax.op, .mix = a.domain || b.domain}, {a, b}, type, a.domain || b.domain);
 }
 
-Typed Checker::operators(const Syntax& syntax) {
+Typed Checker::unary_or_in(const Syntax& syntax) {
   const Typed a = compile(syntax.args[0]);
   if (syntax.op == Op::not_) {
     want_boolean(a, syntax.args[0], "!");
@@ -260,22 +313,22 @@ Typed Checker::operators(const Syntax& syntax) {
   }
   if (syntax.op == Op::negate) {
     if (a.type != Kind::unknown && a.type != Kind::integer && a.type != Kind::number) {
-      return problem(syntax, "no - for " + std::string(a.type == Kind::unsigned_integer ? "uint" : described(a.type)));
+      return problem(
+          syntax, "no - for " + std::string(a.type == Kind::unsigned_integer ? "uint" : described(a.type)));
     }
     return emit({.op = Op::negate}, {a}, a.type, a.domain);
-  }
-  if (syntax.op != Op::in) {
-    return arithmetic_of(syntax);
   }
   const Typed b = compile(syntax.args[1]);
   if (!is_in(b.type, kinds(Kind::unknown) | kinds(Kind::list) | kinds(Kind::map) | kinds(Kind::json))) {
     return problem(syntax, "`in` needs a list or a map, and this is " + std::string(described(b.type)),
-                   b.type == Kind::string ? "for a part of a text write TEXT.contains(\"…\")" : "write VALUE in [\"a\", \"b\"]");
+                   b.type == Kind::string ? "for a part of a text write TEXT.contains(\"…\")"
+                                          : "write VALUE in [\"a\", \"b\"]");
   }
   return emit({.op = Op::in, .mix = a.domain || b.domain}, {a, b}, Kind::boolean, false);
 }
 
-void compile(const SyntaxTree& tree, const Scope& scope, bool want_boolean, Code& code, std::vector<Problem>& problems) {
+void compile(const SyntaxTree& tree, const Scope& scope, bool want_boolean, Code& code,
+             std::vector<Problem>& problems) {
   Checker(tree, scope, code, problems).run(tree.root, want_boolean);
 }
 

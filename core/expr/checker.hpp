@@ -13,8 +13,8 @@ namespace sluice::expr {
 struct Typed {
   std::uint32_t node = 0;
   Value::Kind type = Value::Kind::unknown;  // unknown: any
-  bool domain = false;                      // from traits, events, rows, aggregates: it may be missing, and numbers mix
-  bool constant = false;                    // the node is a constant
+  bool domain = false;    // from traits, events, rows, aggregates: it may be missing, and numbers mix
+  bool constant = false;  // the node is a constant
 };
 
 class Checker {
@@ -27,7 +27,18 @@ class Checker {
 
  private:
   // A name that stands at the beginning of a path.
-  enum class Root : std::uint8_t { none, traits, scores, audiences, consent, profile, account, event, row, now };
+  enum class Root : std::uint8_t {
+    none,
+    traits,
+    scores,
+    audiences,
+    consent,
+    profile,
+    account,
+    event,
+    row,
+    now
+  };
   struct Variable {
     std::string name;
     bool domain = false;
@@ -36,7 +47,7 @@ class Checker {
 
   // checker.cpp: the tree
   Typed compile(std::uint32_t index);
-  Typed operators(const Syntax& syntax);
+  Typed unary_or_in(const Syntax& syntax);
   Typed connective(const Syntax& syntax);
   Typed comparison(const Syntax& syntax, std::uint32_t index);
   Typed arithmetic_of(const Syntax& syntax);
@@ -62,7 +73,8 @@ class Checker {
   Typed path(std::uint32_t index);
   Typed root_member(Root root, const Syntax& base, const Syntax& at, const std::string& name);
   Typed trait(const Syntax& at, const std::string& name);
-  Typed listed(Op op, std::vector<Symbol>& symbols, const std::vector<std::string>& known, const Syntax& at, const std::string& name);
+  Typed listed(Op op, std::vector<Symbol>& symbols, const std::vector<std::string>& known, const Syntax& at,
+               const std::string& name);
   Typed field_of_event(const Syntax& at, const std::string& name);
   Typed field_of_profile(const Syntax& at, const std::string& name);
   Typed has(const Syntax& syntax);
@@ -86,7 +98,8 @@ class Checker {
   bool selector_step(const Syntax& call, Selector& selector);
   bool selector_window(const Syntax& call, Selector& selector);
   bool selector_end(const Syntax& call, Selector& selector);
-  bool over_event(const Syntax& call, std::size_t first, std::size_t count, bool boolean, std::string& text, ProgramPtr& program);
+  bool over_event(const Syntax& call, std::size_t first, std::size_t count, bool boolean, std::string& text,
+                  ProgramPtr& program);
   bool event_program(const Syntax& at, const std::string& text, bool boolean, ProgramPtr& program);
   Typed aggregate(AggregateSpec spec);
 

@@ -1,9 +1,9 @@
 // Calls: functions and macros.
-#include <re2/re2.h>
-
 #include <algorithm>
 #include <array>
 #include <utility>
+
+#include <re2/re2.h>
 
 #include "base/text.hpp"
 #include "expr/checker.hpp"
@@ -34,7 +34,8 @@ constexpr std::array<MacroInfo, 8> macros{{{"all", Op::all, 2, 2, 3, 3, false},
                                            {"transformMap", Op::transform_map, 0, 0, 3, 4, false}}};
 
 const MacroInfo* find_macro(std::string_view name) {
-  const auto* found = std::find_if(macros.begin(), macros.end(), [&](const MacroInfo& m) { return m.name == name; });
+  const auto* found =
+      std::find_if(macros.begin(), macros.end(), [&](const MacroInfo& m) { return m.name == name; });
   return found == macros.end() ? nullptr : found;
 }
 
@@ -46,15 +47,16 @@ std::string arity(std::size_t least, std::size_t most) {
 }
 
 std::string kinds_text(Kinds set) {
-  static constexpr std::array<std::pair<Kind, std::string_view>, 9> names{{{Kind::integer, "a whole number"},
-                                                                          {Kind::number, "a number with a fraction"},
-                                                                          {Kind::string, "a text"},
-                                                                          {Kind::bytes, "bytes"},
-                                                                          {Kind::boolean, "true or false"},
-                                                                          {Kind::timestamp, "a time"},
-                                                                          {Kind::duration, "a duration"},
-                                                                          {Kind::list, "a list"},
-                                                                          {Kind::map, "a map"}}};
+  static constexpr std::array<std::pair<Kind, std::string_view>, 9> names{
+      {{Kind::integer, "a whole number"},
+       {Kind::number, "a number with a fraction"},
+       {Kind::string, "a text"},
+       {Kind::bytes, "bytes"},
+       {Kind::boolean, "true or false"},
+       {Kind::timestamp, "a time"},
+       {Kind::duration, "a duration"},
+       {Kind::list, "a list"},
+       {Kind::map, "a map"}}};
   const bool any_number = (set & kinds(Kind::integer)) != 0 && (set & kinds(Kind::number)) != 0;
   std::string out = any_number ? "a number" : "";
   for (const auto& [kind, name] : names) {
@@ -66,13 +68,16 @@ std::string kinds_text(Kinds set) {
 
 }  // namespace
 
-bool Checker::is_macro(const Syntax& syntax) const { return syntax.target && find_macro(syntax.text) != nullptr; }
+bool Checker::is_macro(const Syntax& syntax) const {
+  return syntax.target && find_macro(syntax.text) != nullptr;
+}
 
 Typed Checker::call(std::uint32_t index) {
   const Syntax& syntax = tree_[index];
   if (!syntax.target) {
     if (syntax.text == "has") {
-      return syntax.args.size() == 1 ? has(syntax) : problem(syntax, "has() takes 1 argument", "write has(traits.NAME)");
+      return syntax.args.size() == 1 ? has(syntax)
+                                     : problem(syntax, "has() takes 1 argument", "write has(traits.NAME)");
     }
     const FunctionInfo* info = find_function(syntax.text, false);
     return info != nullptr ? function(syntax, *info, 0) : unknown_function(syntax);
@@ -80,7 +85,8 @@ Typed Checker::call(std::uint32_t index) {
   if (is_macro(syntax)) return macro(syntax);
   const Syntax& target = tree_[syntax.args[0]];
   if (target.op == Op::name && variable_named(target.text) == SIZE_MAX) {  // math.abs(…)
-    if (const FunctionInfo* info = find_function(target.text + "." + syntax.text, false)) return function(syntax, *info, 1);
+    if (const FunctionInfo* info = find_function(target.text + "." + syntax.text, false))
+      return function(syntax, *info, 1);
   }
   const FunctionInfo* info = find_function(syntax.text, true);
   return info != nullptr ? function(syntax, *info, 0) : unknown_function(syntax);
@@ -115,17 +121,23 @@ Typed Checker::unknown_function(const Syntax& syntax) {
       if (syntax.target) names.emplace_back(m.name);
     }
     if (!syntax.target && scope_.selectors) names.emplace_back("events");
-    if (const std::string best = closest(syntax.text, names); !best.empty()) help = "did you mean '" + best + "'?";
+    if (const std::string best = closest(syntax.text, names); !best.empty())
+      help = "did you mean '" + best + "'?";
   }
-  return problem(syntax, "no function is named '" + syntax.text + "'" + (other != nullptr ? " in this place" : ""), std::move(help));
+  return problem(syntax,
+                 "no function is named '" + syntax.text + "'" + (other != nullptr ? " in this place" : ""),
+                 std::move(help));
 }
 
 // `skip`: arguments of the tree that are none: the namespace.
 Typed Checker::function(const Syntax& syntax, const FunctionInfo& info, std::size_t skip) {
-  const std::vector<std::uint32_t> args(syntax.args.begin() + static_cast<std::ptrdiff_t>(skip), syntax.args.end());
+  const std::vector<std::uint32_t> args(syntax.args.begin() + static_cast<std::ptrdiff_t>(skip),
+                                        syntax.args.end());
   if (args.size() < info.least || args.size() > info.most) {
     const std::size_t receiver = info.receiver ? 1 : 0;
-    return problem(syntax, std::string(info.name) + "() takes " + arity(info.least - receiver, info.most - receiver) + ", not " + std::to_string(args.size() - receiver));
+    return problem(syntax, std::string(info.name) + "() takes " +
+                               arity(info.least - receiver, info.most - receiver) + ", not " +
+                               std::to_string(args.size() - receiver));
   }
   std::vector<Typed> operands;
   bool domain = false;
@@ -137,7 +149,8 @@ Typed Checker::function(const Syntax& syntax, const FunctionInfo& info, std::siz
     domain = domain || operand.domain;
     if (operand.type == Kind::unknown || (wanted & kinds(operand.type)) != 0) continue;
     fits = false;
-    problem(tree_[args[i]], std::string(info.name) + "() needs " + kinds_text(wanted) + " here", "int(), double() and string() convert");
+    problem(tree_[args[i]], std::string(info.name) + "() needs " + kinds_text(wanted) + " here",
+            "int(), double() and string() convert");
   }
   if (!fits) return nothing();
   check_literal(syntax, info, args);
@@ -147,7 +160,8 @@ Typed Checker::function(const Syntax& syntax, const FunctionInfo& info, std::siz
     options.set_log_errors(false);
     auto pattern = std::make_unique<re2::RE2>(tree_[args[1]].text, options);
     if (!pattern->ok()) {
-      return problem(tree_[args[1]], "this is no regular expression: " + pattern->error(), "RE2's syntax holds: no look-ahead, no references back");
+      return problem(tree_[args[1]], "this is no regular expression: " + pattern->error(),
+                     "RE2's syntax holds: no look-ahead, no references back");
     }
     node.index = static_cast<std::uint32_t>(code_.patterns.size());
     code_.patterns.push_back(std::move(pattern));
@@ -157,12 +171,14 @@ Typed Checker::function(const Syntax& syntax, const FunctionInfo& info, std::siz
 }
 
 // Literals that can never do their work are mistakes now, not unknown later.
-void Checker::check_literal(const Syntax& syntax, const FunctionInfo& info, const std::vector<std::uint32_t>& args) {
+void Checker::check_literal(const Syntax& syntax, const FunctionInfo& info,
+                            const std::vector<std::uint32_t>& args) {
   const Syntax& first = tree_[args[0]];
   if (first.is_string() && !syntax.target) {
     DurationUs us = 0;
     if (info.function == Function::to_duration && !parse_cel_duration(first.text, us)) {
-      problem(first, "this is no duration", "write 90s, 15m, 1h30m, 7d or 2w; months and years have no fixed length");
+      problem(first, "this is no duration",
+              "write 90s, 15m, 1h30m, 7d or 2w; months and years have no fixed length");
     }
     if (info.function == Function::to_timestamp && !parse_time(first.text)) {
       problem(first, "this is no time", "write 2026-11-22 or 2026-11-22T15:30:00Z");
@@ -176,11 +192,13 @@ void Checker::check_literal(const Syntax& syntax, const FunctionInfo& info, cons
 
 bool Checker::variable_name(std::uint32_t index, std::string& name) {
   const Syntax& syntax = tree_[index];
-  if (syntax.op != Op::name) return problem(syntax, "a variable's name must stand here", "write a name of your own, as e"), false;
+  if (syntax.op != Op::name)
+    return problem(syntax, "a variable's name must stand here", "write a name of your own, as e"), false;
   name = syntax.text;
   Syntax free = syntax;
   if (scope_.element != name && variable_named(name) == SIZE_MAX && root_of(free) != Root::none) {
-    return problem(syntax, "'" + name + "' has a meaning of its own here", "choose another name, as e"), false;
+    return problem(syntax, "'" + name + "' has a meaning of its own here", "choose another name, as e"),
+           false;
   }
   return true;
 }
@@ -190,10 +208,12 @@ Typed Checker::macro(const Syntax& syntax) {
   const std::size_t args = syntax.args.size() - 1;
   const bool two = info.two_most > 0 && args >= info.two_least && args <= info.two_most;
   if (!two && (args < info.one_least || args > info.one_most || info.one_most == 0)) {
-    return problem(syntax, syntax.text + "() takes a variable and a condition or value", "write LIST." + syntax.text + (info.one_most > 0 ? "(x, …)" : "(i, x, …)"));
+    return problem(syntax, syntax.text + "() takes a variable and a condition or value",
+                   "write LIST." + syntax.text + (info.one_most > 0 ? "(x, …)" : "(i, x, …)"));
   }
   const Typed range = compile(syntax.args[0]);
-  if (range.type != Kind::unknown && range.type != Kind::list && range.type != Kind::map && range.type != Kind::json) {
+  if (range.type != Kind::unknown && range.type != Kind::list && range.type != Kind::map &&
+      range.type != Kind::json) {
     return problem(syntax, syntax.text + "() needs a list or a map before the dot");
   }
   const std::size_t variables = two ? 2 : 1;
@@ -206,9 +226,11 @@ Typed Checker::macro(const Syntax& syntax) {
   for (const std::string& name : names) variables_.push_back({name, range.domain});
   code_.locals = std::max(code_.locals, static_cast<std::uint32_t>(variables_.size()));
   std::vector<Typed> operands{range};
-  for (std::size_t i = 1 + variables; i < syntax.args.size(); ++i) operands.push_back(compile(syntax.args[i]));
+  for (std::size_t i = 1 + variables; i < syntax.args.size(); ++i)
+    operands.push_back(compile(syntax.args[i]));
   const bool quantifier = info.op == Op::all || info.op == Op::exists || info.op == Op::exists_one;
-  if (quantifier || info.filter || operands.size() == 3) want_boolean(operands[1], syntax.args[1 + variables], syntax.text + "()");
+  if (quantifier || info.filter || operands.size() == 3)
+    want_boolean(operands[1], syntax.args[1 + variables], syntax.text + "()");
   if (info.filter) operands.push_back(name(tree_[syntax.args[1]]));
   const bool domain = range.domain || operands.back().domain;
   variables_.resize(first);

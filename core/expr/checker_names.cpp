@@ -37,7 +37,8 @@ constexpr std::array<Field, 5> profile_fields{{{"id", Kind::string},
 
 template <std::size_t N>
 const Field* find_field(const std::array<Field, N>& fields, std::string_view name) {
-  const auto* found = std::find_if(fields.begin(), fields.end(), [&](const Field& f) { return f.name == name; });
+  const auto* found =
+      std::find_if(fields.begin(), fields.end(), [&](const Field& f) { return f.name == name; });
   return found == fields.end() ? nullptr : found;
 }
 
@@ -62,13 +63,16 @@ std::string did_you_mean(std::string_view name, const std::vector<std::string>& 
 // A type's name as a value: type(x) == int.
 const Value* type_named(std::string_view name) {
   static const std::array<Value, 12> types = [] {
-    constexpr std::array<Kind, 12> all{Kind::boolean, Kind::integer, Kind::unsigned_integer, Kind::number, Kind::string, Kind::bytes,
-                                       Kind::list, Kind::map, Kind::null, Kind::type, Kind::timestamp, Kind::duration};
+    constexpr std::array<Kind, 12> all{Kind::boolean, Kind::integer,   Kind::unsigned_integer,
+                                       Kind::number,  Kind::string,    Kind::bytes,
+                                       Kind::list,    Kind::map,       Kind::null,
+                                       Kind::type,    Kind::timestamp, Kind::duration};
     std::array<Value, 12> out;
     std::transform(all.begin(), all.end(), out.begin(), [](Kind k) { return Value::type_name(name_of(k)); });
     return out;
   }();
-  const auto* found = std::find_if(types.begin(), types.end(), [&](const Value& t) { return t.as_text() == name; });
+  const auto* found =
+      std::find_if(types.begin(), types.end(), [&](const Value& t) { return t.as_text() == name; });
   return found == types.end() ? nullptr : found;
 }
 
@@ -90,16 +94,26 @@ Checker::Root Checker::root_of(const Syntax& syntax) const {
 
 bool Checker::allowed(Root root) const {
   switch (root) {
-    case Root::none: return true;
-    case Root::traits: return scope_.traits;
-    case Root::scores: return scope_.scores;
-    case Root::audiences: return scope_.audiences;
-    case Root::consent: return scope_.consent;
-    case Root::profile: return scope_.profile;
-    case Root::account: return scope_.account;
-    case Root::event: return scope_.event || !scope_.element.empty();
-    case Root::row: return scope_.row;
-    case Root::now: return scope_.now;
+    case Root::none:
+      return true;
+    case Root::traits:
+      return scope_.traits;
+    case Root::scores:
+      return scope_.scores;
+    case Root::audiences:
+      return scope_.audiences;
+    case Root::consent:
+      return scope_.consent;
+    case Root::profile:
+      return scope_.profile;
+    case Root::account:
+      return scope_.account;
+    case Root::event:
+      return scope_.event || !scope_.element.empty();
+    case Root::row:
+      return scope_.row;
+    case Root::now:
+      return scope_.now;
   }
   return false;
 }
@@ -138,13 +152,18 @@ Typed Checker::name(const Syntax& syntax) {
     std::vector<std::string> candidates(root_names.begin(), root_names.end());
     for (const Variable& v : variables_) candidates.push_back(v.name);
     std::string help = did_you_mean(syntax.text, candidates);
-    if (help.empty()) help = scope_.traits ? "write traits." + syntax.text + " for a trait, \"" + syntax.text + "\" for a text" : what_may_be_read();
+    if (help.empty())
+      help = scope_.traits
+                 ? "write traits." + syntax.text + " for a trait, \"" + syntax.text + "\" for a text"
+                 : what_may_be_read();
     return problem(syntax, "nothing is named '" + syntax.text + "'", std::move(help));
   }
-  if (root == Root::scores || root == Root::account) return problem(syntax, "not supported yet: " + syntax.text);
+  if (root == Root::scores || root == Root::account)
+    return problem(syntax, "not supported yet: " + syntax.text);
   if (!allowed(root)) return problem(syntax, syntax.text + " cannot be read here", what_may_be_read());
   if (root == Root::row) return emit_leaf(Op::row, 0, Kind::unknown);
-  if (root != Root::now) return problem(syntax, syntax.text + " is no value of its own", "write " + syntax.text + ".NAME");
+  if (root != Root::now)
+    return problem(syntax, syntax.text + " is no value of its own", "write " + syntax.text + ".NAME");
   if (!in_now_comparison_ || !variables_.empty()) {
     return problem(syntax, "now may only stand in a comparison whose moment can be computed",
                    "compare times: now - traits.since > duration(\"7d\")");
@@ -161,16 +180,19 @@ Typed Checker::path(std::uint32_t index) {
   const bool literal = selected(syntax, name);
   if (root != Root::none && root != Root::row && root != Root::now) {
     if (literal) return root_member(root, base, syntax, name);
-    return problem(syntax, "the name of " + base.text + "[…] must be a text in quotes", "write " + base.text + "[\"NAME\"]");
+    return problem(syntax, "the name of " + base.text + "[…] must be a text in quotes",
+                   "write " + base.text + "[\"NAME\"]");
   }
   if (syntax.op == Op::member) {
     if (const Value* type = type_named(path_text(index))) return constant(*type);
   }
   const Typed container = compile(syntax.args[0]);
-  const bool may_have = container.type == Kind::unknown || container.type == Kind::map || container.type == Kind::json;
+  const bool may_have =
+      container.type == Kind::unknown || container.type == Kind::map || container.type == Kind::json;
   if (literal && !may_have) return problem(syntax, "'" + name + "' is a member of nothing: this is no map");
   if (literal) {
-    return emit({.op = Op::member, .mix = container.domain, .index = name_index(name)}, {container}, Kind::unknown, container.domain);
+    return emit({.op = Op::member, .mix = container.domain, .index = name_index(name)}, {container},
+                Kind::unknown, container.domain);
   }
   if (!may_have && container.type != Kind::list) return problem(syntax, "[…] needs a list or a map");
   const Typed key = compile(syntax.args[1]);
@@ -181,17 +203,23 @@ Typed Checker::root_member(Root root, const Syntax& base, const Syntax& at, cons
   if (root == Root::scores || root == Root::account) return problem(base, "not supported yet: " + base.text);
   if (!allowed(root)) return problem(base, base.text + " cannot be read here", what_may_be_read());
   switch (root) {
-    case Root::traits: return trait(at, name);
-    case Root::audiences: return listed(Op::audience, code_.audiences, scope_.audience_names, at, name);
-    case Root::consent: return listed(Op::consent, code_.purposes, scope_.purpose_names, at, name);
-    case Root::profile: return field_of_profile(at, name);
-    default: return field_of_event(at, name);
+    case Root::traits:
+      return trait(at, name);
+    case Root::audiences:
+      return listed(Op::audience, code_.audiences, scope_.audience_names, at, name);
+    case Root::consent:
+      return listed(Op::consent, code_.purposes, scope_.purpose_names, at, name);
+    case Root::profile:
+      return field_of_profile(at, name);
+    default:
+      return field_of_event(at, name);
   }
 }
 
 namespace {
 std::uint32_t symbol_index(std::vector<Symbol>& symbols, const std::string& name, std::size_t offset) {
-  const auto found = std::find_if(symbols.begin(), symbols.end(), [&](const Symbol& s) { return s.name == name; });
+  const auto found =
+      std::find_if(symbols.begin(), symbols.end(), [&](const Symbol& s) { return s.name == name; });
   const auto index = static_cast<std::uint32_t>(found - symbols.begin());
   if (found == symbols.end()) symbols.push_back({name, index, offset});
   return index;
@@ -202,8 +230,8 @@ Typed Checker::trait(const Syntax& at, const std::string& name) {
   return emit_leaf(Op::trait, symbol_index(code_.traits, name, at.offset), Kind::unknown);
 }
 
-Typed Checker::listed(Op op, std::vector<Symbol>& symbols, const std::vector<std::string>& known, const Syntax& at,
-                      const std::string& name) {
+Typed Checker::listed(Op op, std::vector<Symbol>& symbols, const std::vector<std::string>& known,
+                      const Syntax& at, const std::string& name) {
   if (!known.empty() && std::find(known.begin(), known.end(), name) == known.end()) {
     const std::string what = op == Op::audience ? "no audience is named '" : "no purpose is named '";
     std::string help = did_you_mean(name, known);
@@ -245,13 +273,15 @@ Typed Checker::has(const Syntax& syntax) {
   }
   const Root root = root_of(tree_[arg.args[0]]);
   if (root == Root::audiences || root == Root::consent) {
-    return problem(arg, "has() of an audience or a consent says nothing", "write " + path_text(index) + " alone: it is true or false");
+    return problem(arg, "has() of an audience or a consent says nothing",
+                   "write " + path_text(index) + " alone: it is true or false");
   }
   if (is_selector(index) || (root != Root::none && root != Root::row && root != Root::now)) {
     return emit({.op = Op::has_value}, {compile(index)}, Kind::boolean, false);
   }
   const Typed container = compile(arg.args[0]);
-  return emit({.op = Op::has_member, .mix = container.domain, .index = name_index(name)}, {container}, Kind::boolean, false);
+  return emit({.op = Op::has_member, .mix = container.domain, .index = name_index(name)}, {container},
+              Kind::boolean, false);
 }
 
 }  // namespace sluice::expr

@@ -125,7 +125,8 @@ TEST_CASE("unequal to a trait warns that people without it are left out") {
   CHECK(warned.problems[0].what == "this leaves out people without plan");
   CHECK_THAT(warned.problems[0].help, Catch::Contains("!has(traits.plan) || "));
   CHECK(Program::parse("!has(traits.plan) || traits.plan != \"pro\"", everything(), true).problems.empty());
-  CHECK(Program::parse("traits.plan != \"pro\" && has(traits[\"plan\"])", everything(), true).problems.empty());
+  CHECK(
+      Program::parse("traits.plan != \"pro\" && has(traits[\"plan\"])", everything(), true).problems.empty());
   CHECK(Program::parse("event.properties.plan != \"pro\"", everything(), true).problems.empty());
 }
 
@@ -162,6 +163,13 @@ TEST_CASE("nesting has a limit, and long chains are not nested") {
   CHECK(result_of(chain, context, true) == "true");
 }
 
+TEST_CASE("the time of a check grows with the text, not with its nesting") {
+  std::string text = "1";
+  for (int i = 0; i < 190; ++i) text = "(" + text + (i % 2 == 0 ? " + 1)" : " - 1)");
+  TestContext context;
+  CHECK(result_of(text, context) == "1");
+}
+
 TEST_CASE("canonical texts are equal for equal trees and read back the same") {
   const auto canonical_of = [](const std::string& text) {
     SyntaxTree tree;
@@ -169,9 +177,12 @@ TEST_CASE("canonical texts are equal for equal trees and read back the same") {
     REQUIRE(parse_syntax(text, tree, problems));
     return canonical(tree, tree.root, "e");
   };
-  CHECK(canonical_of("e.properties[ 'total' ]>50.0  &&(e.name)=='x'") == "event.properties.total > 50.0 && event.name == \"x\"");
+  CHECK(canonical_of("e.properties[ 'total' ]>50.0  &&(e.name)=='x'") ==
+        "event.properties.total > 50.0 && event.name == \"x\"");
   CHECK(canonical_of("(a || b) && !(c == d)") == "(a || b) && !(c == d)");
-  for (const char* text : {"a - (b - c)", "(a ? b : c) ? d : e", "-(1)", "- -x", "{\"a\": [1, 2u, 3.0, b\"\\xff\"]}[\"a b\"]", "(-1).f(x, y)", "a.all(x, x in b)", "!(a in b)", "1e300 * 2.5", "\"q\\\"\\\\\\x0a\""}) {
+  for (const char* text : {"a - (b - c)", "-(0.x)", "(a ? b : c) ? d : e", "-(1)", "- -x",
+                           "{\"a\": [1, 2u, 3.0, b\"\\xff\"]}[\"a b\"]", "(-1).f(x, y)", "a.all(x, x in b)",
+                           "!(a in b)", "1e300 * 2.5", "\"q\\\"\\\\\\x0a\""}) {
     const std::string once = canonical_of(text);
     INFO(text << " -> " << once);
     CHECK(canonical_of(once) == once);

@@ -21,10 +21,10 @@ namespace sluice::expr {
 
 struct Node {
   Op op = Op::constant;
-  bool mix = false;                       // an operand is of the domain: numbers of all kinds mix, texts may be times
-  Function function = Function::size;     // call
-  std::uint32_t first = 0, count = 0;     // operands: children[first .. first + count)
-  std::uint32_t index = 0;                // constant, name, symbol, local, aggregate or pattern
+  bool mix = false;  // an operand is of the domain: numbers of all kinds mix, texts may be times
+  Function function = Function::size;  // call
+  std::uint32_t first = 0, count = 0;  // operands: children[first .. first + count)
+  std::uint32_t index = 0;             // constant, name, symbol, local, aggregate or pattern
 };
 
 // A comparison that changes as time goes: `left op right` with `sign` times now in left - right.
@@ -40,16 +40,16 @@ struct Code {
   std::string text;
   std::vector<Node> nodes;
   std::vector<std::uint32_t> children;
-  std::vector<Value> constants;           // texts borrow from `memory`
-  std::vector<std::string> names;         // members, fields
+  std::vector<Value> constants;    // texts borrow from `memory`
+  std::vector<std::string> names;  // members, fields
   std::vector<std::unique_ptr<re2::RE2>> patterns;
   std::vector<NowComparison> now_comparisons;
   std::vector<Symbol> traits, audiences, purposes;
   std::vector<AggregateSpec> aggregates;
   std::vector<std::uint32_t> aggregate_slots;
-  Arena memory;                           // of the constants
+  Arena memory;  // of the constants
   std::uint32_t root = 0;
-  std::uint32_t locals = 0;               // how many variables of macros are alive at once, at most
+  std::uint32_t locals = 0;  // how many variables of macros are alive at once, at most
   bool reads_event = false, reads_now = false, reads_profile = false;
 
   Code();
@@ -59,8 +59,9 @@ struct Code {
 // Evaluates one node.
 Value evaluate_node(const Code& code, std::uint32_t node, Context& context, Arena::Impl& arena);
 
-// The compiled program of a tree, or problems among which at least one is an error: then the result means nothing.
-// `element` is the name that stands for the event, beside `event` itself.
-void compile(const SyntaxTree& tree, const Scope& scope, bool want_boolean, Code& code, std::vector<Problem>& problems);
+// The compiled program of a tree, or problems among which at least one is an error: then the result means
+// nothing. `element` is the name that stands for the event, beside `event` itself.
+void compile(const SyntaxTree& tree, const Scope& scope, bool want_boolean, Code& code,
+             std::vector<Problem>& problems);
 
 }  // namespace sluice::expr

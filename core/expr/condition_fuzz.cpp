@@ -1,5 +1,6 @@
-// Any text at all is parsed as a condition and as a template, and what parses is evaluated. What holds for every text:
-// problems lie within it, a program evaluates alike twice, its canonical parts parse again, next_change is in the future.
+// Any text at all is parsed as a condition and as a template, and what parses is evaluated. What holds for
+// every text: problems lie within it, a program evaluates alike twice, its canonical parts parse again,
+// next_change is in the future.
 #include <string>
 #include <string_view>
 
@@ -42,8 +43,9 @@ void check_canonical(std::string_view text) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const Scope scope = everything();
-  static TestContext context(R"({"a": 1, "b": 2.5, "c": "text", "d": ["x", 1, null, {"y": true}], "since": "2026-01-01T00:00:00Z"})",
-                             R"({"name": "Order", "time": "2026-01-02T03:04:05Z", "properties": {"total": 12.5, "tags": ["a", "b"]}})");
+  static TestContext context(
+      R"({"a": 1, "b": 2.5, "c": "text", "d": ["x", 1, null, {"y": true}], "since": "2026-01-01T00:00:00Z"})",
+      R"({"name": "Order", "time": "2026-01-02T03:04:05Z", "properties": {"total": 12.5, "tags": ["a", "b"]}})");
   static Arena arena;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   context.set_now("2026-02-01");

@@ -1,4 +1,5 @@
-// The Common Expression Language's own cases (google/cel-spec), where the shared folder is at hand: $SLUICE_SHARED, or
+// The Common Expression Language's own cases (google/cel-spec), where the shared folder is at hand:
+// $SLUICE_SHARED, or
 // ../shared beside one of the folders above.
 #include <algorithm>
 #include <cmath>
@@ -26,6 +27,15 @@ const std::map<std::string, std::string> out_of_scope{
     {"format", "texts are made by templates"},
     {"format_errors", "texts are made by templates"},
     {"receiver_function_names", "unknown functions are refused when the text is checked, not when it runs"},
+    {"variables", "unknown names are refused when the text is checked"},
+    {"functions", "unknown functions are refused when the text is checked"},
+    {"AND", "operands that are no conditions are refused when the text is checked"},
+    {"OR", "operands that are no conditions are refused when the text is checked"},
+    {"qualified", "there are no namespaces: a dot is a member"},
+    {"qualified_identifier_resolution", "there are no namespaces: a dot is a member"},
+    {"timestamp_conversions", "times are microseconds"},
+    {"timestamp_arithmetic", "times are microseconds"},
+    {"timestamp_range", "times are microseconds"},
 };
 
 std::string conformance_file() {
@@ -54,7 +64,8 @@ bool same_map(const Value::Map& map, Json entries, Arena& arena) {
   entries.elements([&](Json entry) {
     bool found = false;
     for (std::size_t i = 0; i < map.size; ++i) {
-      found = found || (same_value(map.entries[i].key, entry["key"], arena) && same_value(map.entries[i].value, entry["value"], arena));
+      found = found || (same_value(map.entries[i].key, entry["key"], arena) &&
+                        same_value(map.entries[i].value, entry["value"], arena));
     }
     same = same && found;
   });
@@ -74,16 +85,23 @@ bool same_value(const Value& value, Json expected, Arena& arena) {
   expected.members([&](std::string_view kind, Json v) {
     const std::string text = v.is_string() ? std::string(*v.string()) : v.text();
     std::string raw;
-    if (kind == "int64Value") same = value.kind() == Value::Kind::integer && std::to_string(value.as_integer()) == text;
-    if (kind == "uint64Value") same = value.kind() == Value::Kind::unsigned_integer && std::to_string(value.as_unsigned()) == text;
-    if (kind == "doubleValue") same = value.kind() == Value::Kind::number && same_double(value.as_number(), v);
+    if (kind == "int64Value")
+      same = value.kind() == Value::Kind::integer && std::to_string(value.as_integer()) == text;
+    if (kind == "uint64Value")
+      same = value.kind() == Value::Kind::unsigned_integer && std::to_string(value.as_unsigned()) == text;
+    if (kind == "doubleValue")
+      same = value.kind() == Value::Kind::number && same_double(value.as_number(), v);
     if (kind == "stringValue") same = value.kind() == Value::Kind::string && value.as_text() == text;
-    if (kind == "bytesValue") same = value.kind() == Value::Kind::bytes && base64_decode(text, raw) && value.as_text() == raw;
-    if (kind == "boolValue") same = value.kind() == Value::Kind::boolean && value.as_boolean() == *v.boolean();
+    if (kind == "bytesValue")
+      same = value.kind() == Value::Kind::bytes && base64_decode(text, raw) && value.as_text() == raw;
+    if (kind == "boolValue")
+      same = value.kind() == Value::Kind::boolean && value.as_boolean() == *v.boolean();
     if (kind == "nullValue") same = value.kind() == Value::Kind::null;
     if (kind == "typeValue") same = value.kind() == Value::Kind::type && value.as_text() == text;
-    if (kind == "listValue") same = value.kind() == Value::Kind::list && same_list(*value.as_list(), v["values"], arena);
-    if (kind == "mapValue") same = value.kind() == Value::Kind::map && same_map(*value.as_map(), v["entries"], arena);
+    if (kind == "listValue")
+      same = value.kind() == Value::Kind::list && same_list(*value.as_list(), v["values"], arena);
+    if (kind == "mapValue")
+      same = value.kind() == Value::Kind::map && same_map(*value.as_map(), v["entries"], arena);
   });
   return same;
 }
@@ -106,7 +124,9 @@ std::string literal_of(Json value) {
       v["values"].elements([&](Json item) { out += (out.empty() ? "[" : ", ") + literal_of(item); });
       out = out.empty() ? "[]" : out + "]";
     } else if (kind == "mapValue") {
-      v["entries"].elements([&](Json e) { out += (out.empty() ? "{" : ", ") + literal_of(e["key"]) + ": " + literal_of(e["value"]); });
+      v["entries"].elements([&](Json e) {
+        out += (out.empty() ? "{" : ", ") + literal_of(e["key"]) + ": " + literal_of(e["value"]);
+      });
       out = out.empty() ? "{}" : out + "}";
     } else {
       out = text;
@@ -120,7 +140,8 @@ bool passes(Json test) {
   std::string text(test["expr"].string_or(""));
   test["bindings"].members([&](std::string_view name, Json bound) {
     const bool plain = name != "true" && name != "null" && name.find('.') == std::string_view::npos;
-    if (plain) text = "[" + literal_of(bound["value"]) + "].map(" + std::string(name) + ", " + text + "\n)[0]";
+    if (plain)
+      text = "[" + literal_of(bound["value"]) + "].map(" + std::string(name) + ", " + text + "\n)[0]";
   });
   const Program::Parsed parsed = Program::parse(text, Scope{}, false);
   EmptyContext context;
@@ -155,14 +176,17 @@ TEST_CASE("the language passes the cases of its own conformance suite") {
     const std::string section(test["_section"].string_or(""));
     const bool known = out_of_scope.contains(section);
     ++failed[(known ? "out of scope: " : "") + section];
-    if (verbose && !known) std::cout << section << " | " << test["name"].string_or("") << " | " << test["expr"].string_or("") << "\n";
+    if (verbose && !known)
+      std::cout << section << " | " << test["name"].string_or("") << " | " << test["expr"].string_or("")
+                << "\n";
   });
-  for (const auto& [section, count] : failed) INFO(section << ": " << count);
+  std::string summary;
+  for (const auto& [section, count] : failed) summary += section + ": " + std::to_string(count) + "\n";
+  INFO(summary);
   if (verbose) {
-    for (const auto& [section, count] : failed) std::cout << section << ": " << count << "\n";
-    std::cout << passed << " of " << total << "\n";
+    std::cout << summary << passed << " of " << total << "\n";
   }
-  CHECK(passed * 100 >= total * 85);
+  CHECK(passed * 100 >= total * 87);
 }
 
 }  // namespace

@@ -105,7 +105,8 @@ Value contains(const Value& container, const Value& item, bool mix, Arena::Impl&
   }
   if (container.kind() == Kind::map) return Value::boolean(find(*container.as_map(), item) != nullptr);
   if (is_map(container)) {
-    return Value::boolean(item.kind() == Kind::string && container.as_json()[item.as_text()].type() != JsonType::missing);
+    return Value::boolean(item.kind() == Kind::string &&
+                          container.as_json()[item.as_text()].type() != JsonType::missing);
   }
   return Value::unknown("`in` needs a list or a map");
 }

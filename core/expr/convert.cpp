@@ -28,7 +28,8 @@ bool parse_whole(std::string_view text, T& out) {
 Value to_integer(const Value& v) {
   std::int64_t i = 0;
   switch (v.kind()) {
-    case Kind::integer: return v;
+    case Kind::integer:
+      return v;
     case Kind::unsigned_integer:
       return whole_number(v, i) ? Value::integer(i) : Value::unknown(out_of_range);
     case Kind::number: {
@@ -36,20 +37,23 @@ Value to_integer(const Value& v) {
       if (!(d > -two_63 && d < two_63)) return Value::unknown(out_of_range);
       return Value::integer(static_cast<std::int64_t>(d));
     }
-    case Kind::string: return parse_whole(v.as_text(), i) ? Value::integer(i) : Value::unknown("the text is no whole number");
+    case Kind::string:
+      return parse_whole(v.as_text(), i) ? Value::integer(i) : Value::unknown("the text is no whole number");
     case Kind::timestamp:
     case Kind::duration: {  // whole seconds, rounded down
       const std::int64_t us = v.as_integer();
       return Value::integer(us / us_per_s - (us % us_per_s < 0 ? 1 : 0));
     }
-    default: return Value::unknown(no_overload);
+    default:
+      return Value::unknown(no_overload);
   }
 }
 
 Value to_unsigned(const Value& v) {
   std::uint64_t u = 0;
   switch (v.kind()) {
-    case Kind::unsigned_integer: return v;
+    case Kind::unsigned_integer:
+      return v;
     case Kind::integer:
       if (v.as_integer() < 0) return Value::unknown(out_of_range);
       return Value::unsigned_integer(static_cast<std::uint64_t>(v.as_integer()));
@@ -59,8 +63,10 @@ Value to_unsigned(const Value& v) {
       return Value::unsigned_integer(static_cast<std::uint64_t>(d));
     }
     case Kind::string:
-      return parse_whole(v.as_text(), u) ? Value::unsigned_integer(u) : Value::unknown("the text is no whole number");
-    default: return Value::unknown(no_overload);
+      return parse_whole(v.as_text(), u) ? Value::unsigned_integer(u)
+                                         : Value::unknown("the text is no whole number");
+    default:
+      return Value::unknown(no_overload);
   }
 }
 
@@ -100,22 +106,31 @@ Value to_text(const Value& v, Arena::Impl& arena) {
     return arena.copy_string({buffer.data(), static_cast<std::size_t>(end.ptr - buffer.data())});
   };
   switch (v.kind()) {
-    case Kind::string: return v;
-    case Kind::boolean: return Value::string(v.is_true() ? "true" : "false");
-    case Kind::integer: return spelled(v.as_integer());
-    case Kind::unsigned_integer: return spelled(v.as_unsigned());
+    case Kind::string:
+      return v;
+    case Kind::boolean:
+      return Value::string(v.is_true() ? "true" : "false");
+    case Kind::integer:
+      return spelled(v.as_integer());
+    case Kind::unsigned_integer:
+      return spelled(v.as_unsigned());
     case Kind::number: {
       std::int64_t whole = 0;  // as JSON prints it: 75001, not 7.5001e+04
       constexpr std::int64_t exact = std::int64_t{1} << 53;
-      if (whole_number(v, whole) && whole > -exact && whole < exact && !(whole == 0 && std::signbit(v.as_number()))) {
+      if (whole_number(v, whole) && whole > -exact && whole < exact &&
+          !(whole == 0 && std::signbit(v.as_number()))) {
         return spelled(whole);
       }
       return spelled(v.as_number());
     }
-    case Kind::bytes: return valid_utf8(v.as_text()) ? Value::string(v.as_text()) : Value::unknown("the bytes are no UTF-8");
-    case Kind::timestamp: return arena.copy_string(timestamp_text(v.as_integer()));
-    case Kind::duration: return arena.copy_string(seconds_text(v.as_integer()));
-    default: return Value::unknown(no_overload);
+    case Kind::bytes:
+      return valid_utf8(v.as_text()) ? Value::string(v.as_text()) : Value::unknown("the bytes are no UTF-8");
+    case Kind::timestamp:
+      return arena.copy_string(timestamp_text(v.as_integer()));
+    case Kind::duration:
+      return arena.copy_string(seconds_text(v.as_integer()));
+    default:
+      return Value::unknown(no_overload);
   }
 }
 
@@ -136,7 +151,8 @@ Value to_duration(const Value& v) {
   if (v.kind() == Kind::duration) return v;
   if (v.kind() != Kind::string) return Value::unknown(no_overload);
   DurationUs us = 0;
-  return parse_cel_duration(v.as_text(), us) ? checked_duration(us) : Value::unknown("the text is no duration");
+  return parse_cel_duration(v.as_text(), us) ? checked_duration(us)
+                                             : Value::unknown("the text is no duration");
 }
 
 struct Unit {
@@ -144,7 +160,15 @@ struct Unit {
   double us;
 };
 // CEL's units, then the hub's.
-constexpr std::array<Unit, 9> units{{{"h", 3.6e9}, {"ms", 1e3}, {"m", 6e7}, {"s", 1e6}, {"us", 1}, {"µs", 1}, {"ns", 1e-3}, {"d", 8.64e10}, {"w", 6.048e11}}};
+constexpr std::array<Unit, 9> units{{{"h", 3.6e9},
+                                     {"ms", 1e3},
+                                     {"m", 6e7},
+                                     {"s", 1e6},
+                                     {"us", 1},
+                                     {"µs", 1},
+                                     {"ns", 1e-3},
+                                     {"d", 8.64e10},
+                                     {"w", 6.048e11}}};
 
 }  // namespace
 
@@ -180,7 +204,8 @@ bool parse_cel_duration(std::string_view text, DurationUs& out) {
     } else if (__builtin_mul_overflow(whole, static_cast<std::int64_t>(unit->us), &us)) {
       return false;
     }
-    if (__builtin_add_overflow(us, static_cast<std::int64_t>(std::llround(fraction * unit->us)), &us)) return false;
+    if (__builtin_add_overflow(us, static_cast<std::int64_t>(std::llround(fraction * unit->us)), &us))
+      return false;
     if (__builtin_add_overflow(total, us, &total)) return false;
   }
   out = negative ? -total : total;
@@ -189,7 +214,8 @@ bool parse_cel_duration(std::string_view text, DurationUs& out) {
 
 std::string seconds_text(DurationUs duration) {
   const bool negative = duration < 0;
-  const auto magnitude = negative ? ~static_cast<std::uint64_t>(duration) + 1 : static_cast<std::uint64_t>(duration);
+  const auto magnitude =
+      negative ? ~static_cast<std::uint64_t>(duration) + 1 : static_cast<std::uint64_t>(duration);
   std::string text = (negative ? "-" : "") + std::to_string(magnitude / 1'000'000);
   if (const std::uint64_t rest = magnitude % 1'000'000; rest != 0) {
     std::string places = std::to_string(rest + 1'000'000);
@@ -202,15 +228,23 @@ std::string seconds_text(DurationUs duration) {
 
 Value convert(Function function, const Value& value, Arena::Impl& arena) {
   switch (function) {
-    case Function::to_int: return to_integer(value);
-    case Function::to_uint: return to_unsigned(value);
-    case Function::to_double: return to_real(value);
-    case Function::to_string: return to_text(value, arena);
-    case Function::to_bool: return to_boolean(value);
+    case Function::to_int:
+      return to_integer(value);
+    case Function::to_uint:
+      return to_unsigned(value);
+    case Function::to_double:
+      return to_real(value);
+    case Function::to_string:
+      return to_text(value, arena);
+    case Function::to_bool:
+      return to_boolean(value);
     case Function::to_bytes:
-      return value.kind() == Kind::string || value.kind() == Kind::bytes ? Value::bytes(value.as_text()) : Value::unknown(no_overload);
-    case Function::to_timestamp: return to_timestamp(value);
-    default: return to_duration(value);
+      return value.kind() == Kind::string || value.kind() == Kind::bytes ? Value::bytes(value.as_text())
+                                                                         : Value::unknown(no_overload);
+    case Function::to_timestamp:
+      return to_timestamp(value);
+    default:
+      return to_duration(value);
   }
 }
 

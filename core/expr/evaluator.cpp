@@ -21,18 +21,30 @@ class Evaluator {
   Value run(std::uint32_t index) {
     const Node& node = code_.nodes[index];
     switch (node.op) {
-      case Op::constant: return code_.constants[node.index];
-      case Op::local: return locals_[node.index];
-      case Op::trait: return context_.trait(code_.traits[node.index]);
-      case Op::audience: return context_.audience(code_.audiences[node.index]);
-      case Op::consent: return context_.consent(code_.purposes[node.index]);
-      case Op::profile_field: return context_.profile_field(code_.names[node.index]);
-      case Op::event_field: return context_.event_field(code_.names[node.index]);
-      case Op::row: return context_.row();
-      case Op::now: return context_.now();
-      case Op::aggregate: return context_.aggregate(code_.aggregate_slots[node.index]);
-      case Op::and_: return connect(node, false);
-      case Op::or_: return connect(node, true);
+      case Op::constant:
+        return code_.constants[node.index];
+      case Op::local:
+        return locals_[node.index];
+      case Op::trait:
+        return context_.trait(code_.traits[node.index]);
+      case Op::audience:
+        return context_.audience(code_.audiences[node.index]);
+      case Op::consent:
+        return context_.consent(code_.purposes[node.index]);
+      case Op::profile_field:
+        return context_.profile_field(code_.names[node.index]);
+      case Op::event_field:
+        return context_.event_field(code_.names[node.index]);
+      case Op::row:
+        return context_.row();
+      case Op::now:
+        return context_.now();
+      case Op::aggregate:
+        return context_.aggregate(code_.aggregate_slots[node.index]);
+      case Op::and_:
+        return connect(node, false);
+      case Op::or_:
+        return connect(node, true);
       case Op::not_: {
         const Value v = run(child(node, 0));
         return v.kind() == Kind::boolean ? Value::boolean(!v.as_boolean()) : unknown_of(v);
@@ -42,13 +54,16 @@ class Evaluator {
         if (v.kind() != Kind::boolean) return unknown_of(v);
         return run(child(node, v.as_boolean() ? 1 : 2));
       }
-      default: return run_more(node);
+      default:
+        return run_more(node);
     }
   }
 
  private:
   std::uint32_t child(const Node& node, std::uint32_t i) const { return code_.children[node.first + i]; }
-  static Value unknown_of(const Value& v) { return v.is_unknown() ? v : Value::unknown("it is not true or false"); }
+  static Value unknown_of(const Value& v) {
+    return v.is_unknown() ? v : Value::unknown("it is not true or false");
+  }
 
   // && and ||: a value that decides wins over what is unknown, wherever it stands.
   Value connect(const Node& node, bool decisive) {
@@ -68,17 +83,24 @@ class Evaluator {
 
   Value run_more(const Node& node) {
     switch (node.op) {
-      case Op::has_value: return Value::boolean(!run(child(node, 0)).is_unknown());
-      case Op::has_member: return has(node);
-      case Op::call: return call(node);
-      case Op::list: return list(node);
-      case Op::map: return map(node);
+      case Op::has_value:
+        return Value::boolean(!run(child(node, 0)).is_unknown());
+      case Op::has_member:
+        return has(node);
+      case Op::call:
+        return call(node);
+      case Op::list:
+        return list(node);
+      case Op::map:
+        return map(node);
       case Op::all:
       case Op::exists:
       case Op::exists_one:
       case Op::map_list:
-      case Op::transform_map: return macro(node);
-      default: break;
+      case Op::transform_map:
+        return macro(node);
+      default:
+        break;
     }
     const Value a = run(child(node, 0));
     if (a.is_unknown()) return a;
@@ -91,28 +113,37 @@ class Evaluator {
 
   Value binary(const Node& node, const Value& a, const Value& b) {
     switch (node.op) {
-      case Op::equal: return equals(a, b, node.mix, arena_);
+      case Op::equal:
+        return equals(a, b, node.mix, arena_);
       case Op::not_equal: {
         const Value same = equals(a, b, node.mix, arena_);
         return same.is_unknown() ? same : Value::boolean(!same.as_boolean());
       }
-      case Op::in: return contains(b, a, node.mix, arena_);
-      case Op::index: return at(a, b, arena_);
+      case Op::in:
+        return contains(b, a, node.mix, arena_);
+      case Op::index:
+        return at(a, b, arena_);
       case Op::less:
       case Op::less_equal:
       case Op::greater:
-      case Op::greater_equal: return ordered(node.op, compare(a, b, node.mix));
-      default: return arithmetic(node.op, a, b, node.mix, arena_);
+      case Op::greater_equal:
+        return ordered(node.op, compare(a, b, node.mix));
+      default:
+        return arithmetic(node.op, a, b, node.mix, arena_);
     }
   }
 
   static Value ordered(Op op, Order order) {
     if (order == Order::mismatch) return Value::unknown("the types cannot be compared");
     switch (op) {
-      case Op::less: return Value::boolean(order == Order::less);
-      case Op::less_equal: return Value::boolean(order == Order::less || order == Order::equal);
-      case Op::greater: return Value::boolean(order == Order::greater);
-      default: return Value::boolean(order == Order::greater || order == Order::equal);
+      case Op::less:
+        return Value::boolean(order == Order::less);
+      case Op::less_equal:
+        return Value::boolean(order == Order::less || order == Order::equal);
+      case Op::greater:
+        return Value::boolean(order == Order::greater);
+      default:
+        return Value::boolean(order == Order::greater || order == Order::equal);
     }
   }
 
@@ -155,11 +186,12 @@ class Evaluator {
       entries[i].value = run(child(node, 2 * i + 1));
       if (entries[i].value.is_unknown()) return entries[i].value;
       const Kind kind = entries[i].key.kind();
-      const bool key = kind == Kind::string || kind == Kind::boolean || kind == Kind::integer || kind == Kind::unsigned_integer ||
-                       (kind == Kind::number && node.mix);
+      const bool key = kind == Kind::string || kind == Kind::boolean || kind == Kind::integer ||
+                       kind == Kind::unsigned_integer || (kind == Kind::number && node.mix);
       if (!key) return Value::unknown("this may be no key of a map");
       for (std::uint32_t j = 0; j < i; ++j) {
-        if (compare(entries[j].key, entries[i].key, false) == Order::equal) return Value::unknown("a key stands twice");
+        if (compare(entries[j].key, entries[i].key, false) == Order::equal)
+          return Value::unknown("a key stands twice");
       }
     }
     return arena_.map(entries, count);
@@ -177,8 +209,8 @@ class Evaluator {
   std::uint32_t turns_ = 0;
 };
 
-// A macro's operands: what it goes over, then (of map and its like) filter and result, else the condition. `index` is its
-// first variable; `mix` says that there are two (place or key, and value).
+// A macro's operands: what it goes over, then (of map and its like) filter and result, else the condition.
+// `index` is its first variable; `mix` says that there are two (place or key, and value).
 Value Evaluator::macro(const Node& node) {
   const Value range = run(child(node, 0));
   if (range.is_unknown()) return range;
@@ -194,7 +226,8 @@ Value Evaluator::macro(const Node& node) {
 bool Evaluator::turn(const Node& node, const Value::List* list, const Value::Map* map, std::size_t i) {
   if (++turns_ > turns_max) return false;
   Value* variable = &locals_[node.index];
-  if (node.mix) *variable++ = map != nullptr ? map->entries[i].key : Value::integer(static_cast<std::int64_t>(i));
+  if (node.mix)
+    *variable++ = map != nullptr ? map->entries[i].key : Value::integer(static_cast<std::int64_t>(i));
   if (map == nullptr) {
     *variable = list->items[i];
   } else {
@@ -203,7 +236,8 @@ bool Evaluator::turn(const Node& node, const Value::List* list, const Value::Map
   return true;
 }
 
-Value Evaluator::quantify(const Node& node, const Value::List* list, const Value::Map* map, std::size_t size) {
+Value Evaluator::quantify(const Node& node, const Value::List* list, const Value::Map* map,
+                          std::size_t size) {
   Value unknown;
   bool known = true;
   std::size_t found = 0;
@@ -223,7 +257,8 @@ Value Evaluator::quantify(const Node& node, const Value::List* list, const Value
   return Value::boolean(node.op == Op::exists_one ? found == 1 : node.op == Op::all);
 }
 
-Value Evaluator::transform(const Node& node, const Value::List* list, const Value::Map* map, std::size_t size) {
+Value Evaluator::transform(const Node& node, const Value::List* list, const Value::Map* map,
+                           std::size_t size) {
   const bool to_map = node.op == Op::transform_map;
   Value* items = to_map ? nullptr : arena_.values(size);
   MapEntry* entries = to_map ? arena_.entries(size) : nullptr;

@@ -68,33 +68,36 @@ TEST_CASE("numbers of the data mix with whole numbers, those written follow the 
 }
 
 TEST_CASE("events, rows, profiles, audiences and consent are read by name") {
-  TestContext context(R"({"prénom": "Ada"})", R"({"name": "Order", "time": "2026-01-02T03:04:05Z", "properties": {"total": 12.5, "tags": ["a", "b"], "x y": {"z": null}}})");
+  TestContext context(
+      R"({"prénom": "Ada"})",
+      R"({"name": "Order", "time": "2026-01-02T03:04:05Z", "properties": {"total": 12.5, "tags": ["a", "b"], "x y": {"z": null}}})");
   context.set_row(R"({"Quantity": "3", "UnitPrice": "2.5", "CustomerID": "NA"})");
   context.audiences["vip"] = true;
   context.purposes["newsletter"] = true;
-  check_all({{"traits[\"prénom\"]", "\"Ada\""},
-             {"has(traits[\"prénom\"])", "true"},
-             {"event.properties.total > 0", "true"},
-             {"event.properties[\"x y\"].z", "null"},
-             {"has(event.properties.total) && !has(event.properties.nothing)", "true"},
-             {"has(event.traits.email)", "false"},
-             {"has(event.properties.a.b)", "false"},
-             {"\"b\" in event.properties.tags", "true"},
-             {"event.properties.tags.map(t, t + \"!\")", "[\"a!\",\"b!\"]"},
-             {"event.properties.tags == [\"a\", \"b\"]", "true"},
-             {"size(event.properties.tags)", "2"},
-             {"event.properties == {\"total\": 12.5, \"tags\": [\"a\", \"b\"], \"x y\": {\"z\": null}}", "true"},
-             {"event.time < timestamp(\"2026-01-03\")", "true"},
-             {"event.time.getFullYear()", "2026"},
-             {"int(row.Quantity)", "3"},
-             {"double(row.UnitPrice) * double(row.Quantity)", "7.5"},
-             {"row.CustomerID != \"NA\"", "false"},
-             {"row[\"Quantity\"]", "\"3\""},
-             {"has(row.Quantity) && !has(row.Email)", "true"},
-             {"profile.id", "\"p1\""},
-             {"audiences.vip && !audiences.cart_left", "true"},
-             {"consent.newsletter && !consent[\"ads\"]", "true"}},
-            context);
+  check_all(
+      {{"traits[\"prénom\"]", "\"Ada\""},
+       {"has(traits[\"prénom\"])", "true"},
+       {"event.properties.total > 0", "true"},
+       {"event.properties[\"x y\"].z", "null"},
+       {"has(event.properties.total) && !has(event.properties.nothing)", "true"},
+       {"has(event.traits.email)", "false"},
+       {"has(event.properties.a.b)", "false"},
+       {"\"b\" in event.properties.tags", "true"},
+       {"event.properties.tags.map(t, t + \"!\")", "[\"a!\",\"b!\"]"},
+       {"event.properties.tags == [\"a\", \"b\"]", "true"},
+       {"size(event.properties.tags)", "2"},
+       {"event.properties == {\"total\": 12.5, \"tags\": [\"a\", \"b\"], \"x y\": {\"z\": null}}", "true"},
+       {"event.time < timestamp(\"2026-01-03\")", "true"},
+       {"event.time.getFullYear()", "2026"},
+       {"int(row.Quantity)", "3"},
+       {"double(row.UnitPrice) * double(row.Quantity)", "7.5"},
+       {"row.CustomerID != \"NA\"", "false"},
+       {"row[\"Quantity\"]", "\"3\""},
+       {"has(row.Quantity) && !has(row.Email)", "true"},
+       {"profile.id", "\"p1\""},
+       {"audiences.vip && !audiences.cart_left", "true"},
+       {"consent.newsletter && !consent[\"ads\"]", "true"}},
+      context);
 }
 
 TEST_CASE("texts are searched, cut and changed") {
@@ -138,7 +141,8 @@ TEST_CASE("an evaluation ends, whatever lists and texts it makes") {
   std::string doubled = "x0";
   for (int i = 40; i > 0; --i) {
     const std::string before = "x" + std::to_string(i - 1);
-    doubled = "[" + before + " + " + before + "].map(x" + std::to_string(i) + ", " + (i == 40 ? "x40" : doubled) + ")[0]";
+    doubled = "[" + before + " + " + before + "].map(x" + std::to_string(i) + ", " +
+              (i == 40 ? "x40" : doubled) + ")[0]";
   }
   CHECK(result_of("[\"ab\"].map(x0, " + doubled + ")", context) == "unknown");
 }
@@ -160,7 +164,8 @@ TEST_CASE("an arena keeps its blocks and gives the same results again") {
 TEST_CASE("a plain condition uses no memory of the arena") {
   TestContext context(R"({"revenue": 1200, "orders": 4, "city": "Paris", "plan": "pro"})");
   const auto parsed = Program::parse(
-      "traits.revenue > 1000 && traits.orders >= 3 && traits.city in [\"Paris\", \"Lyon\"] && traits.plan.startsWith(\"p\") && has(traits.city)",
+      "traits.revenue > 1000 && traits.orders >= 3 && traits.city in [\"Paris\", \"Lyon\"] && "
+      "traits.plan.startsWith(\"p\") && has(traits.city)",
       everything(), true);
   REQUIRE(parsed.program);
   Arena arena;
@@ -169,7 +174,9 @@ TEST_CASE("a plain condition uses no memory of the arena") {
 }
 
 TEST_CASE("a program names what it reads, each once, and gives the bound slots back") {
-  const auto parsed = Program::parse("traits.a > 1 && traits.b > traits.a && audiences.vip && consent.ads && profile.id != \"x\"", everything(), true);
+  const auto parsed = Program::parse(
+      "traits.a > 1 && traits.b > traits.a && audiences.vip && consent.ads && profile.id != \"x\"",
+      everything(), true);
   REQUIRE(parsed.program);
   REQUIRE(parsed.program->traits().size() == 2);
   CHECK(parsed.program->traits()[0].name == "a");

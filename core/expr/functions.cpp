@@ -23,10 +23,14 @@ constexpr Kinds temporal = moment | kinds(Kind::duration);
 constexpr std::array<FunctionInfo, 56> table{{
     {"size", Function::size, false, 1, 1, sized, 0, 0, Kind::integer},
     {"size", Function::size, true, 1, 1, sized, 0, 0, Kind::integer},
-    {"int", Function::to_int, false, 1, 1, number | text | kinds(Kind::timestamp) | kinds(Kind::duration), 0, 0, Kind::integer},
+    {"int", Function::to_int, false, 1, 1, number | text | kinds(Kind::timestamp) | kinds(Kind::duration), 0,
+     0, Kind::integer},
     {"uint", Function::to_uint, false, 1, 1, number | text, 0, 0, Kind::unsigned_integer},
     {"double", Function::to_double, false, 1, 1, number | text, 0, 0, Kind::number},
-    {"string", Function::to_string, false, 1, 1, number | text | kinds(Kind::bytes) | kinds(Kind::boolean) | kinds(Kind::timestamp) | kinds(Kind::duration), 0, 0, Kind::string},
+    {"string", Function::to_string, false, 1, 1,
+     number | text | kinds(Kind::bytes) | kinds(Kind::boolean) | kinds(Kind::timestamp) |
+         kinds(Kind::duration),
+     0, 0, Kind::string},
     {"bool", Function::to_bool, false, 1, 1, text | kinds(Kind::boolean), 0, 0, Kind::boolean},
     {"bytes", Function::to_bytes, false, 1, 1, text | kinds(Kind::bytes), 0, 0, Kind::bytes},
     {"timestamp", Function::to_timestamp, false, 1, 1, integer | moment, 0, 0, Kind::timestamp},
@@ -60,8 +64,10 @@ constexpr std::array<FunctionInfo, 56> table{{
     {"getMinutes", Function::minutes, true, 1, 2, temporal, text, 0, Kind::integer},
     {"getSeconds", Function::seconds, true, 1, 2, temporal, text, 0, Kind::integer},
     {"getMilliseconds", Function::milliseconds, true, 1, 2, temporal, text, 0, Kind::integer},
-    {"math.greatest", Function::greatest, false, 1, arguments_max, number | sequence, number, number, Kind::unknown},
-    {"math.least", Function::least, false, 1, arguments_max, number | sequence, number, number, Kind::unknown},
+    {"math.greatest", Function::greatest, false, 1, arguments_max, number | sequence, number, number,
+     Kind::unknown},
+    {"math.least", Function::least, false, 1, arguments_max, number | sequence, number, number,
+     Kind::unknown},
     {"math.ceil", Function::ceil, false, 1, 1, real, 0, 0, Kind::number},
     {"math.floor", Function::floor, false, 1, 1, real, 0, 0, Kind::number},
     {"math.round", Function::round, false, 1, 1, real, 0, 0, Kind::number},
@@ -85,11 +91,20 @@ Value size_of(const Value& v) {
     case Kind::string:
       for (const char c : v.as_text()) size += (static_cast<unsigned char>(c) & 0xC0U) != 0x80U ? 1 : 0;
       break;
-    case Kind::bytes: size = v.as_text().size(); break;
-    case Kind::list: size = v.as_list()->size; break;
-    case Kind::map: size = v.as_map()->size; break;
-    case Kind::json: size = v.as_json().size(); break;
-    default: return Value::unknown("it has no size");
+    case Kind::bytes:
+      size = v.as_text().size();
+      break;
+    case Kind::list:
+      size = v.as_list()->size;
+      break;
+    case Kind::map:
+      size = v.as_map()->size;
+      break;
+    case Kind::json:
+      size = v.as_json().size();
+      break;
+    default:
+      return Value::unknown("it has no size");
   }
   return Value::integer(static_cast<std::int64_t>(size));
 }
@@ -115,25 +130,39 @@ Kinds wanted_kinds(const FunctionInfo& info, std::size_t place) {
 
 std::string_view name_of(Kind kind) {
   switch (kind) {
-    case Kind::unknown: return "dyn";
-    case Kind::null: return "null_type";
-    case Kind::boolean: return "bool";
-    case Kind::integer: return "int";
-    case Kind::unsigned_integer: return "uint";
-    case Kind::number: return "double";
-    case Kind::string: return "string";
-    case Kind::bytes: return "bytes";
-    case Kind::timestamp: return "google.protobuf.Timestamp";
-    case Kind::duration: return "google.protobuf.Duration";
-    case Kind::list: return "list";
+    case Kind::unknown:
+      return "dyn";
+    case Kind::null:
+      return "null_type";
+    case Kind::boolean:
+      return "bool";
+    case Kind::integer:
+      return "int";
+    case Kind::unsigned_integer:
+      return "uint";
+    case Kind::number:
+      return "double";
+    case Kind::string:
+      return "string";
+    case Kind::bytes:
+      return "bytes";
+    case Kind::timestamp:
+      return "google.protobuf.Timestamp";
+    case Kind::duration:
+      return "google.protobuf.Duration";
+    case Kind::list:
+      return "list";
     case Kind::map:
-    case Kind::json: return "map";
-    case Kind::type: return "type";
+    case Kind::json:
+      return "map";
+    case Kind::type:
+      return "type";
   }
   return "";
 }
 
-Value call_function(Function function, std::span<const Value> args, Arena::Impl& arena, const re2::RE2* pattern) {
+Value call_function(Function function, std::span<const Value> args, Arena::Impl& arena,
+                    const re2::RE2* pattern) {
   if (function == Function::size) return size_of(args[0]);
   if (function == Function::dyn) return args[0];
   if (function == Function::type) {

@@ -1,10 +1,10 @@
 // Functions of texts. Places count characters (code points), as CEL's do.
-#include <re2/re2.h>
-
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <string>
+
+#include <re2/re2.h>
 
 #include "expr/functions.hpp"
 #include "expr/operators.hpp"
@@ -19,10 +19,16 @@ constexpr const char* no_overload = "the types do not fit";
 constexpr const char* too_large = "the result is too large";
 constexpr const char* no_place = "the text has no such place";
 
-bool is_text(const Value& v) { return v.kind() == Kind::string; }
-bool starts_character(char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }
+bool is_text(const Value& v) {
+  return v.kind() == Kind::string;
+}
+bool starts_character(char c) {
+  return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
+}
 
-std::int64_t length_of(std::string_view text) { return std::count_if(text.begin(), text.end(), starts_character); }
+std::int64_t length_of(std::string_view text) {
+  return std::count_if(text.begin(), text.end(), starts_character);
+}
 
 // Where the character at `place` begins; npos beyond the end, the size at the end.
 std::size_t byte_at(std::string_view text, std::int64_t place) {
@@ -40,7 +46,8 @@ std::size_t space_at(std::string_view text) {
   static constexpr std::array<std::string_view, 19> spaces{
       "\u0085", "\u00A0", "\u1680", "\u2000", "\u2001", "\u2002", "\u2003", "\u2004", "\u2005", "\u2006",
       "\u2007", "\u2008", "\u2009", "\u200A", "\u2028", "\u2029", "\u202F", "\u205F", "\u3000"};
-  const auto* found = std::find_if(spaces.begin(), spaces.end(), [&](std::string_view s) { return text.starts_with(s); });
+  const auto* found =
+      std::find_if(spaces.begin(), spaces.end(), [&](std::string_view s) { return text.starts_with(s); });
   return found == spaces.end() ? 0 : found->size();
 }
 
@@ -144,10 +151,12 @@ Value substring(std::span<const Value> args) {
   const std::string_view text = args[0].as_text();
   std::int64_t from = 0;
   std::int64_t to = length_of(text);
-  if (!whole_number(args[1], from) || (args.size() > 2 && !whole_number(args[2], to))) return Value::unknown(no_overload);
+  if (!whole_number(args[1], from) || (args.size() > 2 && !whole_number(args[2], to)))
+    return Value::unknown(no_overload);
   const std::size_t first = byte_at(text, from);
   const std::size_t behind = byte_at(text, to);
-  if (first == std::string_view::npos || behind == std::string_view::npos || from > to) return Value::unknown(no_place);
+  if (first == std::string_view::npos || behind == std::string_view::npos || from > to)
+    return Value::unknown(no_place);
   return Value::string(text.substr(first, behind - first));
 }
 
@@ -202,7 +211,10 @@ Value quote(std::string_view text, Arena::Impl& arena) {
 
 Value matches(const Value& text, const Value& pattern, const re2::RE2* compiled) {
   if (!is_text(pattern)) return Value::unknown(no_overload);
-  const auto search = [&](const re2::RE2& re) { return Value::boolean(re2::RE2::PartialMatch(re2::StringPiece(text.as_text().data(), text.as_text().size()), re)); };
+  const auto search = [&](const re2::RE2& re) {
+    return Value::boolean(
+        re2::RE2::PartialMatch(re2::StringPiece(text.as_text().data(), text.as_text().size()), re));
+  };
   if (compiled != nullptr) return search(*compiled);
   re2::RE2::Options options;
   options.set_log_errors(false);
@@ -212,32 +224,48 @@ Value matches(const Value& text, const Value& pattern, const re2::RE2* compiled)
 
 }  // namespace
 
-Value call_text_function(Function function, std::span<const Value> args, Arena::Impl& arena, const re2::RE2* pattern) {
+Value call_text_function(Function function, std::span<const Value> args, Arena::Impl& arena,
+                         const re2::RE2* pattern) {
   if (function == Function::join) return join(args, arena);
   if (!is_text(args[0])) return Value::unknown(no_overload);
   const std::string_view text = args[0].as_text();
   switch (function) {
     case Function::lower_ascii:
-      return each_byte(text, arena, [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+      return each_byte(text, arena,
+                       [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
     case Function::upper_ascii:
-      return each_byte(text, arena, [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
-    case Function::trim: return trimmed(text);
-    case Function::reverse: return reverse(text, arena);
-    case Function::quote: return quote(text, arena);
-    case Function::substring: return substring(args);
-    case Function::char_at: return char_at(args[0], args[1]);
-    case Function::matches: return matches(args[0], args[1], pattern);
-    case Function::replace: return replace(args, arena);
-    default: break;
+      return each_byte(text, arena,
+                       [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+    case Function::trim:
+      return trimmed(text);
+    case Function::reverse:
+      return reverse(text, arena);
+    case Function::quote:
+      return quote(text, arena);
+    case Function::substring:
+      return substring(args);
+    case Function::char_at:
+      return char_at(args[0], args[1]);
+    case Function::matches:
+      return matches(args[0], args[1], pattern);
+    case Function::replace:
+      return replace(args, arena);
+    default:
+      break;
   }
   if (!is_text(args[1])) return Value::unknown(no_overload);
   const std::string_view other = args[1].as_text();
   switch (function) {
-    case Function::starts_with: return Value::boolean(text.starts_with(other));
-    case Function::ends_with: return Value::boolean(text.ends_with(other));
-    case Function::contains: return Value::boolean(text.find(other) != std::string_view::npos);
-    case Function::split: return split(args, arena);
-    default: return index_of(args, function == Function::last_index_of);
+    case Function::starts_with:
+      return Value::boolean(text.starts_with(other));
+    case Function::ends_with:
+      return Value::boolean(text.ends_with(other));
+    case Function::contains:
+      return Value::boolean(text.find(other) != std::string_view::npos);
+    case Function::split:
+      return split(args, arena);
+    default:
+      return index_of(args, function == Function::last_index_of);
   }
 }
 

@@ -1,8 +1,8 @@
 // Parts of times, in UTC or in a zone.
-#include <date/tz.h>
-
 #include <chrono>
 #include <stdexcept>
+
+#include <date/tz.h>
 
 #include "expr/functions.hpp"
 #include "expr/operators.hpp"
@@ -38,15 +38,22 @@ bool zone_offset(std::string_view zone, TimeUs time, DurationUs& offset) {
   }
 }
 
-std::int64_t floor_divide(std::int64_t a, std::int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
+std::int64_t floor_divide(std::int64_t a, std::int64_t b) {
+  return a / b - (a % b < 0 ? 1 : 0);
+}
 
 Value part_of_duration(Function function, DurationUs d) {
   switch (function) {
-    case Function::hours: return Value::integer(d / us_per_h);
-    case Function::minutes: return Value::integer(d / us_per_min);
-    case Function::seconds: return Value::integer(d / us_per_s);
-    case Function::milliseconds: return Value::integer(d % us_per_s / us_per_ms);
-    default: return Value::unknown("a duration has no date");
+    case Function::hours:
+      return Value::integer(d / us_per_h);
+    case Function::minutes:
+      return Value::integer(d / us_per_min);
+    case Function::seconds:
+      return Value::integer(d / us_per_s);
+    case Function::milliseconds:
+      return Value::integer(d % us_per_s / us_per_ms);
+    default:
+      return Value::unknown("a duration has no date");
   }
 }
 
@@ -78,16 +85,26 @@ Value call_time_function(Function function, std::span<const Value> args) {
   const std::int64_t in_day = us - days * us_per_d;
   const Civil civil = civil_from_days(days);
   switch (function) {
-    case Function::full_year: return Value::integer(civil.year);
-    case Function::month: return Value::integer(civil.month - 1);
-    case Function::day_of_month: return Value::integer(civil.day - 1);
-    case Function::date: return Value::integer(civil.day);
-    case Function::day_of_week: return Value::integer(((days + 4) % 7 + 7) % 7);  // 1970-01-01 was a Thursday
-    case Function::day_of_year: return Value::integer(days - days_from_civil(civil.year, 1, 1));
-    case Function::hours: return Value::integer(in_day / us_per_h);
-    case Function::minutes: return Value::integer(in_day / us_per_min % 60);
-    case Function::seconds: return Value::integer(in_day / us_per_s % 60);
-    default: return Value::integer(in_day / us_per_ms % 1000);
+    case Function::full_year:
+      return Value::integer(civil.year);
+    case Function::month:
+      return Value::integer(civil.month - 1);
+    case Function::day_of_month:
+      return Value::integer(civil.day - 1);
+    case Function::date:
+      return Value::integer(civil.day);
+    case Function::day_of_week:
+      return Value::integer(((days + 4) % 7 + 7) % 7);  // 1970-01-01 was a Thursday
+    case Function::day_of_year:
+      return Value::integer(days - days_from_civil(civil.year, 1, 1));
+    case Function::hours:
+      return Value::integer(in_day / us_per_h);
+    case Function::minutes:
+      return Value::integer(in_day / us_per_min % 60);
+    case Function::seconds:
+      return Value::integer(in_day / us_per_s % 60);
+    default:
+      return Value::integer(in_day / us_per_ms % 1000);
   }
 }
 

@@ -8,8 +8,12 @@ namespace sluice::expr {
 
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
 
 int hex_digit(char c) {
   if (is_digit(c)) return c - '0';
@@ -41,22 +45,25 @@ void append_utf8(std::string& out, std::uint32_t c) {
 struct Lookalike {
   std::string_view text, name, help;
 };
-constexpr std::array<Lookalike, 9> lookalikes{{{"\u201C", "a typographic quote", "write \" (straight quotes)"},
-                                               {"\u201D", "a typographic quote", "write \" (straight quotes)"},
-                                               {"\u2018", "a typographic quote", "write ' (straight quotes)"},
-                                               {"\u2019", "a typographic quote", "write ' (straight quotes)"},
-                                               {"\u00AB", "a typographic quote", "write \" (straight quotes)"},
-                                               {"\u00BB", "a typographic quote", "write \" (straight quotes)"},
-                                               {"\u2260", "no operator", "write !="},
-                                               {"\u2264", "no operator", "write <="},
-                                               {"\u2265", "no operator", "write >="}}};
+constexpr std::array<Lookalike, 9> lookalikes{
+    {{"\u201C", "a typographic quote", "write \" (straight quotes)"},
+     {"\u201D", "a typographic quote", "write \" (straight quotes)"},
+     {"\u2018", "a typographic quote", "write ' (straight quotes)"},
+     {"\u2019", "a typographic quote", "write ' (straight quotes)"},
+     {"\u00AB", "a typographic quote", "write \" (straight quotes)"},
+     {"\u00BB", "a typographic quote", "write \" (straight quotes)"},
+     {"\u2260", "no operator", "write !="},
+     {"\u2264", "no operator", "write <="},
+     {"\u2265", "no operator", "write >="}}};
 
-constexpr std::array<std::string_view, 25> symbols{"&&", "||", "==", "!=", "<=", ">=", "(", ")", "[", "]", "{", "}", ".",
-                                                   ",",  ":",  "?",  "+",  "-",  "*",  "/", "%", "!", "<", ">", "="};
+constexpr std::array<std::string_view, 25> symbols{"&&", "||", "==", "!=", "<=", ">=", "(", ")", "[",
+                                                   "]",  "{",  "}",  ".",  ",",  ":",  "?", "+", "-",
+                                                   "*",  "/",  "%",  "!",  "<",  ">",  "="};
 
 }  // namespace
 
-bool Lexer::fail(Problem& problem, std::size_t offset, std::size_t length, std::string what, std::string help) const {
+bool Lexer::fail(Problem& problem, std::size_t offset, std::size_t length, std::string what,
+                 std::string help) const {
   problem = {offset, length, std::move(what), std::move(help), false};
   return false;
 }
@@ -111,7 +118,8 @@ bool Lexer::quoted_identifier(Token& token, Problem& problem) {
   token.kind = TokenKind::quoted_identifier;
   const std::size_t first = at_++;
   while (at_ < text_.size() && peek() != '`' && peek() != '\n') token.text += text_[at_++];
-  if (peek() != '`' || token.text.empty()) return fail(problem, first, at_ - first, "a name in ` is not closed");
+  if (peek() != '`' || token.text.empty())
+    return fail(problem, first, at_ - first, "a name in ` is not closed");
   ++at_;
   return true;
 }
@@ -144,7 +152,8 @@ bool Lexer::numeral(Token& token, Problem& problem) {
   std::errc error{};
   if (token.kind == TokenKind::number) {
     error = std::from_chars(spelled.data(), spelled.data() + spelled.size(), token.number).ec;
-    const bool tiny = spelled.find('-') != std::string_view::npos || spelled.find_first_of("123456789") > spelled.find('.');
+    const bool tiny =
+        spelled.find('-') != std::string_view::npos || spelled.find_first_of("123456789") > spelled.find('.');
     if (error == std::errc::result_out_of_range && tiny) error = std::errc{};  // too small to tell from zero
   } else {
     error = std::from_chars(spelled.data(), spelled.data() + spelled.size(), token.integer, base).ec;
@@ -153,10 +162,12 @@ bool Lexer::numeral(Token& token, Problem& problem) {
       ++at_;
     }
   }
-  if (error == std::errc::result_out_of_range) return fail(problem, first, at_ - first, "this number is too large");
+  if (error == std::errc::result_out_of_range)
+    return fail(problem, first, at_ - first, "this number is too large");
   if (error != std::errc{}) return fail(problem, first, at_ - first, "this is no number");
   if (is_letter(peek()) || is_digit(peek())) {
-    return fail(problem, first, at_ - first + 1, "a number may not run into a name", "put an operator or a space between");
+    return fail(problem, first, at_ - first + 1, "a number may not run into a name",
+                "put an operator or a space between");
   }
   return true;
 }
@@ -219,7 +230,8 @@ bool Lexer::escape(Token& token, Problem& problem) {
     code = code * base + static_cast<std::uint32_t>(digit);
   }
   if (digits == 0) {
-    return fail(problem, first, 2, "this escape is not known", "write \\\\ for a backslash, or r\"…\" for a raw text");
+    return fail(problem, first, 2, "this escape is not known",
+                "write \\\\ for a backslash, or r\"…\" for a raw text");
   }
   if (bytes) {
     token.text += static_cast<char>(static_cast<unsigned char>(code));
@@ -250,13 +262,19 @@ bool Lexer::symbol(Token& token, Problem& problem) {
   if (rest.front() == '&') return fail(problem, at_, 1, "& is no operator", "write && for and");
   if (rest.front() == '|') return fail(problem, at_, 1, "| is no operator", "write || for or");
   for (const Lookalike& l : lookalikes) {
-    if (rest.starts_with(l.text)) return fail(problem, at_, l.text.size(), std::string(l.text) + " is " + std::string(l.name), std::string(l.help));
+    if (rest.starts_with(l.text))
+      return fail(problem, at_, l.text.size(), std::string(l.text) + " is " + std::string(l.name),
+                  std::string(l.help));
   }
   std::size_t length = 1;
   while (length < rest.size() && (static_cast<unsigned char>(rest[length]) & 0xC0U) == 0x80U) ++length;
   const bool visible = static_cast<unsigned char>(rest.front()) > 0x20 && rest.front() != 0x7F;
-  return fail(problem, at_, length, visible ? "'" + std::string(rest.substr(0, length)) + "' may not stand here" : "a control character may not stand here",
-              static_cast<unsigned char>(rest.front()) >= 0x80 ? "write names with other letters as traits[\"…\"]" : "");
+  return fail(problem, at_, length,
+              visible ? "'" + std::string(rest.substr(0, length)) + "' may not stand here"
+                      : "a control character may not stand here",
+              static_cast<unsigned char>(rest.front()) >= 0x80
+                  ? "write names with other letters as traits[\"…\"]"
+                  : "");
 }
 
 }  // namespace sluice::expr

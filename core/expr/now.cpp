@@ -1,8 +1,9 @@
 // `now`: where it may stand, and when what it says changes.
+#include "expr/now.hpp"
+
 #include <algorithm>
 
 #include "expr/checker.hpp"
-#include "expr/now.hpp"
 #include "expr/operators.hpp"
 
 namespace sluice::expr {
@@ -16,8 +17,10 @@ bool is_comparison(Op op) {
     case Op::less:
     case Op::less_equal:
     case Op::greater:
-    case Op::greater_equal: return true;
-    default: return false;
+    case Op::greater_equal:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -30,7 +33,8 @@ bool difference(const Value& left, const Value& right, DurationUs& out) {
   };
   const Value a = as_time(left);
   const Value b = as_time(right);
-  if (a.kind() != b.kind() || (a.kind() != Value::Kind::timestamp && a.kind() != Value::Kind::duration)) return false;
+  if (a.kind() != b.kind() || (a.kind() != Value::Kind::timestamp && a.kind() != Value::Kind::duration))
+    return false;
   return !__builtin_sub_overflow(a.as_integer(), b.as_integer(), &out);
 }
 
@@ -40,7 +44,8 @@ bool difference(const Value& left, const Value& right, DurationUs& out) {
 bool Checker::reads_now(std::uint32_t index) const {
   const Syntax& node = tree_[index];
   if (node.op == Op::name) return root_of(node) == Root::now;
-  return std::any_of(node.args.begin(), node.args.end(), [&](std::uint32_t arg) { return !is_comparison(tree_[arg].op) && reads_now(arg); });
+  return std::any_of(node.args.begin(), node.args.end(),
+                     [&](std::uint32_t arg) { return !is_comparison(tree_[arg].op) && reads_now(arg); });
 }
 
 // How many times `now` counts in this value: -1, 0 or 1. False when the value is no sum of it.
@@ -64,7 +69,9 @@ bool Checker::now_comparison(const Syntax& syntax) {
   }
   int sign = 0;
   if (linear_in_now(index, sign) && sign != 0) return true;
-  return problem(syntax, "the moment at which this changes cannot be computed", "compare times: now - traits.since > duration(\"7d\")"), false;
+  return problem(syntax, "the moment at which this changes cannot be computed",
+                 "compare times: now - traits.since > duration(\"7d\")"),
+         false;
 }
 
 TimeUs next_change(const Code& code, Context& context, Arena::Impl& arena) {
@@ -78,12 +85,14 @@ TimeUs next_change(const Code& code, Context& context, Arena::Impl& arena) {
     const Value left = evaluate_node(code, code.children[node.first], context, arena);
     const Value right = evaluate_node(code, code.children[node.first + 1], context, arena);
     if (!difference(left, right, d)) continue;
-    // As time goes d rises (or falls) by one each microsecond. `<` and `>=` change between -1 and 0, the others between 0 and 1.
+    // As time goes d rises (or falls) by one each microsecond. `<` and `>=` change between -1 and 0, the
+    // others between 0 and 1.
     const bool at_zero = comparison.op == Op::less || comparison.op == Op::greater_equal;
     const DurationUs rising = at_zero ? 0 : 1;
     const DurationUs falling = at_zero ? -1 : 0;
     DurationUs wait = 0;
-    const bool overflows = comparison.sign > 0 ? __builtin_sub_overflow(rising, d, &wait) : __builtin_sub_overflow(d, falling, &wait);
+    const bool overflows = comparison.sign > 0 ? __builtin_sub_overflow(rising, d, &wait)
+                                               : __builtin_sub_overflow(d, falling, &wait);
     TimeUs at = 0;
     if (overflows || wait <= 0 || __builtin_add_overflow(now.as_integer(), wait, &at)) continue;
     first = std::min(first, at);

@@ -44,12 +44,14 @@ TEST_CASE("what has changed already, or is unknown, changes no more") {
   CHECK(change_of("now - traits.since > duration(\"7d\")", context, "2026-02-03") == never);
   CHECK(change_of("now > traits.absent", context, "2026-02-03") == never);
   CHECK(change_of("now > traits.word", context, "2026-02-03") == never);
-  CHECK(Program::parse("traits.a > 1", everything(), true).program->next_change(context, *std::make_unique<Arena>()) == never);
+  CHECK(Program::parse("traits.a > 1", everything(), true)
+            .program->next_change(context, *std::make_unique<Arena>()) == never);
 }
 
 TEST_CASE("of several comparisons the first to change counts") {
   TestContext context(R"({"since": "2026-01-01T00:00:00Z"})");
-  const auto parsed = Program::parse("now - traits.since > duration(\"7d\") && now - traits.since < duration(\"9d\")", everything(), true);
+  const auto parsed = Program::parse(
+      "now - traits.since > duration(\"7d\") && now - traits.since < duration(\"9d\")", everything(), true);
   REQUIRE(parsed.program);
   Arena arena;
   context.set_now("2026-01-03");
@@ -60,8 +62,10 @@ TEST_CASE("of several comparisons the first to change counts") {
 }
 
 TEST_CASE("now is refused where no moment of change can be computed") {
-  for (const char* text : {"now.getHours() > 9", "now == traits.since", "string(now) == \"x\"", "now - now > duration(\"1s\")", "now + now > now",
-                           "[1].exists(x, now > traits.since)", "(traits.a ? now : traits.b) > traits.c", "now", "[now] == []", "int(now) > 3"}) {
+  for (const char* text :
+       {"now.getHours() > 9", "now == traits.since", "string(now) == \"x\"", "now - now > duration(\"1s\")",
+        "now + now > now", "[1].exists(x, now > traits.since)", "(traits.a ? now : traits.b) > traits.c",
+        "now", "[now] == []", "int(now) > 3"}) {
     INFO(text);
     const auto parsed = Program::parse(text, everything(), false);
     CHECK_FALSE(parsed.program);
@@ -73,7 +77,8 @@ TEST_CASE("now is refused where no moment of change can be computed") {
 TEST_CASE("the value of a selector may be compared with now") {
   TestContext context;
   context.aggregates[0] = Value::timestamp(*parse_time("2026-01-01"));
-  CHECK(change_of("now - events(\"Order\").last().time > duration(\"30d\")", context, "2026-01-03") == *parse_time("2026-01-31") + 1);
+  CHECK(change_of("now - events(\"Order\").last().time > duration(\"30d\")", context, "2026-01-03") ==
+        *parse_time("2026-01-31") + 1);
 }
 
 }  // namespace

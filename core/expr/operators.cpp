@@ -53,17 +53,20 @@ Order compare_numbers(const Value& a, const Value& b) {
   }
   if (b.kind() == Kind::number) return reversed(compare_numbers(b, a));
   if (a.kind() == b.kind()) {
-    return a.kind() == Kind::integer ? order(a.as_integer(), b.as_integer()) : order(a.as_unsigned(), b.as_unsigned());
+    return a.kind() == Kind::integer ? order(a.as_integer(), b.as_integer())
+                                     : order(a.as_unsigned(), b.as_unsigned());
   }
   if (a.kind() == Kind::integer) {
-    return a.as_integer() < 0 ? Order::less : order(static_cast<std::uint64_t>(a.as_integer()), b.as_unsigned());
+    return a.as_integer() < 0 ? Order::less
+                              : order(static_cast<std::uint64_t>(a.as_integer()), b.as_unsigned());
   }
   return reversed(compare_numbers(b, a));
 }
 
 // A text beside a time is a time, where the domain gives it.
 bool as_time(const Value& value, const Value& beside, Value& out) {
-  if (value.kind() != Kind::string || (beside.kind() != Kind::timestamp && beside.kind() != Kind::duration)) return false;
+  if (value.kind() != Kind::string || (beside.kind() != Kind::timestamp && beside.kind() != Kind::duration))
+    return false;
   const auto time = parse_time(value.as_text());
   if (!time || !timestamp_in_range(*time)) return false;
   out = Value::timestamp(*time);
@@ -125,11 +128,16 @@ Value unsigned_arithmetic(Op op, std::uint64_t a, std::uint64_t b) {
 
 Value double_arithmetic(Op op, double a, double b) {
   switch (op) {
-    case Op::add: return Value::number(a + b);
-    case Op::subtract: return Value::number(a - b);
-    case Op::multiply: return Value::number(a * b);
-    case Op::divide: return Value::number(a / b);
-    default: return Value::unknown(no_overload);
+    case Op::add:
+      return Value::number(a + b);
+    case Op::subtract:
+      return Value::number(a - b);
+    case Op::multiply:
+      return Value::number(a * b);
+    case Op::divide:
+      return Value::number(a / b);
+    default:
+      return Value::unknown(no_overload);
   }
 }
 
@@ -161,7 +169,9 @@ Value time_arithmetic(Op op, const Value& a, const Value& b) {
   return a_time && !b_time ? checked_timestamp(difference) : checked_duration(difference);
 }
 
-bool is_temporal(const Value& v) { return v.kind() == Kind::timestamp || v.kind() == Kind::duration; }
+bool is_temporal(const Value& v) {
+  return v.kind() == Kind::timestamp || v.kind() == Kind::duration;
+}
 bool is_list(const Value& v) {
   return v.kind() == Kind::list || (v.kind() == Kind::json && v.as_json().type() == JsonType::array);
 }
@@ -188,12 +198,15 @@ Value checked_timestamp(TimeUs time) {
 }
 
 Value checked_duration(DurationUs duration) {
-  return duration_in_range(duration) ? Value::duration(duration) : Value::unknown("the duration is out of range");
+  return duration_in_range(duration) ? Value::duration(duration)
+                                     : Value::unknown("the duration is out of range");
 }
 
 bool whole_number(const Value& value, std::int64_t& out) {
   switch (value.kind()) {
-    case Kind::integer: out = value.as_integer(); return true;
+    case Kind::integer:
+      out = value.as_integer();
+      return true;
     case Kind::unsigned_integer:
       if (value.as_unsigned() > static_cast<std::uint64_t>(INT64_MAX)) return false;
       out = static_cast<std::int64_t>(value.as_unsigned());
@@ -204,7 +217,8 @@ bool whole_number(const Value& value, std::int64_t& out) {
       out = static_cast<std::int64_t>(d);
       return true;
     }
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -219,10 +233,13 @@ Order compare(const Value& a, const Value& b, bool mix) {
   switch (a.kind()) {
     case Kind::boolean:
     case Kind::timestamp:
-    case Kind::duration: return order(a.as_integer(), b.as_integer());
+    case Kind::duration:
+      return order(a.as_integer(), b.as_integer());
     case Kind::string:
-    case Kind::bytes: return order(a.as_text().compare(b.as_text()), 0);
-    default: return Order::mismatch;
+    case Kind::bytes:
+      return order(a.as_text().compare(b.as_text()), 0);
+    default:
+      return Order::mismatch;
   }
 }
 
@@ -230,12 +247,17 @@ Value arithmetic(Op op, const Value& a, const Value& b, bool mix, Arena::Impl& a
   const Kind kind = a.kind();
   if (kind == b.kind()) {
     switch (kind) {
-      case Kind::integer: return integer_arithmetic(op, a.as_integer(), b.as_integer());
-      case Kind::unsigned_integer: return unsigned_arithmetic(op, a.as_unsigned(), b.as_unsigned());
-      case Kind::number: return mix ? mixed_arithmetic(op, a, b) : double_arithmetic(op, a.as_number(), b.as_number());
+      case Kind::integer:
+        return integer_arithmetic(op, a.as_integer(), b.as_integer());
+      case Kind::unsigned_integer:
+        return unsigned_arithmetic(op, a.as_unsigned(), b.as_unsigned());
+      case Kind::number:
+        return mix ? mixed_arithmetic(op, a, b) : double_arithmetic(op, a.as_number(), b.as_number());
       case Kind::string:
-      case Kind::bytes: return op == Op::add ? join(a, b, arena) : Value::unknown(no_overload);
-      default: break;
+      case Kind::bytes:
+        return op == Op::add ? join(a, b, arena) : Value::unknown(no_overload);
+      default:
+        break;
     }
   }
   if (is_numeric(a) && is_numeric(b)) return mix ? mixed_arithmetic(op, a, b) : Value::unknown(no_overload);

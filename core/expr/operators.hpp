@@ -9,7 +9,8 @@ namespace sluice::expr {
 
 enum class Order : std::int8_t { less = -1, equal = 0, greater = 1, unordered = 2, mismatch = 3 };
 
-// Numbers of all kinds by their mathematical value; texts by bytes. `mix`: a text counts as a time beside one.
+// Numbers of all kinds by their mathematical value; texts by bytes. `mix`: a text counts as a time beside
+// one.
 Order compare(const Value& a, const Value& b, bool mix);
 // Boolean or, where memory runs out, unknown. Values of unlike types are not equal.
 Value equals(const Value& a, const Value& b, bool mix, Arena::Impl& arena);
@@ -21,12 +22,13 @@ Value at(const Value& container, const Value& key, Arena::Impl& arena);         
 Value member(const Value& container, std::string_view name);                              // container.name
 Value has_member(const Value& container, std::string_view name);
 
-// The values of a list, the entries of a map; JSON is taken apart one level deep. Null when it is neither, or too large.
+// The values of a list, the entries of a map; JSON is taken apart one level deep. Null when it is neither, or
+// too large.
 const Value::List* list_of(const Value& value, Arena::Impl& arena);
 const Value::Map* map_of(const Value& value, Arena::Impl& arena);
 
 bool is_numeric(const Value& value);
-bool timestamp_in_range(TimeUs time);  // years 1 to 9999
+bool timestamp_in_range(TimeUs time);         // years 1 to 9999
 bool duration_in_range(DurationUs duration);  // what fits in 64 bits of nanoseconds: about 292 years
 Value checked_timestamp(TimeUs time);
 Value checked_duration(DurationUs duration);

@@ -33,8 +33,9 @@ constexpr std::array<Binary, 13> binaries{{{"||", Op::or_, 1},
                                            {"%", Op::modulo, 5}}};
 
 // Reserved by CEL: they may follow a dot, but are no names of their own.
-constexpr std::array<std::string_view, 17> reserved{"as", "break", "const", "continue", "else", "for", "function", "if", "import",
-                                                    "let", "loop", "package", "namespace", "return", "var", "void", "while"};
+constexpr std::array<std::string_view, 17> reserved{
+    "as",  "break", "const",   "continue",  "else",   "for", "function", "if",   "import",
+    "let", "loop",  "package", "namespace", "return", "var", "void",     "while"};
 
 class Parser {
  public:
@@ -67,7 +68,8 @@ class Parser {
   bool unexpected();
   bool expect(std::string_view symbol, std::size_t opened) {
     if (token_.is(symbol)) return advance();
-    if (token_.kind == TokenKind::end) return fail(opened, 1, "this is not closed", "a " + std::string(symbol) + " is missing");
+    if (token_.kind == TokenKind::end)
+      return fail(opened, 1, "this is not closed", "a " + std::string(symbol) + " is missing");
     return unexpected();
   }
 
@@ -93,7 +95,8 @@ class Parser {
 };
 
 bool Parser::unexpected() {
-  if (token_.kind == TokenKind::end) return fail(token_.offset, 1, "the text ends too early: a value is missing");
+  if (token_.kind == TokenKind::end)
+    return fail(token_.offset, 1, "the text ends too early: a value is missing");
   std::string help;
   if (token_.kind == TokenKind::identifier) {
     const std::string lower = lower_ascii(token_.text);
@@ -101,7 +104,8 @@ bool Parser::unexpected() {
     if (lower == "or") help = "write || for or";
     if (lower == "not") help = "write ! for not";
     if (lower == "is" || lower == "equals") help = "write == to compare";
-    if (!help.empty()) return fail(token_.offset, token_.length, "'" + token_.text + "' is no operator", help);
+    if (!help.empty())
+      return fail(token_.offset, token_.length, "'" + token_.text + "' is no operator", help);
     return fail(token_.offset, token_.length, "'" + token_.text + "' may not stand here",
                 "an operator is missing before it, or quotes around a text");
   }
@@ -136,7 +140,8 @@ const Binary* Parser::operator_here() const {
   static constexpr Binary in{"in", Op::in, relation_level};
   if (token_.kind == TokenKind::identifier && token_.text == "in") return &in;
   if (token_.kind != TokenKind::symbol) return nullptr;
-  const auto* found = std::find_if(binaries.begin(), binaries.end(), [&](const Binary& b) { return b.symbol == token_.text; });
+  const auto* found = std::find_if(binaries.begin(), binaries.end(),
+                                   [&](const Binary& b) { return b.symbol == token_.text; });
   return found == binaries.end() ? nullptr : found;
 }
 
@@ -155,7 +160,8 @@ bool Parser::binary(int level, std::uint32_t& out) {
       if (left.height > nesting_max) return too_deep(offset);
       continue;
     }
-    Syntax node{.op = b->op, .offset = offset, .length = length, .text = {}, .value = {}, .args = {out, right}};
+    Syntax node{
+        .op = b->op, .offset = offset, .length = length, .text = {}, .value = {}, .args = {out, right}};
     if (!make(std::move(node), out)) return false;
   }
   return true;
@@ -189,13 +195,19 @@ bool Parser::unary(std::uint32_t& out) {
     return false;
   }
   for (; count > 0; --count) {
-    Syntax node{.op = negative ? Op::negate : Op::not_, .offset = sign.offset, .text = {}, .value = {}, .args = {out}};
+    Syntax node{.op = negative ? Op::negate : Op::not_,
+                .offset = sign.offset,
+                .text = {},
+                .value = {},
+                .args = {out}};
     if (!make(std::move(node), out)) return false;
   }
   return true;
 }
 
-bool Parser::member(std::uint32_t& out) { return primary(out) && select(out); }
+bool Parser::member(std::uint32_t& out) {
+  return primary(out) && select(out);
+}
 
 bool Parser::select(std::uint32_t& out) {
   while (token_.is(".") || token_.is("[")) {
@@ -203,7 +215,8 @@ bool Parser::select(std::uint32_t& out) {
     if (!advance()) return false;
     if (opened.text == "[") {
       Syntax node{.op = Op::index, .offset = opened.offset, .text = {}, .value = {}, .args = {out, 0}};
-      if (!expression(node.args[1]) || !expect("]", opened.offset) || !make(std::move(node), out)) return false;
+      if (!expression(node.args[1]) || !expect("]", opened.offset) || !make(std::move(node), out))
+        return false;
       continue;
     }
     if (token_.is("?")) return fail(token_.offset, 1, "not supported yet: optional values");
@@ -212,7 +225,12 @@ bool Parser::select(std::uint32_t& out) {
       return unexpected();
     }
     const bool quoted = token_.kind == TokenKind::quoted_identifier;
-    Syntax node{.op = Op::member, .offset = token_.offset, .length = token_.length, .text = token_.text, .value = {}, .args = {out}};
+    Syntax node{.op = Op::member,
+                .offset = token_.offset,
+                .length = token_.length,
+                .text = token_.text,
+                .value = {},
+                .args = {out}};
     if (!advance()) return false;
     if (token_.is("(") && !quoted) {
       node.op = Op::call;
@@ -240,10 +258,14 @@ bool Parser::arguments(Syntax& call) {
 bool Parser::primary(std::uint32_t& out) {
   switch (token_.kind) {
     case TokenKind::end:
-    case TokenKind::quoted_identifier: return unexpected();
-    case TokenKind::identifier: return name(out);
-    case TokenKind::symbol: break;
-    default: return literal(out, false);
+    case TokenKind::quoted_identifier:
+      return unexpected();
+    case TokenKind::identifier:
+      return name(out);
+    case TokenKind::symbol:
+      break;
+    default:
+      return literal(out, false);
   }
   if (token_.is("(")) {
     const std::size_t opened = token_.offset;
@@ -256,7 +278,12 @@ bool Parser::primary(std::uint32_t& out) {
 }
 
 bool Parser::name(std::uint32_t& out) {
-  Syntax node{.op = Op::name, .offset = token_.offset, .length = token_.length, .text = token_.text, .value = {}, .args = {}};
+  Syntax node{.op = Op::name,
+              .offset = token_.offset,
+              .length = token_.length,
+              .text = token_.text,
+              .value = {},
+              .args = {}};
   if (node.text == "in") return unexpected();
   if (std::find(reserved.begin(), reserved.end(), node.text) != reserved.end()) {
     return fail(node.offset, node.length, "'" + node.text + "' is a reserved word");
@@ -275,7 +302,12 @@ bool Parser::name(std::uint32_t& out) {
 }
 
 bool Parser::literal(std::uint32_t& out, bool negative) {
-  Syntax node{.op = Op::constant, .offset = token_.offset, .length = token_.length, .text = token_.text, .value = {}, .args = {}};
+  Syntax node{.op = Op::constant,
+              .offset = token_.offset,
+              .length = token_.length,
+              .text = token_.text,
+              .value = {},
+              .args = {}};
   constexpr std::uint64_t limit = std::uint64_t{1} << 63;
   switch (token_.kind) {
     case TokenKind::integer:
@@ -284,10 +316,18 @@ bool Parser::literal(std::uint32_t& out, bool negative) {
       }
       node.value = Value::integer(static_cast<std::int64_t>(negative ? ~token_.integer + 1 : token_.integer));
       break;
-    case TokenKind::unsigned_integer: node.value = Value::unsigned_integer(token_.integer); break;
-    case TokenKind::number: node.value = Value::number(negative ? -token_.number : token_.number); break;
-    case TokenKind::bytes: node.value = Value::bytes({}); break;
-    default: node.value = Value::string({}); break;
+    case TokenKind::unsigned_integer:
+      node.value = Value::unsigned_integer(token_.integer);
+      break;
+    case TokenKind::number:
+      node.value = Value::number(negative ? -token_.number : token_.number);
+      break;
+    case TokenKind::bytes:
+      node.value = Value::bytes({});
+      break;
+    default:
+      node.value = Value::string({});
+      break;
   }
   return advance() && make(std::move(node), out);
 }
@@ -332,7 +372,8 @@ bool Parser::map(std::uint32_t& out) {
 
 bool parse_syntax(std::string_view text, SyntaxTree& tree, std::vector<Problem>& problems) {
   if (text.size() > text_bytes_max) {
-    problems.push_back({text_bytes_max, 1, "this text is longer than " + std::to_string(text_bytes_max) + " bytes",
+    problems.push_back({text_bytes_max, 1,
+                        "this text is longer than " + std::to_string(text_bytes_max) + " bytes",
                         "split it, for instance into computed traits or audiences", false});
     return false;
   }

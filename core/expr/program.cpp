@@ -23,20 +23,38 @@ Program::Parsed Program::parse(std::string_view text, const Scope& scope, bool w
   auto impl = std::make_unique<Impl>();
   impl->code.text = text;
   compile(tree, scope, want_boolean, impl->code, parsed.problems);
-  std::stable_sort(parsed.problems.begin(), parsed.problems.end(), [](const Problem& a, const Problem& b) { return a.offset < b.offset; });
-  const bool wrong = std::any_of(parsed.problems.begin(), parsed.problems.end(), [](const Problem& p) { return !p.warning; });
+  std::stable_sort(parsed.problems.begin(), parsed.problems.end(),
+                   [](const Problem& a, const Problem& b) { return a.offset < b.offset; });
+  const bool wrong = std::any_of(parsed.problems.begin(), parsed.problems.end(),
+                                 [](const Problem& p) { return !p.warning; });
   if (!wrong) parsed.program.reset(new Program(std::move(impl)));
   return parsed;
 }
 
-const std::string& Program::text() const { return impl_->code.text; }
-const std::vector<Symbol>& Program::traits() const { return impl_->code.traits; }
-const std::vector<Symbol>& Program::audiences() const { return impl_->code.audiences; }
-const std::vector<Symbol>& Program::purposes() const { return impl_->code.purposes; }
-const std::vector<AggregateSpec>& Program::aggregates() const { return impl_->code.aggregates; }
-bool Program::reads_event() const { return impl_->code.reads_event; }
-bool Program::reads_now() const { return impl_->code.reads_now; }
-bool Program::reads_profile() const { return impl_->code.reads_profile; }
+const std::string& Program::text() const {
+  return impl_->code.text;
+}
+const std::vector<Symbol>& Program::traits() const {
+  return impl_->code.traits;
+}
+const std::vector<Symbol>& Program::audiences() const {
+  return impl_->code.audiences;
+}
+const std::vector<Symbol>& Program::purposes() const {
+  return impl_->code.purposes;
+}
+const std::vector<AggregateSpec>& Program::aggregates() const {
+  return impl_->code.aggregates;
+}
+bool Program::reads_event() const {
+  return impl_->code.reads_event;
+}
+bool Program::reads_now() const {
+  return impl_->code.reads_now;
+}
+bool Program::reads_profile() const {
+  return impl_->code.reads_profile;
+}
 
 void Program::bind_trait(std::size_t index, std::uint32_t slot) const {
   SLUICE_CHECK(index < impl_->code.traits.size());

@@ -28,14 +28,17 @@ constexpr std::array<End, 10> ends{{{"count", Aggregation::count, 0, Kind::numbe
                                     {"unique", Aggregation::unique, 2, Kind::list},
                                     {"top", Aggregation::top, 3, Kind::list}}};
 constexpr std::int64_t top_max = 1000;
-constexpr std::string_view all_ends = "count(), sum(e, X), min, max, avg, exists(), first().PATH, last().PATH, unique(e, X) or top(e, X, n)";
+constexpr std::string_view all_ends =
+    "count(), sum(e, X), min, max, avg, exists(), first().PATH, last().PATH, unique(e, X) or top(e, X, n)";
 
 const End* find_end(std::string_view name) {
   const auto* found = std::find_if(ends.begin(), ends.end(), [&](const End& e) { return e.name == name; });
   return found == ends.end() ? nullptr : found;
 }
 
-bool is_condition(std::string_view name) { return name == "where" || name == "within" || name == "since"; }
+bool is_condition(std::string_view name) {
+  return name == "where" || name == "within" || name == "since";
+}
 
 // How far a node is along a selector.
 enum class Stage : std::uint8_t { none, open, closed, record };
@@ -58,10 +61,12 @@ Stage stage_of(const SyntaxTree& tree, std::uint32_t index) {
 struct Checker::Selector {
   AggregateSpec spec;
   const End* end = nullptr;
-  SyntaxTree path;            // behind first() and last(): event.properties.category
+  SyntaxTree path;  // behind first() and last(): event.properties.category
 };
 
-bool Checker::is_selector(std::uint32_t index) const { return stage_of(tree_, index) != Stage::none; }
+bool Checker::is_selector(std::uint32_t index) const {
+  return stage_of(tree_, index) != Stage::none;
+}
 
 Typed Checker::selector(std::uint32_t index) {
   std::vector<std::uint32_t> chain;
@@ -75,7 +80,8 @@ Typed Checker::selector(std::uint32_t index) {
   if (root.args.size() != 1 || !tree_[root.args[0]].is_string() || tree_[root.args[0]].text.empty()) {
     return problem(root, "events() needs the event's name in quotes", "write events(\"Order Completed\")");
   }
-  if (!variables_.empty()) return problem(root, "events(…) may not stand inside a macro", "compute it as a trait under computed:");
+  if (!variables_.empty())
+    return problem(root, "events(…) may not stand inside a macro", "compute it as a trait under computed:");
   Selector selector;
   selector.spec.event = tree_[root.args[0]].text;
   selector.path.nodes.push_back({.op = Op::name, .text = "event", .value = {}, .args = {}});
@@ -93,13 +99,16 @@ Typed Checker::selector(std::uint32_t index) {
     }
   }
   const Syntax& last = tree_[index];
-  if (selector.end == nullptr) return problem(last, "this selector has no end", "add ." + std::string(all_ends));
+  if (selector.end == nullptr)
+    return problem(last, "this selector has no end", "add ." + std::string(all_ends));
   const bool record = selector.end->op == Aggregation::first || selector.end->op == Aggregation::last;
   if (record && selector.path.nodes.size() == 1) {
-    return problem(last, last.text + "() gives an event, which is no value", "add what you want of it: ." + last.text + "().properties.NAME or .time");
+    return problem(last, last.text + "() gives an event, which is no value",
+                   "add what you want of it: ." + last.text + "().properties.NAME or .time");
   }
   if (record) {
-    selector.spec.value_text = canonical(selector.path, static_cast<std::uint32_t>(selector.path.nodes.size() - 1), {});
+    selector.spec.value_text =
+        canonical(selector.path, static_cast<std::uint32_t>(selector.path.nodes.size() - 1), {});
     if (!event_program(last, selector.spec.value_text, false, selector.spec.value)) return nothing();
   }
   Typed value = aggregate(std::move(selector.spec));
@@ -109,8 +118,12 @@ Typed Checker::selector(std::uint32_t index) {
 
 bool Checker::selector_step(const Syntax& call, Selector& selector) {
   if (call.text == "where") {
-    if (selector.spec.where != nullptr) return problem(call, ".where() stands twice", "join the conditions with &&"), false;
-    if (call.args.size() != 3) return problem(call, ".where() takes a variable and a condition", "write .where(e, e.properties.total > 50.0)"), false;
+    if (selector.spec.where != nullptr)
+      return problem(call, ".where() stands twice", "join the conditions with &&"), false;
+    if (call.args.size() != 3)
+      return problem(call, ".where() takes a variable and a condition",
+                     "write .where(e, e.properties.total > 50.0)"),
+             false;
     return over_event(call, 1, 2, true, selector.spec.where_text, selector.spec.where);
   }
   return is_condition(call.text) ? selector_window(call, selector) : selector_end(call, selector);
@@ -127,7 +140,8 @@ bool Checker::selector_window(const Syntax& call, Selector& selector) {
   const bool wrapped = literal->op == Op::call && !literal->target && literal->args.size() == 1 &&
                        literal->text == (within ? "duration" : "timestamp");
   if (wrapped) literal = &tree_[literal->args[0]];
-  if (!literal->is_string()) return problem(*literal, "." + call.text + "() needs a text in quotes", example), false;
+  if (!literal->is_string())
+    return problem(*literal, "." + call.text + "() needs a text in quotes", example), false;
   const std::string& text = literal->text;
   if (!within) {
     const auto time = parse_time(text);
@@ -135,21 +149,29 @@ bool Checker::selector_window(const Syntax& call, Selector& selector) {
     selector.spec.since = *time;
     return true;
   }
-  if (text.ends_with(" local")) return problem(*literal, "not supported yet: calendar days", "write .within(\"7d\"): 168 hours"), false;
+  if (text.ends_with(" local"))
+    return problem(*literal, "not supported yet: calendar days", "write .within(\"7d\"): 168 hours"), false;
   const auto span = parse_span(text);
   if (span && span->months != 0) {
-    return problem(*literal, "months and years have no fixed length", "write days: .within(\"30d\"), .within(\"365d\")"), false;
+    return problem(*literal, "months and years have no fixed length",
+                   "write days: .within(\"30d\"), .within(\"365d\")"),
+           false;
   }
-  if (!span || span->us <= 0) return problem(*literal, "this is no duration", "write 90s, 15m, 1h30m, 7d or 2w"), false;
+  if (!span || span->us <= 0)
+    return problem(*literal, "this is no duration", "write 90s, 15m, 1h30m, 7d or 2w"), false;
   selector.spec.within = span->us;
   return true;
 }
 
 bool Checker::selector_end(const Syntax& call, Selector& selector) {
   const End* end = find_end(call.text);
-  if (end == nullptr) return problem(call, "a selector has no '" + call.text + "'", "end it with " + std::string(all_ends)), false;
+  if (end == nullptr)
+    return problem(call, "a selector has no '" + call.text + "'", "end it with " + std::string(all_ends)),
+           false;
   if (call.args.size() - 1 != end->arguments) {
-    const std::string example = end->arguments == 0 ? "()" : end->arguments == 2 ? "(e, e.properties.NAME)" : "(e, e.properties.NAME, 3)";
+    const std::string example = end->arguments == 0   ? "()"
+                                : end->arguments == 2 ? "(e, e.properties.NAME)"
+                                                      : "(e, e.properties.NAME, 3)";
     return problem(call, "." + call.text + "() is written otherwise", "write ." + call.text + example), false;
   }
   selector.end = end;
@@ -165,8 +187,10 @@ bool Checker::selector_end(const Syntax& call, Selector& selector) {
   return end->arguments == 0 || over_event(call, 1, 2, false, selector.spec.value_text, selector.spec.value);
 }
 
-// Compiles (e, X): X is checked where it stands, so that mistakes have their place; then as a program of its own.
-bool Checker::over_event(const Syntax& call, std::size_t first, std::size_t body, bool boolean, std::string& text, ProgramPtr& program) {
+// Compiles (e, X): X is checked where it stands, so that mistakes have their place; then as a program of its
+// own.
+bool Checker::over_event(const Syntax& call, std::size_t first, std::size_t body, bool boolean,
+                         std::string& text, ProgramPtr& program) {
   std::string element;
   if (!variable_name(call.args[first], element)) return false;
   Scope scope;
@@ -174,7 +198,8 @@ bool Checker::over_event(const Syntax& call, std::size_t first, std::size_t body
   Code scratch;
   const std::size_t before = problems_.size();
   Checker(tree_, scope, scratch, problems_).run(call.args[body], boolean);
-  const bool wrong = std::any_of(problems_.begin() + static_cast<std::ptrdiff_t>(before), problems_.end(), [](const Problem& p) { return !p.warning; });
+  const bool wrong = std::any_of(problems_.begin() + static_cast<std::ptrdiff_t>(before), problems_.end(),
+                                 [](const Problem& p) { return !p.warning; });
   if (wrong) return false;
   text = canonical(tree_, call.args[body], element);
   return event_program(call, text, boolean, program);
@@ -207,7 +232,8 @@ Typed Checker::aggregate(AggregateSpec spec) {
     if (spec.top > 0) spec.text += ", " + std::to_string(spec.top);
     spec.text += ")";
   }
-  const auto found = std::find_if(code_.aggregates.begin(), code_.aggregates.end(), [&](const AggregateSpec& a) { return a.text == spec.text; });
+  const auto found = std::find_if(code_.aggregates.begin(), code_.aggregates.end(),
+                                  [&](const AggregateSpec& a) { return a.text == spec.text; });
   const auto index = static_cast<std::uint32_t>(found - code_.aggregates.begin());
   if (found == code_.aggregates.end()) {
     code_.aggregates.push_back(std::move(spec));

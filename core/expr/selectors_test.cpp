@@ -14,15 +14,18 @@ AggregateSpec spec_of(const std::string& text) {
 }
 
 TEST_CASE("a selector becomes an aggregate with window, condition and value") {
-  const AggregateSpec spec =
-      spec_of("events(\"Order Completed\").where(o, o.properties.total > 50.0).within(\"90d\").sum(x, x.properties[\"total\"]) > 3");
+  const AggregateSpec spec = spec_of(
+      "events(\"Order Completed\").where(o, o.properties.total > 50.0).within(\"90d\").sum(x, "
+      "x.properties[\"total\"]) > 3");
   CHECK(spec.event == "Order Completed");
   CHECK(spec.op == Aggregation::sum);
   CHECK(spec.within == 90 * us_per_d);
   CHECK(spec.since == no_time);
   CHECK(spec.where_text == "event.properties.total > 50.0");
   CHECK(spec.value_text == "event.properties.total");
-  CHECK(spec.text == "events(\"Order Completed\").where(event, event.properties.total > 50.0).within(\"90d\").sum(event, event.properties.total)");
+  CHECK(spec.text ==
+        "events(\"Order Completed\").where(event, event.properties.total > 50.0).within(\"90d\").sum(event, "
+        "event.properties.total)");
   TestContext context("{}", R"({"properties": {"total": 60}})");
   Arena arena;
   REQUIRE(spec.where);
@@ -46,19 +49,22 @@ TEST_CASE("every end of a selector is compiled") {
   CHECK(last.text == "events(\"A\").last().properties[\"cat egory\"].sub");
   CHECK(spec_of("events(\"A\").first().time").value_text == "event.time");
   CHECK(spec_of("has(events(\"A\").first().properties.x)").op == Aggregation::first);
-  CHECK(spec_of("events(\"A\").last().properties.tags.exists(t, t == \"x\")").value_text == "event.properties.tags");
+  CHECK(spec_of("events(\"A\").last().properties.tags.exists(t, t == \"x\")").value_text ==
+        "event.properties.tags");
 }
 
 TEST_CASE("equal selectors are one aggregate, whatever their variables are named") {
   const auto parsed = Program::parse(
-      "events(\"A\").where(e, e.properties.x==1).within(\"24h\").count() > 1 || events('A').where(f, (f.properties['x'] == 1)).within(\"1d\").count() > 7 || events(\"A\").count() > 9",
+      "events(\"A\").where(e, e.properties.x==1).within(\"24h\").count() > 1 || events('A').where(f, "
+      "(f.properties['x'] == 1)).within(\"1d\").count() > 7 || events(\"A\").count() > 9",
       everything(), true);
   REQUIRE(parsed.program);
   CHECK(parsed.program->aggregates().size() == 2);
 }
 
 TEST_CASE("the value of an aggregate is asked for by its bound slot") {
-  const auto parsed = Program::parse("events(\"A\").count() >= 3 && !events(\"B\").exists()", everything(), true);
+  const auto parsed =
+      Program::parse("events(\"A\").count() >= 3 && !events(\"B\").exists()", everything(), true);
   REQUIRE(parsed.program);
   parsed.program->bind_aggregate(0, 10);
   parsed.program->bind_aggregate(1, 11);

@@ -17,25 +17,60 @@ inline constexpr std::uint32_t nesting_max = 200;  // height of the tree; chains
 // Operations of the syntax tree and of the compiled code.
 enum class Op : std::uint8_t {
   // in both
-  constant, list, map, not_, negate, and_, or_, equal, not_equal, less, less_equal, greater, greater_equal, in, add,
-  subtract, multiply, divide, modulo, conditional, member, index, call,
+  constant,
+  list,
+  map,
+  not_,
+  negate,
+  and_,
+  or_,
+  equal,
+  not_equal,
+  less,
+  less_equal,
+  greater,
+  greater_equal,
+  in,
+  add,
+  subtract,
+  multiply,
+  divide,
+  modulo,
+  conditional,
+  member,
+  index,
+  call,
   // syntax alone
   name,
   // code alone
-  local, trait, audience, consent, profile_field, event_field, row, now, aggregate, has_value, has_member, all, exists,
-  exists_one, map_list, transform_map,
+  local,
+  trait,
+  audience,
+  consent,
+  profile_field,
+  event_field,
+  row,
+  now,
+  aggregate,
+  has_value,
+  has_member,
+  all,
+  exists,
+  exists_one,
+  map_list,
+  transform_map,
 };
 
 struct Syntax {
   Op op = Op::constant;
-  std::size_t offset = 0, length = 1;    // of the token that stands for it
+  std::size_t offset = 0, length = 1;  // of the token that stands for it
   std::uint32_t height = 1;
-  bool target = false;                   // call: args[0] is what stands before the dot
-  std::string text;                      // name, member, called function; a literal's text or bytes
-  Value value;                           // constant: the value, its text aside
+  bool target = false;  // call: args[0] is what stands before the dot
+  std::string text;     // name, member, called function; a literal's text or bytes
+  Value value;          // constant: the value, its text aside
   std::vector<std::uint32_t> args;
 
-  Value literal() const;                 // constant: the value, borrowing `text`
+  Value literal() const;  // constant: the value, borrowing `text`
   bool is_string() const { return op == Op::constant && value.kind() == Value::Kind::string; }
 };
 

@@ -14,12 +14,23 @@ namespace {
 void append_html(std::string& out, std::string_view text) {
   for (const char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&#34;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&#34;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
     }
   }
 }
@@ -60,7 +71,8 @@ Tag cut(std::string_view inside, std::size_t at) {
   tag.path = trim(path);
   tag.path_at = at + (tag.path.empty() ? 0 : static_cast<std::size_t>(tag.path.data() - inside.data()));
   tag.filter = trim(filter);
-  tag.filter_at = at + (tag.filter.empty() ? bar : static_cast<std::size_t>(tag.filter.data() - inside.data()));
+  tag.filter_at =
+      at + (tag.filter.empty() ? bar : static_cast<std::size_t>(tag.filter.data() - inside.data()));
   return tag;
 }
 
@@ -69,14 +81,17 @@ std::optional<std::string> default_of(const Tag& tag, std::vector<Problem>& prob
   const std::size_t length = std::max<std::size_t>(tag.filter.size(), 1);
   const std::string_view name = tag.filter.substr(0, tag.filter.find_first_of(": |"));
   if (name != "default") {
-    problems.push_back({tag.filter_at, length, "not supported yet: the filter '" + std::string(name) + "'", "default: \"…\" is there", false});
+    problems.push_back({tag.filter_at, length, "not supported yet: the filter '" + std::string(name) + "'",
+                        "default: \"…\" is there", false});
     return {};
   }
   std::string_view value = trim(tag.filter.substr(name.size()));
   if (value.starts_with(':')) value = trim(value.substr(1));
-  const bool quoted = value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.find(value.front(), 1) == value.size() - 1;
+  const bool quoted = value.size() >= 2 && (value.front() == '"' || value.front() == '\'') &&
+                      value.find(value.front(), 1) == value.size() - 1;
   if (!quoted) {
-    problems.push_back({tag.filter_at, length, "default needs one text in quotes", "write | default: \"there\"", false});
+    problems.push_back(
+        {tag.filter_at, length, "default needs one text in quotes", "write | default: \"there\"", false});
     return {};
   }
   return std::string(value.substr(1, value.size() - 2));
@@ -93,7 +108,8 @@ ProgramPtr program_of(const Tag& tag, const Scope& scope, std::vector<Problem>& 
       found = std::move(parsed.problems);
       program = std::move(parsed.program);
     } else {
-      found.push_back({0, tag.path.size(), "not supported yet: more than a path between {{ and }}", "compute it as a trait, and write {{ traits.NAME }}", false});
+      found.push_back({0, tag.path.size(), "not supported yet: more than a path between {{ and }}",
+                       "compute it as a trait, and write {{ traits.NAME }}", false});
     }
   }
   for (Problem& p : found) {
@@ -104,7 +120,8 @@ ProgramPtr program_of(const Tag& tag, const Scope& scope, std::vector<Problem>& 
 }
 
 bool is_blank(const Value& v) {
-  return v.is_unknown() || v.kind() == Value::Kind::null || (v.kind() == Value::Kind::boolean && !v.as_boolean()) ||
+  return v.is_unknown() || v.kind() == Value::Kind::null ||
+         (v.kind() == Value::Kind::boolean && !v.as_boolean()) ||
          (v.kind() == Value::Kind::string && v.as_text().empty());
 }
 
@@ -137,12 +154,14 @@ Template::Parsed Template::parse(std::string_view text, const Scope& scope, Esca
     const bool statement = text[open + 1] == '%';
     const std::size_t close = text.find(statement ? "%}" : "}}", open + 2);
     if (close == std::string_view::npos) {
-      parsed.problems.push_back({open, 2, std::string(text.substr(open, 2)) + " is not closed", statement ? "end it with %}" : "end it with }}", false});
+      parsed.problems.push_back({open, 2, std::string(text.substr(open, 2)) + " is not closed",
+                                 statement ? "end it with %}" : "end it with }}", false});
       break;
     }
     at = close + 2;
     if (statement) {
-      parsed.problems.push_back({open, at - open, "not supported yet: {% … %}", "{{ traits.NAME | default: \"…\" }} is there", false});
+      parsed.problems.push_back({open, at - open, "not supported yet: {% … %}",
+                                 "{{ traits.NAME | default: \"…\" }} is there", false});
       continue;
     }
     const Tag tag = cut(text.substr(open + 2, close - open - 2), open + 2);
@@ -153,7 +172,8 @@ Template::Parsed Template::parse(std::string_view text, const Scope& scope, Esca
     }
     made->pieces_.push_back(std::move(piece));
   }
-  const bool wrong = std::any_of(parsed.problems.begin(), parsed.problems.end(), [](const Problem& p) { return !p.warning; });
+  const bool wrong = std::any_of(parsed.problems.begin(), parsed.problems.end(),
+                                 [](const Problem& p) { return !p.warning; });
   if (!wrong) parsed.value = std::move(made);
   return parsed;
 }

@@ -5,7 +5,8 @@
 namespace sluice::expr {
 namespace {
 
-std::string rendered(const std::string& text, TestContext& context, Template::Escape escape = Template::Escape::none) {
+std::string rendered(const std::string& text, TestContext& context,
+                     Template::Escape escape = Template::Escape::none) {
   const auto parsed = Template::parse(text, everything(), escape);
   if (!parsed.value) return "problem: " + parsed.problems.at(0).what;
   Arena arena;
@@ -21,11 +22,16 @@ TEST_CASE("a template without tags is itself") {
 }
 
 TEST_CASE("paths are rendered, and what is missing is nothing") {
-  TestContext context(R"({"first_name": "Ada", "points": 12.5, "zip": 75001, "tags": ["a"], "ok": true, "none": null})", R"({"properties": {"total": 3}})");
+  TestContext context(
+      R"({"first_name": "Ada", "points": 12.5, "zip": 75001, "tags": ["a"], "ok": true, "none": null})",
+      R"({"properties": {"total": 3}})");
   CHECK(rendered("Hi {{ traits.first_name }}!", context) == "Hi Ada!");
-  CHECK(rendered("{{traits['first_name']}}{{event.properties.total}} {{ traits.points }} {{ traits.zip }} {{ traits.ok }}", context) == "Ada3 12.5 75001 true");
+  CHECK(rendered("{{traits['first_name']}}{{event.properties.total}} {{ traits.points }} {{ traits.zip }} {{ "
+                 "traits.ok }}",
+                 context) == "Ada3 12.5 75001 true");
   CHECK(rendered("[{{ traits.absent }}{{ traits.none }}{{ event.context.page }}]", context) == "[]");
-  CHECK(rendered("{{ traits.tags }} {{ profile.id }} {{ profile.first_seen }}", context) == "[\"a\"] p1 1970-01-01T00:00:01Z");
+  CHECK(rendered("{{ traits.tags }} {{ profile.id }} {{ profile.first_seen }}", context) ==
+        "[\"a\"] p1 1970-01-01T00:00:01Z");
 }
 
 TEST_CASE("a default stands for what is missing or empty") {
@@ -37,7 +43,8 @@ TEST_CASE("a default stands for what is missing or empty") {
 
 TEST_CASE("html is escaped where it is asked for") {
   TestContext context(R"({"name": "<b>\"A & B's\"</b>"})");
-  CHECK(rendered("<p>{{ traits.name }}</p>", context, Template::Escape::html) == "<p>&lt;b&gt;&#34;A &amp; B&#39;s&#34;&lt;/b&gt;</p>");
+  CHECK(rendered("<p>{{ traits.name }}</p>", context, Template::Escape::html) ==
+        "<p>&lt;b&gt;&#34;A &amp; B&#39;s&#34;&lt;/b&gt;</p>");
   CHECK(rendered("{{ traits.name }}", context) == "<b>\"A & B's\"</b>");
   CHECK(rendered("{{ traits.x | default: \"<i>\" }}", context, Template::Escape::html) == "&lt;i&gt;");
 }
@@ -48,15 +55,16 @@ TEST_CASE("mistakes in templates are shown at their place in the whole text") {
     std::size_t offset;
     const char* what;
   };
-  for (const Mistake& m : std::initializer_list<Mistake>{{"Hi {{ traits.name }", 3, "not closed"},
-                                                          {"Hi {% if traits.a %}x{% endif %}", 3, "not supported yet"},
-                                                          {"Hi {{ traits.name | upcase }}", 20, "not supported yet: the filter 'upcase'"},
-                                                          {"Hi {{ traits.name | default: there }}", 20, "quotes"},
-                                                          {"Hi {{ traits.a + 1 }}", 6, "more than a path"},
-                                                          {"Hi {{ name }}", 6, "nothing is named 'name'"},
-                                                          {"Hi {{ event.total }}", 12, "an event has no 'total'"},
-                                                          {"Hi {{ }}", 5, "empty"},
-                                                          {"Hi {{ traits.é }}", 13, "may not stand here"}}) {
+  for (const Mistake& m : std::initializer_list<Mistake>{
+           {"Hi {{ traits.name }", 3, "not closed"},
+           {"Hi {% if traits.a %}x{% endif %}", 3, "not supported yet"},
+           {"Hi {{ traits.name | upcase }}", 20, "not supported yet: the filter 'upcase'"},
+           {"Hi {{ traits.name | default: there }}", 20, "quotes"},
+           {"Hi {{ traits.a + 1 }}", 6, "more than a path"},
+           {"Hi {{ name }}", 6, "nothing is named 'name'"},
+           {"Hi {{ event.total }}", 12, "an event has no 'total'"},
+           {"Hi {{ }}", 5, "empty"},
+           {"Hi {{ traits.é }}", 13, "may not stand here"}}) {
     INFO(m.text);
     const auto parsed = Template::parse(m.text, everything(), Template::Escape::none);
     CHECK(parsed.value == nullptr);

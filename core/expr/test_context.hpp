@@ -29,7 +29,9 @@ class TestContext final : public EmptyContext {
   Value audience(const Symbol& name) override { return Value::boolean(audiences[name.name]); }
   Value consent(const Symbol& name) override { return Value::boolean(purposes[name.name]); }
   Value profile_field(std::string_view name) override {
-    return name == "id" ? Value::string("p1") : name == "first_seen" ? Value::timestamp(1'000'000) : Value::unknown("none");
+    return name == "id"           ? Value::string("p1")
+           : name == "first_seen" ? Value::timestamp(1'000'000)
+                                  : Value::unknown("none");
   }
   Value event_field(std::string_view name) override {
     if (name == "time" && event_["time"]) return Value::timestamp(*parse_time(event_["time"].string_or("")));
@@ -50,7 +52,8 @@ class TestContext final : public EmptyContext {
 
 inline Scope everything() {
   Scope scope;
-  scope.traits = scope.audiences = scope.consent = scope.profile = scope.event = scope.row = scope.now = scope.selectors = true;
+  scope.traits = scope.audiences = scope.consent = scope.profile = scope.event = scope.row = scope.now =
+      scope.selectors = true;
   scope.audience_names = {"vip", "cart_left"};
   scope.purpose_names = {"newsletter", "ads"};
   return scope;

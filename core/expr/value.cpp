@@ -7,13 +7,19 @@ namespace sluice::expr {
 
 Value Value::json(Json j) {
   switch (j.type()) {
-    case JsonType::missing: return unknown("it is missing");
-    case JsonType::null: return null();
-    case JsonType::boolean: return boolean(*j.boolean());
-    case JsonType::number: return number(*j.number());
-    case JsonType::string: return string(*j.string());
+    case JsonType::missing:
+      return unknown("it is missing");
+    case JsonType::null:
+      return null();
+    case JsonType::boolean:
+      return boolean(*j.boolean());
+    case JsonType::number:
+      return number(*j.number());
+    case JsonType::string:
+      return string(*j.string());
     case JsonType::array:
-    case JsonType::object: break;
+    case JsonType::object:
+      break;
   }
   Value v = of(Kind::json);
   v.json_ = j;
@@ -22,10 +28,14 @@ Value Value::json(Json j) {
 
 double Value::to_double() const {
   switch (kind_) {
-    case Kind::integer: return static_cast<double>(integer_);
-    case Kind::unsigned_integer: return static_cast<double>(as_unsigned());
-    case Kind::number: return number_;
-    default: return 0;
+    case Kind::integer:
+      return static_cast<double>(integer_);
+    case Kind::unsigned_integer:
+      return static_cast<double>(as_unsigned());
+    case Kind::number:
+      return number_;
+    default:
+      return 0;
   }
 }
 
@@ -44,17 +54,29 @@ void append_key(std::string& out, const Value& key) {
 void Value::append_json(std::string& out) const {
   switch (kind_) {
     case Kind::unknown:
-    case Kind::null: out += "null"; return;
-    case Kind::boolean: out += is_true() ? "true" : "false"; return;
-    case Kind::integer: return append_json_integer(out, integer_);
-    case Kind::unsigned_integer: out += std::to_string(as_unsigned()); return;
-    case Kind::number: return append_json_number(out, number_);
+    case Kind::null:
+      out += "null";
+      return;
+    case Kind::boolean:
+      out += is_true() ? "true" : "false";
+      return;
+    case Kind::integer:
+      return append_json_integer(out, integer_);
+    case Kind::unsigned_integer:
+      out += std::to_string(as_unsigned());
+      return;
+    case Kind::number:
+      return append_json_number(out, number_);
     case Kind::string:
     case Kind::bytes:
-    case Kind::type: return append_json_string(out, text_);
-    case Kind::timestamp: return append_json_string(out, format_time(integer_));
-    case Kind::duration: return append_json_string(out, seconds_text(integer_));
-    case Kind::json: return json_.append_to(out);
+    case Kind::type:
+      return append_json_string(out, text_);
+    case Kind::timestamp:
+      return append_json_string(out, format_time(integer_));
+    case Kind::duration:
+      return append_json_string(out, seconds_text(integer_));
+    case Kind::json:
+      return json_.append_to(out);
     case Kind::list:
       out += '[';
       for (std::size_t i = 0; i < list_->size; ++i) {

@@ -190,7 +190,7 @@ Status Hub::start_sources() {
       runner.rejects_folder = rejects_folder(options_.config->hub.data);
       runner.until_idle = options_.until_idle;
       runner.merge_by_time = options_.clock_events;
-      runner_ = std::make_unique<ingest::SourceRunner>(std::move(runner), [this](std::vector<Draft> drafts, Journal::Done done) {
+      runner_ = std::make_unique<ingest::SourceRunner>(std::move(runner), [this](std::vector<Draft> drafts, Journal::Answer done) {
         return journal_->submit(std::move(drafts), std::move(done));
       });
     }
@@ -227,7 +227,7 @@ Status Hub::start_door() {
     door.sources.push_back({source.name, key, source.trust == config::Trust::publik});
   }
   if (door.sources.empty()) return Done{};
-  door.submit = [this](std::vector<Draft> drafts, Journal::Done done) {
+  door.submit = [this](std::vector<Draft> drafts, Journal::Answer done) {
     last_event_ = clock_.monotonic_us();
     return journal_->submit(std::move(drafts), std::move(done));
   };

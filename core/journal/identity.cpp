@@ -68,13 +68,14 @@ Result<std::optional<JournalIdentity>> read_identity(FileSystem& files, const st
   const std::string path = directory + "/identity";
   if (!SLUICE_TRY(files.exists(path))) return std::optional<JournalIdentity>();
   const std::string bytes = SLUICE_TRY(read_file(files, path));
-  const std::string_view body = std::string_view(bytes).substr(0, bytes.size() < 8 ? 0 : bytes.size() - 8);
+  const Error damaged{Code::corrupt, path + " is not what was written: put it back from a backup"};
   const std::size_t head = magic.size() + 8;
+  if (bytes.size() < head + 8 || !bytes.starts_with(magic)) return damaged;
+  const std::string_view body = std::string_view(bytes).substr(0, bytes.size() - 8);
   JournalIdentity identity;
-  if (body.size() < head || !body.starts_with(magic) ||
-      ByteReader(std::string_view(bytes).substr(body.size())).u64() != hash64(body) ||
+  if (ByteReader(std::string_view(bytes).substr(body.size())).u64() != hash64(body) ||
       !JournalIdentity::decode(body.substr(head), identity)) {
-    return Error{Code::corrupt, path + " is not what was written: put it back from a backup"};
+    return damaged;
   }
   return std::optional(std::move(identity));
 }

@@ -122,15 +122,13 @@ Status Log::finish_redaction() {
   const std::string path = plan_path(options_.directory);
   if (!SLUICE_TRY(files_.exists(path))) return Done{};
   const std::string plan = SLUICE_TRY(read_file(files_, path));
-  const std::size_t head = magic.size() + 16;
-  const std::string_view body = std::string_view(plan).substr(0, plan.size() < 8 ? 0 : plan.size() - 8);
-  if (body.size() < head || !body.starts_with(magic) ||
-      ByteReader(std::string_view(plan).substr(body.size())).u64() != hash64(body)) {
-    return Error{Code::corrupt,
-                 path +
-                     " is damaged: an erasure was interrupted and its plan cannot be read; remove "
-                     "the file and erase again"};
-  }
+  const Error damaged{Code::corrupt,
+                      path +
+                          " is damaged: an erasure was interrupted and its plan cannot be read; "
+                          "remove the file and erase again"};
+  if (plan.size() < magic.size() + 24 || !plan.starts_with(magic)) return damaged;
+  const std::string_view body = std::string_view(plan).substr(0, plan.size() - 8);
+  if (ByteReader(std::string_view(plan).substr(body.size())).u64() != hash64(body)) return damaged;
   return apply_redaction(plan);
 }
 

@@ -232,6 +232,17 @@ TEST_CASE("a damaged file, at any byte, is passed over for the checkpoint before
   }
 }
 
+TEST_CASE("a delta that builds on one that is missing is passed over", "[checkpoint][crash]") {
+  SimFileSystem files(1);
+  write_chain(files);
+  REQUIRE(files.remove(delta_path(20)));
+  const auto set = open(files);
+  const Loaded loaded = load(*set);
+  CHECK(loaded.info->seq == 10);
+  CHECK(loaded.rows == rows_at(10));
+  CHECK(loaded.report.problems.size() == 1);
+}
+
 TEST_CASE("after a fall back the chain goes on from there", "[checkpoint][crash]") {
   SimFileSystem files(1);
   write_chain(files);

@@ -180,7 +180,7 @@ SLUICE_PLUGIN(R"({
   "identifiers": ["email"],
   "batch": {"max_records": 20, "max_bytes": 10000000}, "parallel": 1, "timeout_s": 300,
   "config": {"type": "object", "additionalProperties": false, "required": ["server", "from"], "properties": {
-    "server": {"type": "string", "format": "uri", "pattern": "^smtps?://",
+    "server": {"type": "string", "pattern": "^smtps?://",
       "description": "smtp://HOST:PORT (STARTTLS where offered) or smtps://HOST:PORT"},
     "username": {"type": "string"},
     "password": {"type": "string", "x-secret": true},

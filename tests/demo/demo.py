@@ -167,6 +167,7 @@ class Demo:
                 lake.update(json.loads(line)["key"] for line in lines)
         return [
             ("events taken in, of those sent", self.player.sent + self.player.rows, metrics.total("sluice_events_total")),
+            ("events refused by the hub", 0, self.player.refused),
             ("people and strangers, as the shop knows them", self.shop.distinct_people(), metrics.total("sluice_profiles")),
             ("track events in the lake, of those sent", self.player.tracks, len(lake)),
             ("records at the webhook, of those delivered", delivered.get("backend", 0), backend["distinct"]),
@@ -190,7 +191,7 @@ class Demo:
         for what, expected, found in self.verdict():
             same = found is not None and int(found) == int(expected)
             good &= same
-            print(f"  {'ok  ' if same else 'LOST'}  {what:<46} {screen.number(expected):>10} {screen.number(found):>10}")
+            print(f"  {'ok     ' if same else 'DIFFERS'}  {what:<46} {screen.number(expected):>10} {screen.number(found):>10}")
         person = self.chosen()
         command = ["profile", f"email:{person.email}"]
         print(f"\nOne person's story: sluice {' '.join(command)}\n", flush=True)
@@ -199,7 +200,7 @@ class Demo:
         code = self.processes.stop("hub", 60)
         if code != 0:
             print(f"\nThe hub did not end in order ({'killed' if code is None else code}):\n{self.processes.log('hub')}")
-        print(NEXT if good else f"\nSomething was lost. The hub's last words:\n{self.processes.log('hub')}")
+        print(NEXT if good else f"\nSomething differs. The hub's last words:\n{self.processes.log('hub')}")
         return good and story.returncode == 0 and code == 0
 
 

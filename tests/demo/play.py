@@ -34,7 +34,7 @@ class Connection:
         self.link = None
 
     def send(self, body, stopped):
-        """Sends until it is taken. -> how many times it was sent again."""
+        """Sends until it is taken. -> (how many times it was sent again, how many events of it were refused)"""
         repeats = 0
         while not stopped.is_set():
             wait_s = min(2.0, 0.1 * 2 ** min(repeats, 5))
@@ -45,7 +45,7 @@ class Connection:
                 answer = self.link.getresponse()
                 text = answer.read()
                 if answer.status == 200:
-                    return repeats
+                    return repeats, len(json.loads(text or b"{}").get("rejected", ()))
                 if answer.status not in (408, 429, 500, 502, 503, 504):
                     raise Refused(f"the hub answered {answer.status} to a batch: {text[:200].decode(errors='replace')}")
                 wait_s = float(answer.headers.get("Retry-After", wait_s))
@@ -53,7 +53,7 @@ class Connection:
                 self.close()
             repeats += 1
             stopped.wait(wait_s)
-        return repeats
+        return repeats, 0
 
     def close(self):
         if self.link is not None:
@@ -70,7 +70,7 @@ class Player:
         self.times = [event[0] for event in shop.events]
         self.stopped = threading.Event()
         self.now = shops.START      # the shop's time
-        self.sent = self.tracks = self.rows = self.repeats = 0
+        self.sent = self.tracks = self.rows = self.repeats = self.refused = 0
         self.lock = threading.Lock()  # of those counters
         self.error = None
         self.done = threading.Event()
@@ -129,12 +129,13 @@ class Player:
         for at in range(0, len(mine), BATCH_MAX):
             texts = [shops.message(self.shop.seed, n, self.shop.events[n]) for n in mine[at:at + BATCH_MAX]]
             body = ('{"batch":[' + ",".join(texts) + "]}").encode()
-            repeats = self.connections[index].send(body, self.stopped)
+            repeats, refused = self.connections[index].send(body, self.stopped)
             if self.stopped.is_set():
                 return
             tracks = sum(1 for text in texts if text.startswith('{"type":"track"'))
             with self.lock:
                 self.repeats += repeats
+                self.refused += refused
                 self.sent += len(texts)
                 self.tracks += tracks
 

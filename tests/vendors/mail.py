@@ -17,6 +17,7 @@ import email
 import email.policy
 import json
 import time
+import warnings
 
 from aiosmtpd.smtp import SMTP, AuthResult
 
@@ -118,6 +119,7 @@ async def serve(options):
     mail = Mail(options.file)
     auth = {"authenticator": authenticator(options.user, options.password), "auth_required": True,
             "auth_require_tls": False} if options.user else {}
+    warnings.simplefilter("ignore")  # that a password without TLS is unwise: here it is meant
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: SMTP(mail, hostname="mail.test", loop=loop, **auth), options.host, options.port)
     _control, control_port = await standin.listen(mail, options.host, options.control_port)

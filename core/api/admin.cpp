@@ -1,0 +1,159 @@
+#include "api/admin.hpp"
+
+#include <charconv>
+
+#include "base/hash.hpp"
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "hub/lists.hpp"
+#include "hub/views.hpp"
+
+namespace sluice::api {
+
+net::Response error_answer(int status, std::string_view code, std::string_view message) {
+  net::Response out;
+  out.status = status;
+  JsonWriter w(out.body);
+  w.begin_object().key("error").begin_object().member("code", code).member("message", message).end_object().end_object();
+  return out;
+}
+
+namespace {
+
+net::Response json_answer(std::string body) {
+  net::Response out;
+  out.body = std::move(body);
+  return out;
+}
+
+net::Response text_answer(int status, std::string_view text) {
+  net::Response out;
+  out.status = status;
+  out.content_type = "text/plain; charset=utf-8";
+  out.body = text;
+  return out;
+}
+
+bool take_prefix(std::string_view& path, std::string_view prefix) {
+  if (!path.starts_with(prefix)) return false;
+  path.remove_prefix(prefix.size());
+  return true;
+}
+
+net::Response dead_answer(hub::Hub& hub, std::string_view rest, const net::Request& request) {
+  if (rest == "/replay") {
+    if (request.method != "POST") return error_answer(405, "method_not_allowed", "replay with POST");
+    JsonParser parser;
+    std::vector<std::int64_t> ids;
+    parser.parse(request.body)["ids"].elements([&](Json id) {
+      if (const auto n = id.integer()) ids.push_back(*n);
+    });
+    const auto replayed = hub.replay_dead(ids);
+    if (!replayed) return error_answer(503, "not_replayed", replayed.error().detail);
+    return json_answer("{\"replayed\":" + std::to_string(replayed.value()) + "}");
+  }
+  if (rest.starts_with('/')) {
+    std::int64_t id = 0;
+    const auto [end, bad] = std::from_chars(rest.data() + 1, rest.data() + rest.size(), id);
+    const auto shown = bad == std::errc{} && end == rest.data() + rest.size() ? hub::dead_letter_json(hub.database(), id)
+                                                                            : Result<std::string>(std::string{});
+    if (!shown) return error_answer(500, "store", shown.error().detail);
+    if (shown.value().empty()) return error_answer(404, "not_found", "there is no dead letter with this number");
+    return json_answer(shown.value());
+  }
+  const auto list = hub::dead_letters_json(hub.database(), request.query("destination"), request.query("reason"));
+  if (!list) return error_answer(500, "store", list.error().detail);
+  return json_answer(list.value());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<AdminDoor>> AdminDoor::open(hub::Hub& hub) {
+  std::unique_ptr<AdminDoor> door(new AdminDoor(hub));
+  const config::Hub& config = hub.config().hub;
+  door->over_tcp_ = !config.admin.starts_with("unix:");
+  if (door->over_tcp_ && config.tokens.empty()) {
+    return Error{Code::misconfigured, "hub.admin is a TCP address: it needs hub.tokens; or use unix:PATH"};
+  }
+  AdminDoor* self = door.get();
+  door->server_ = SLUICE_TRY(net::HttpServer::listen(config.admin, {}, [self](net::Request request, net::Responder responder) {
+    responder.send(self->answer(request));
+  }));
+  return door;
+}
+
+bool AdminDoor::allowed(const net::Request& request, net::Response& refusal) const {
+  if (!over_tcp_) return true;
+  // A page in somebody's browser must not reach this through a name that resolves to us, nor from another origin.
+  if (!request.header("origin").empty()) {
+    refusal = error_answer(403, "forbidden", "pages of other origins are not served here");
+    return false;
+  }
+  const std::string_view header = request.header("authorization");
+  std::string token;
+  if (header.starts_with("Bearer ")) {
+    token = header.substr(7);
+  } else if (header.starts_with("Basic ")) {
+    if (!base64_decode(header.substr(6), token)) token.clear();
+    token = token.substr(0, token.find(':'));
+  }
+  const std::string hash = sha256_hex(token);
+  for (const std::string& known : hub_.config().hub.tokens) {
+    if (equal_constant_time(hash, known)) return true;
+  }
+  refusal = error_answer(401, "unauthorized", "this needs a token of hub.tokens, as Bearer or as Basic user");
+  return false;
+}
+
+net::Response AdminDoor::answer(const net::Request& request) {
+  if (request.path == "/healthz") return text_answer(200, "ok\n");
+  if (request.path == "/readyz") {
+    if (hub_.step().clock_alarm()) return text_answer(503, "the wall clock has jumped: timers are held\n");
+    return hub_.ready() ? text_answer(200, "ready\n") : text_answer(503, "starting or stopping\n");
+  }
+  net::Response refusal;
+  return allowed(request, refusal) ? route(request) : refusal;
+}
+
+net::Response AdminDoor::route(const net::Request& request) {
+  std::string_view path = request.path;
+  if (path == "/metrics") {
+    net::Response out;
+    out.content_type = "text/plain; version=0.0.4; charset=utf-8";
+    out.body = metrics_text(hub_);
+    return out;
+  }
+  if (take_prefix(path, "/v1/dead")) return dead_answer(hub_, path, request);
+  if (request.method != "GET" && request.method != "HEAD") {
+    return error_answer(405, "method_not_allowed", "only GET here");
+  }
+  if (path == "/v1/outbox") return json_answer(hub::outbox_json(hub_.delivery()));
+  if (path == "/v1/audiences") {
+    std::string out;
+    hub_.read([&](const hub::World& world) { out = hub::audiences_json(world); });
+    return json_answer(std::move(out));
+  }
+  if (take_prefix(path, "/v1/audiences/")) {
+    std::string out;
+    hub_.read([&](const hub::World& world) { out = hub::audience_json(world, path); });
+    if (out.empty()) return error_answer(404, "not_found", "no audience has this name");
+    return json_answer(std::move(out));
+  }
+  if (take_prefix(path, "/v1/profiles/")) {
+    std::string out;
+    ProfileId id = nobody;
+    hub_.read([&](const hub::World& world) {
+      id = hub::find_person(world, path);
+      if (id != nobody) out = hub::profile_json(world, id);
+    });
+    if (out.empty()) return error_answer(404, "not_found", "nobody is known by this");
+    return json_answer(hub::with_deliveries(std::move(out), hub_.database(), id));
+  }
+  const std::size_t profiles = path.find("/collections/users/profiles/");
+  if (path.starts_with("/v1/spaces/") && profiles != std::string_view::npos) {
+    return profile_api(hub_, path.substr(profiles + std::string_view("/collections/users/profiles/").size()), request);
+  }
+  return error_answer(404, "not_found", "there is nothing here; see docs/operations.md for the admin API");
+}
+
+}  // namespace sluice::api

@@ -1,0 +1,38 @@
+// The commands of `sluice`. Each prints for people, or JSON with --json, and returns the exit code: 0 well, 1 not, 2 usage.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace sluice::cli {
+
+struct Common {
+  std::string config = "connectors.yaml";
+  bool json = false;
+};
+
+int check(const Common& common, const std::string& format);
+int schema();
+int plugin_list(const Common& common);
+
+struct RunOptions {
+  bool until_idle = false;
+  bool quiet = false;
+  std::string clock = "wall";  // or "events"
+};
+int run(const Common& common, const RunOptions& options);
+
+int profile(const Common& common, const std::string& person);
+int audience(const Common& common, const std::string& name);
+int outbox(const Common& common);
+int dead_list(const Common& common, const std::string& destination, const std::string& reason);
+int dead_show(const Common& common, std::int64_t id);
+int dead_replay(const Common& common, const std::vector<std::int64_t>& ids);
+
+int journal_verify(const Common& common);
+int journal_dump(const Common& common, std::uint64_t from, std::uint64_t count, bool unmasked);
+int journal_repair(const Common& common);
+int store_verify(const Common& common);
+
+}  // namespace sluice::cli

@@ -1,0 +1,130 @@
+#include <CLI/CLI.hpp>
+
+#include "base/text.hpp"
+#include "cli/commands.hpp"
+
+namespace sluice::cli {
+namespace {
+
+struct Arguments {
+  Common common;
+  RunOptions run;
+  std::string check_format = "text";
+  std::string person, audience, destination, reason;
+  std::int64_t dead_id = 0;
+  std::vector<std::int64_t> dead_ids;
+  std::uint64_t from = 1, count = UINT64_MAX;
+  bool unmasked = false;
+  int code = 0;
+};
+
+void with_config(CLI::App* command, Arguments& a) {
+  command->add_option("--config,-c", a.common.config, "the configuration")->capture_default_str();
+  command->add_flag("--json", a.common.json, "for programs");
+}
+
+void add_running(CLI::App& app, Arguments& a) {
+  CLI::App* check = app.add_subcommand("check", "Report every mistake in a configuration, each with its place and mend");
+  check->add_option("file,--config,-c", a.common.config, "the configuration")->capture_default_str();
+  check->add_option("--format", a.check_format, "text, json or github")->check(CLI::IsMember({"text", "json", "github"}));
+  check->callback([&] { a.code = cli::check(a.common, a.check_format); });
+
+  CLI::App* run = app.add_subcommand("run", "Run the hub");
+  run->add_option("file,--config,-c", a.common.config, "the configuration")->capture_default_str();
+  run->add_flag("--until-idle", a.run.until_idle, "read every source that can end to its end, deliver everything, stop");
+  run->add_flag("--quiet,-q", a.run.quiet, "log warnings and errors alone");
+  run->add_option("--clock", a.run.clock, "wall, or events: time is the newest event's own time")
+      ->check(CLI::IsMember({"wall", "events"}));
+  run->callback([&] { a.code = cli::run(a.common, a.run); });
+
+  app.add_subcommand("schema", "Print the JSON Schema of connectors.yaml, for editors")->callback([&] { a.code = schema(); });
+  CLI::App* plugin = app.add_subcommand("plugin", "Connectors")->require_subcommand(1);
+  CLI::App* list = plugin->add_subcommand("list", "The connectors that are installed");
+  list->add_flag("--json", a.common.json, "for programs");
+  list->callback([&] { a.code = plugin_list(a.common); });
+}
+
+void add_reading(CLI::App& app, Arguments& a) {
+  CLI::App* profile = app.add_subcommand("profile", "Show one person: identifiers, traits, audiences, deliveries");
+  profile->add_option("person", a.person, "an id, or type:value such as email:ada@example.com")->required();
+  with_config(profile, a);
+  profile->callback([&] { a.code = cli::profile(a.common, a.person); });
+
+  CLI::App* audience = app.add_subcommand("audience", "Show sizes, or who is in one");
+  audience->add_option("name", a.audience, "an audience");
+  with_config(audience, a);
+  audience->callback([&] { a.code = cli::audience(a.common, a.audience); });
+
+  CLI::App* outbox = app.add_subcommand("outbox", "Show each destination's lane");
+  with_config(outbox, a);
+  outbox->callback([&] { a.code = cli::outbox(a.common); });
+
+  CLI::App* dead = app.add_subcommand("dead", "Dead letters: what could not be delivered")->require_subcommand(1);
+  CLI::App* list = dead->add_subcommand("list", "Counts by reason, and the newest");
+  list->add_option("--destination", a.destination);
+  list->add_option("--reason", a.reason);
+  with_config(list, a);
+  list->callback([&] { a.code = dead_list(a.common, a.destination, a.reason); });
+  CLI::App* show = dead->add_subcommand("show", "Everything about one");
+  show->add_option("id", a.dead_id)->required();
+  with_config(show, a);
+  show->callback([&] { a.code = dead_show(a.common, a.dead_id); });
+  CLI::App* replay = dead->add_subcommand("replay", "Map again and send again");
+  replay->add_option("ids", a.dead_ids)->required();
+  with_config(replay, a);
+  replay->callback([&] { a.code = dead_replay(a.common, a.dead_ids); });
+}
+
+void add_files(CLI::App& app, Arguments& a) {
+  CLI::App* journal = app.add_subcommand("journal", "The journal of all inputs")->require_subcommand(1);
+  CLI::App* verify = journal->add_subcommand("verify", "Read all of it and report what is damaged");
+  with_config(verify, a);
+  verify->callback([&] { a.code = journal_verify(a.common); });
+  CLI::App* dump = journal->add_subcommand("dump", "Print inputs, one JSON object a line");
+  dump->add_option("--from", a.from, "the first seq")->capture_default_str();
+  dump->add_option("--count", a.count, "at most so many");
+  dump->add_flag("--unmasked", a.unmasked, "with what people sent: personal data");
+  with_config(dump, a);
+  dump->callback([&] { a.code = journal_dump(a.common, a.from, a.count, a.unmasked); });
+  CLI::App* repair = journal->add_subcommand("repair", "Mend a damaged journal; keeps the damaged bytes beside it");
+  with_config(repair, a);
+  repair->callback([&] { a.code = journal_repair(a.common); });
+
+  CLI::App* store = app.add_subcommand("store", "Checkpoints and the queryable store")->require_subcommand(1);
+  CLI::App* state = store->add_subcommand("verify", "Recompute the state from the journal and compare the hashes");
+  with_config(state, a);
+  state->callback([&] { a.code = store_verify(a.common); });
+}
+
+// CLI11 only says that a subcommand is required; the one that was meant is more help.
+int unknown_command(const CLI::App& app, int argc, char** argv, const CLI::ParseError& error) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
+  const std::string word = argc > 1 ? argv[1] : "";
+  const bool known = std::find(names.begin(), names.end(), word) != names.end();
+  const std::string meant = known || word.empty() || word.front() == '-' ? "" : closest(word, names);
+  if (meant.empty()) return app.exit(error) == 0 ? 0 : 2;
+  (void)std::fprintf(stderr, "sluice: there is no command '%s': did you mean '%s'?\n", word.c_str(), meant.c_str());
+  return 2;
+}
+
+int main_of(int argc, char** argv) {
+  Arguments arguments;
+  CLI::App app("Sluice: customer data in, one profile per person, marketing platforms out");
+  app.set_version_flag("--version", SLUICE_VERSION);
+  app.require_subcommand(1);
+  add_running(app, arguments);
+  add_reading(app, arguments);
+  add_files(app, arguments);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return unknown_command(app, argc, argv, error);
+  }
+  return arguments.code;
+}
+
+}  // namespace
+}  // namespace sluice::cli
+
+int main(int argc, char** argv) { return sluice::cli::main_of(argc, argv); }

@@ -1,0 +1,102 @@
+#include "cli/setup.hpp"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/text.hpp"
+#include "hub/epoch.hpp"
+#include "net/client.hpp"
+
+namespace sluice::cli {
+
+std::vector<std::string> plugin_folders() {
+  namespace fs = std::filesystem;
+  std::vector<std::string> folders;
+  if (const char* given = std::getenv("SLUICE_PLUGINS"); given != nullptr && *given != '\0') {
+    for (const std::string_view folder : split(given, ':')) folders.emplace_back(folder);
+    return folders;
+  }
+  std::error_code ignored;
+  const fs::path here = fs::read_symlink("/proc/self/exe", ignored).parent_path();
+  for (const fs::path& folder : {here / "plugins", here / ".." / "lib" / "sluice" / "plugins"}) {
+    if (fs::is_directory(folder, ignored)) folders.push_back(folder.lexically_normal().string());
+  }
+  return folders;
+}
+
+Setup load(const std::string& file, bool check_secrets) {
+  Setup setup;
+  setup.registry = plugin::Registry::scan(plugin_folders());
+  setup.connectors = hub::connectors_of(setup.registry);
+  config::LoadOptions options;
+  options.connectors = setup.connectors;
+  options.check_secrets = check_secrets;
+  config::Loaded loaded = config::load(file, options);
+  setup.config = std::move(loaded.config);
+  setup.diagnostics = std::move(loaded.diagnostics);
+  return setup;
+}
+
+bool report(const Setup& setup, bool warnings) {
+  for (const plugin::Refused& refused : setup.registry.refused()) {
+    (void)std::fprintf(stderr, "warning: %s is not loaded: %s\n", refused.path.c_str(), refused.reason.c_str());
+  }
+  for (const config::Diagnostic& diagnostic : setup.diagnostics) {
+    if (diagnostic.warning && !warnings) continue;
+    (void)std::fputs(config::format(diagnostic).c_str(), stderr);
+  }
+  return setup.config != nullptr;
+}
+
+Answer ask(const config::Config& config, const std::string& path, const std::string* body) {
+  Answer answer;
+  auto client = net::HttpClient::create();
+  if (!client) return answer;
+  net::HttpRequest request;
+  request.method = body == nullptr ? "GET" : "POST";
+  request.allow_private = true;
+  constexpr std::int64_t connect_ms = 1'000;
+  request.connect_timeout_ms = connect_ms;
+  if (body != nullptr) request.body = *body;
+  const std::string& admin = config.hub.admin;
+  if (admin.starts_with("unix:")) {
+    request.unix_socket = admin.substr(5);
+    request.url = "http://hub" + path;
+  } else {
+    request.url = "http://" + admin + path;
+    if (const char* token = std::getenv("SLUICE_TOKEN")) request.headers.emplace_back("Authorization", std::string("Bearer ") + token);
+  }
+  net::HttpResponse response = client.value()->fetch(std::move(request));
+  if (response.status == 0 && response.reached == net::Reached::no) return answer;
+  answer.reached = true;
+  answer.status = response.status;
+  answer.body = std::move(response.body);
+  return answer;
+}
+
+std::string path_segment(const std::string& text) {
+  static constexpr char digits[] = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       std::string_view("-._~:@").find(c) != std::string_view::npos;
+    if (plain) {
+      out += c;
+    } else {
+      out += '%';
+      out += digits[static_cast<unsigned char>(c) >> 4];
+      out += digits[static_cast<unsigned char>(c) & 15];
+    }
+  }
+  return out;
+}
+
+int fail(const std::string& text) {
+  (void)std::fprintf(stderr, "sluice: %s\n", text.c_str());
+  return 1;
+}
+
+}  // namespace sluice::cli

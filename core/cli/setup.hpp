@@ -1,0 +1,41 @@
+// What most commands need first: the installed connectors and the checked configuration.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/config.hpp"
+#include "plugin/registry.hpp"
+
+namespace sluice::cli {
+
+// $SLUICE_PLUGINS (folders with ':' between), else `plugins` beside the binary, else the installed folder.
+std::vector<std::string> plugin_folders();
+
+struct Setup {
+  plugin::Registry registry;
+  std::vector<config::ConnectorInfo> connectors;
+  std::shared_ptr<const config::Config> config;  // null: there are errors
+  std::vector<config::Diagnostic> diagnostics;
+};
+Setup load(const std::string& file, bool check_secrets);
+
+// Prints what is wrong to standard error; warnings only where `warnings`. True: the configuration can be used.
+bool report(const Setup& setup, bool warnings);
+
+// Asks the running hub over its admin door; nothing when none answers. `body`: POST. The hub's refusal is printed, and the
+// answer then empty.
+struct Answer {
+  bool reached = false;
+  int status = 0;
+  std::string body;
+};
+Answer ask(const config::Config& config, const std::string& path, const std::string* body = nullptr);
+
+// Percent-encodes what cannot stand in a path segment.
+std::string path_segment(const std::string& text);
+
+int fail(const std::string& text);  // prints "sluice: text", returns 1
+
+}  // namespace sluice::cli

@@ -1,0 +1,144 @@
+#include "deliver/delivery.hpp"
+
+#include <cstdlib>
+#include <filesystem>
+
+#include <catch2/catch.hpp>
+
+#include "deliver/connector_courier.hpp"
+#include "deliver/scripted.hpp"
+#include "store/database.hpp"
+
+namespace sluice::deliver {
+namespace {
+
+// Answers each request at once, on the lane's thread, unless it hangs.
+class Quick final : public Courier {
+ public:
+  Quick(Vendor& vendor, bool hangs) : x_inner(vendor, x_clock, {}, 1'000), x_hangs(hangs) {}
+  const CourierLimits& limits() const override { return x_inner.limits(); }
+  Result<Answer> plan(std::span<const Parcel> parcels) override { return x_inner.plan(parcels); }
+  Result<Answer> interpret(const CourierRequest& request, const CourierResponse& response) override {
+    return x_inner.interpret(request, response);
+  }
+  Result<Answer> deliver(std::span<const Parcel> parcels) override { return x_inner.deliver(parcels); }
+  void send(const CourierRequest& request, std::function<void(CourierResponse)> done) override {
+    x_inner.send(request, std::move(done));
+    if (!x_hangs) x_inner.answer(0);
+  }
+  Exchange describe(const CourierRequest& request, const CourierResponse& response) const override {
+    return x_inner.describe(request, response);
+  }
+  void cancel() override {
+    while (!x_inner.pending.empty()) x_inner.answer(0);
+  }
+
+ private:
+  SystemClock x_clock;
+  ScriptedCourier x_inner;
+  bool x_hangs;
+};
+
+struct World {
+  World() {
+    std::string name = (std::filesystem::temp_directory_path() / "sluice-delivery-XXXXXX").string();
+    path = mkdtemp(name.data());
+    database = std::move(store::Database::open(path + "/hub.db")).value();
+    for (const char* destination : {"braze", "mail"}) {
+      config.destinations.emplace_back().name = destination;
+    }
+  }
+  ~World() { std::filesystem::remove_all(path); }
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  std::unique_ptr<Delivery> open() {
+    DeliveryOptions options{
+        .files = *files, .clock = clock, .directory = path + "/lanes", .journal = "j.1", .gate = gate};
+    options.database = database.get();
+    options.segment_bytes = 1 << 20;
+    auto opened = Delivery::open(std::move(options), config, [this](const config::Destination& d) {
+      return Result<std::unique_ptr<Courier>>(std::make_unique<Quick>(vendors[d.name], d.name == hanging));
+    });
+    REQUIRE(opened);
+    return std::move(opened).value();
+  }
+  static Effect effect(std::uint64_t seq, std::uint32_t ordinal, const char* destination) {
+    Effect e = LaneWorld::effect(seq, ordinal, seq % 100 + 1);
+    e.destination = destination;
+    return e;
+  }
+
+  std::string path, hanging;
+  std::unique_ptr<FileSystem> files = make_file_system();
+  SystemClock clock;
+  Gate gate;
+  std::unique_ptr<store::Database> database;
+  config::Config config;
+  std::map<std::string, Vendor> vendors;
+};
+
+TEST_CASE("a destination that hangs leaves the others at their pace", "[delivery]") {
+  World w;
+  w.hanging = "mail";
+  const auto delivery = w.open();
+  delivery->start();
+  for (std::uint64_t seq = 1; seq <= 5'000; ++seq) {
+    REQUIRE(delivery->offer(seq, {World::effect(seq, 1, "braze"), World::effect(seq, 2, "mail")}));
+  }
+  while (delivery->status()[0].backlog_records > 0) std::this_thread::yield();
+  CHECK(delivery->status()[1].backlog_records == 5'000);
+  CHECK_FALSE(delivery->idle());
+  CHECK(w.vendors["braze"].accepted.size() == 5'000);
+  CHECK(delivery->applied("braze") == 5'000);
+  CHECK(delivery->applied("nowhere") == 0);
+}
+
+TEST_CASE("what was delivered before a stop is not delivered after it", "[delivery]") {
+  World w;
+  for (int life = 0; life < 3; ++life) {
+    const auto delivery = w.open();
+    delivery->start();
+    for (std::uint64_t seq = 1; seq <= 1'000; ++seq) {
+      REQUIRE(delivery->offer(seq, {World::effect(seq, 1, "braze"), World::effect(seq, 2, "mail")}));
+    }
+    REQUIRE(delivery->drain(60 * us_per_s));
+    CHECK(delivery->idle());
+    delivery->stop();
+    CHECK(delivery->status()[0].state == LaneState::stopped);
+  }
+  CHECK(w.vendors["braze"].accepted.size() == 1'000);
+  CHECK(w.vendors["mail"].accepted.size() == 1'000);
+}
+
+TEST_CASE("what is rejected stands among the dead letters, and messages in the person's history",
+          "[delivery]") {
+  World w;
+  w.vendors["mail"].answer = [](const std::vector<Seen>& records) {
+    return Vendor::all(records, 200, Fate::rejected);
+  };
+  const auto delivery = w.open();
+  delivery->start();
+  Effect message = World::effect(1, 1, "mail");
+  message.op = Operation::message;
+  REQUIRE(delivery->offer(1, {message, World::effect(1, 2, "braze")}));
+  REQUIRE(delivery->drain(60 * us_per_s));
+  delivery->stop();
+  const auto letters = w.database->dead_letters({}, 10).value();
+  REQUIRE(letters.size() == 1);
+  CHECK(letters[0].idempotency_key == "j.1.1.1");
+  CHECK(w.database->dead_letter(letters[0].id).value()->request == "the request");
+  CHECK(w.database->deliveries(message.person, 10).value().size() == 2);
+}
+
+TEST_CASE("what people read of an exchange holds no secret, in no form", "[delivery]") {
+  const Redactor redact(R"({"api_key":"${KEY}","list":["${OTHER}"],"endpoint":"https://x.test"})",
+                        R"({"api_key":"k\"ey 1/2","list":["s3cr3t!"],"endpoint":"https://x.test"})",
+                        {"api_key"});
+  CHECK(redact(R"(GET https://x.test?k=k%22ey%201%2F2 {"a":"k\"ey 1/2"} s3cr3t! k"ey 1/2)") ==
+        R"(GET https://x.test?k=*** {"a":"***"} *** ***)");
+  CHECK(redact("nothing") == "nothing");
+}
+
+}  // namespace
+}  // namespace sluice::deliver

@@ -1,0 +1,190 @@
+#include <catch2/catch.hpp>
+
+#include "deliver/scripted.hpp"
+
+namespace sluice::deliver {
+namespace {
+
+// The journal and the step, as far as a lane can tell: what was offered once is offered again after a crash,
+// from the last checkpoint on.
+struct Step {
+  std::vector<Effect> effects;  // by seq, from 1
+  std::uint64_t checkpoint = 0;
+
+  void offer(LaneWorld& w, ProfileId person) {
+    const std::uint64_t seq = effects.size() + 1;
+    effects.push_back(LaneWorld::effect(seq, 1, person));
+    const Status offered = w.lane->offer(seq, {effects.back()});
+    SLUICE_CHECK(static_cast<bool>(offered) || w.files.stopped());
+  }
+  void replay(LaneWorld& w) const {
+    for (std::uint64_t seq = checkpoint + 1; seq <= effects.size() && !w.files.stopped(); ++seq) {
+      const Status offered = w.lane->offer(seq, {effects[seq - 1]});
+      SLUICE_CHECK(static_cast<bool>(offered) || w.files.stopped());
+    }
+  }
+};
+
+TEST_CASE("after a clean stop nothing is sent again", "[lane][crash]") {
+  LaneWorld w;
+  w.open();
+  Step step;
+  for (int i = 0; i < 100; ++i) step.offer(w, 1 + w.random() % 9);
+  w.run();
+  w.lane->stop();
+  w.open();
+  CHECK(w.lane->idle());
+  CHECK(w.lane->applied() == 100);
+  step.replay(w);
+  w.run();
+  CHECK(w.vendor.accepted.size() == 100);
+}
+
+TEST_CASE("whatever a crash takes, every record reaches its outcome, in order and under the same key",
+          "[lane][crash]") {
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    CAPTURE(seed);
+    LaneWorld w(seed);
+    w.segment_bytes = 4 * 1024;
+    w.memory_bytes = seed % 2 == 0 ? 1 << 20 : 2 * 1024;
+    Step step;
+    w.vendor.answer = [&](const std::vector<Seen>& records) {
+      return w.random() % 10 == 0 ? Vendor::all(records, 500, Fate::retry) : Vendor::ok();
+    };
+    std::set<EffectKey> safe;  // ended, and synced since
+    bool sent_again = false;
+    for (int life = 0; life < 12; ++life) {
+      w.open();
+      if (w.random() % 2 == 0) w.files.stop_after(w.random() % 400);
+      step.replay(w);
+      for (int i = 0; i < 20 && !w.fatal; ++i) {
+        for (int n = 0; n < 10 && !w.files.stopped(); ++n) step.offer(w, 1 + w.random() % 15);
+        for (int n = 0; n < 3; ++n) w.lane->pump();
+        if (w.random() % 3 != 0) w.run(us_per_s / 4);
+        if (w.random() % 6 == 0 && w.lane->sync()) {
+          step.checkpoint = step.effects.size();
+          for (const auto& [key, times] : w.ended) safe.insert(key);
+        }
+        w.clock.advance(us_per_s / 4);
+      }
+      w.crash();
+    }
+    w.open();
+    const std::size_t before = w.vendor.accepted.size();
+    step.replay(w);
+    w.run();
+    for (std::size_t i = before; i < w.vendor.accepted.size(); ++i)
+      sent_again |= safe.contains(w.vendor.accepted[i].key);
+    CHECK_FALSE(sent_again);
+    CHECK(w.in_order());
+    CHECK(w.lane->idle());
+    CHECK(w.ended.size() == step.effects.size());
+    std::set<EffectKey> taken;
+    for (const Seen& seen : w.vendor.accepted) {
+      taken.insert(seen.key);
+      CHECK(seen.id == "j.1." + std::to_string(seen.key.seq) + ".1");
+    }
+    CHECK(taken.size() == step.effects.size());
+  }
+}
+
+TEST_CASE("a message that was on its way when the hub died is held, an event is sent again",
+          "[lane][crash]") {
+  for (const bool message : {true, false}) {
+    LaneWorld w;
+    w.limits.unsafe_operations =
+        1U << static_cast<unsigned>(Operation::message) | 1U << static_cast<unsigned>(Operation::event);
+    w.open();
+    Effect effect = LaneWorld::effect(1, 1, 1);
+    if (message) effect.op = Operation::message;
+    w.offer(1, {effect});
+    REQUIRE(w.lane->sync());
+    w.lane->pump();
+    REQUIRE(w.courier->pending.size() == 1);
+    w.courier->answer(0);  // it arrives, and the answer is lost
+    w.crash();
+    w.outcomes.clear();
+    w.open();
+    w.offer(1, {effect});
+    w.run();
+    CHECK(w.count(OutcomeKind::held) == (message ? 1 : 0));
+    CHECK(w.vendor.accepted.size() == (message ? 1 : 2));
+    CHECK(w.lane->idle());
+  }
+}
+
+TEST_CASE("on_unknown decides what a time-out means", "[lane]") {
+  for (const bool hold : {true, false}) {
+    LaneWorld w;
+    w.limits.unsafe_operations = 1U << static_cast<unsigned>(Operation::event);
+    w.destination.on_unknown_set = true;
+    w.destination.on_unknown = hold ? config::OnUnknown::hold : config::OnUnknown::retry;
+    w.open();
+    bool hang = true;
+    w.vendor.answer = [&](const std::vector<Seen>& records) {
+      return std::exchange(hang, false) ? Vendor::all(records, 0, Fate::retry) : Vendor::ok();
+    };
+    w.offer(1, 1);
+    w.run();
+    CHECK(w.count(OutcomeKind::held) == (hold ? 1 : 0));
+    CHECK(w.count(OutcomeKind::delivered) == (hold ? 0 : 1));
+  }
+}
+
+TEST_CASE("what never left is sent again whatever on_unknown says", "[lane]") {
+  LaneWorld w;
+  w.limits.unsafe_operations = 1U << static_cast<unsigned>(Operation::message);
+  w.open();
+  bool down = true;
+  w.vendor.answer = [&](const std::vector<Seen>& records) {
+    if (!std::exchange(down, false)) return Vendor::ok();
+    Verdicts v = Vendor::all(records, 0, Fate::retry);
+    v.response.sent = false;
+    return v;
+  };
+  Effect effect = LaneWorld::effect(1, 1, 1);
+  effect.op = Operation::message;
+  w.offer(1, {effect});
+  w.run();
+  CHECK(w.count(OutcomeKind::delivered) == 1);
+}
+
+TEST_CASE("segments that hold only what is done are dropped, and a straggler keeps its own", "[lane]") {
+  LaneWorld w;
+  w.segment_bytes = 4 * 1024;
+  w.open();
+  bool refuse = true;
+  w.vendor.answer = [&](const std::vector<Seen>& records) {
+    Verdicts v = Vendor::ok();
+    for (const Seen& r : records)
+      v.each.push_back({r.key.seq == 500 && refuse ? Fate::retry : Fate::delivered, -1, "", "", ""});
+    return v;
+  };
+  const auto files = [&](const char* what) {
+    return w.files.list(std::string("/data/lanes/braze/") + what).value().size();
+  };
+  for (std::uint64_t seq = 1; seq <= 2'000; ++seq) {
+    w.offer(seq, seq);
+    if (seq % 10 == 0) {
+      w.run(0);
+      w.clock.advance(us_per_s);
+    }
+  }
+  CHECK(files("records") > 10);
+  refuse = false;
+  w.run();
+  w.clock.advance(2 * us_per_s);
+  w.offer(2'001, 1);
+  w.run();
+  w.clock.advance(2 * us_per_s);
+  w.lane->pump();
+  CHECK(files("records") <= 2);
+  CHECK(files("outcomes") <= 3);
+  w.lane->stop();
+  w.open();
+  CHECK(w.lane->idle());
+  CHECK(w.lane->applied() == 2'001);
+}
+
+}  // namespace
+}  // namespace sluice::deliver
