@@ -69,18 +69,21 @@ std::string_view name_of(std::uint32_t op) {
   }
 }
 
-// "2026-11-22T15:30:11.722Z"; microseconds only where there are any.
+// As JSON: "2026-11-22T15:30:11.722Z", microseconds only where there are any; null where there is no time.
 std::string rfc3339(std::int64_t us) {
-  const std::int64_t seconds = us >= 0 ? us / 1'000'000 : -((-us + 999'999) / 1'000'000);
-  const std::int64_t micros = us - seconds * 1'000'000;
-  const std::time_t time = seconds;
+  std::time_t seconds = us / 1'000'000;
+  std::int64_t micros = us % 1'000'000;
+  if (micros < 0) {
+    micros += 1'000'000;
+    --seconds;
+  }
   std::tm parts{};
   char text[32];
-  if (::gmtime_r(&time, &parts) == nullptr) return "";
-  const std::size_t n = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S.", &parts);
+  if (us == SLUICE_NO_TIME || ::gmtime_r(&seconds, &parts) == nullptr) return "null";
+  const std::size_t n = std::strftime(text, sizeof text, "\"%Y-%m-%dT%H:%M:%S.", &parts);
   std::string digits = std::to_string(1'000'000 + micros).substr(1);
   if (digits.ends_with("000")) digits.resize(3);
-  return std::string(text, n) + digits + 'Z';
+  return std::string(text, n) + digits + "Z\"";
 }
 
 void append_line(std::string& out, const sdk::Record& r, std::string_view op) {
@@ -91,7 +94,7 @@ void append_line(std::string& out, const sdk::Record& r, std::string_view op) {
   member(R"({"key":)", r.id);
   member(R"(,"op":)", op);
   member(R"(,"name":)", r.name);
-  member(R"(,"time":)", rfc3339(r.time_us));
+  out.append(R"(,"time":)").append(rfc3339(r.time_us));
   member(R"(,"profile":)", r.key);
   out.append(R"(,"payload":)").append(r.payload.empty() ? "{}" : r.payload).append("}\n");
 }

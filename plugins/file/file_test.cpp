@@ -48,6 +48,13 @@ TEST_CASE("each record is a line with key, op, name, time, profile and payload")
       "\n");
 }
 
+TEST_CASE("times before 1970 are right, and no time is null") {
+  Destination file;
+  file.deliver({{.time = -1, .id = "a"}, {.id = "b"}});
+  CHECK(file.folder.read("out.jsonl").find(R"("time":"1969-12-31T23:59:59.999999Z")") != std::string::npos);
+  CHECK(file.folder.read("out.jsonl").find(R"("time":null)") != std::string::npos);
+}
+
 TEST_CASE("every operation has its word, one that it does not know is refused") {
   Destination file;
   const std::vector<std::string> words{"event",   "upsert", "delete", "enter",  "leave",
