@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "net/gzip.hpp"
+#include "plugin/http_request.hpp"
 #include "sluice/plugin.h"
 
 namespace sluice::hub {
