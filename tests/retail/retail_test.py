@@ -11,9 +11,10 @@ import tempfile
 import unittest
 
 import expected
-import hub
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "support"))
+import hub  # noqa: E402
 DATA = pathlib.Path(os.environ.get("SLUICE_DATA") or HERE.parents[2] / "shared" / "data") / "online_retail.csv.xz"
 ROWS_MAX = int(os.environ.get("RETAIL_ROWS", "0"))  # 0: all
 CLOCK = ("--clock", "events")

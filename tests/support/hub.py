@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -69,6 +70,10 @@ class Hub:
                 raise AssertionError("the hub ended: " + (self.folder / "hub.log").read_text()[-2000:])
             return self.get("/readyz")[0] == 200
         wait_for(ready)
+
+    def port(self):
+        """Of `listen`, as the newest start says it in the log."""
+        return int(re.findall(r"listening on [^\s\"]*:(\d+)", (self.folder / "hub.log").read_text())[-1])
 
     def stop(self, how=signal.SIGTERM):
         if self.process is None:
