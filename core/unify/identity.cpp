@@ -84,11 +84,14 @@ bool Identity::fits(const std::vector<Profile*>& people, const std::vector<Claim
     }
     if (count > rules[rule].at_most) return false;
   }
+  const auto third = [](const Profile* p) { return p->third_party; };
+  const bool any_third = std::any_of(people.begin(), people.end(), third);
+  const auto names_known = [&](const Claim& claim) { return compiled_.known_identifier[claim.rule]; };
+  if (any_third && std::any_of(claims.begin(), claims.end(), names_known)) return false;
   if (people.size() < 2) return true;
   const auto known = std::count_if(people.begin(), people.end(), [&](const Profile* p) { return is_known(*p); });
   if (!event.trusted && known > 1) return false;
-  const auto third = [&](const Profile* p) { return p->third_party; };
-  if (known > 0 && std::any_of(people.begin(), people.end(), third)) return false;
+  if (known > 0 && any_third) return false;
   std::size_t merges = 0;
   for (const Profile* p : people) merges += p->merges.size() + 1;
   return merges <= state::merges_max;
@@ -125,7 +128,6 @@ Resolution Identity::resolve(State& state, const Event& event, std::vector<Claim
   state.totals.demoted += out.demoted;
   if (people.empty()) {
     out.profile = &state.create(seq, 0, now);
-    out.profile->third_party = event.third_party_anonymous;
     out.created = true;
   } else {
     // The oldest permanent id survives.
@@ -153,6 +155,7 @@ Resolution Identity::resolve(State& state, const Event& event, std::vector<Claim
       out.identifiers_changed = true;
     }
   }
+  if (event.third_party_anonymous) out.profile->third_party = true;  // what it says stays with nobody known
   add_identifiers(state, *out.profile, claims, event, now, out);
   return out;
 }
@@ -209,6 +212,7 @@ void merge_profiles(Profile& winner, const Profile& loser, const view::Compiled&
   winner.first_seen = std::min(winner.first_seen, loser.first_seen);
   winner.last_seen = std::max(winner.last_seen, loser.last_seen);
   winner.partial = winner.partial || loser.partial;
+  winner.third_party = winner.third_party || loser.third_party;
   if (winner.timezone.empty()) winner.timezone = loser.timezone;
   if (winner.locale.empty()) winner.locale = loser.locale;
   winner.identifiers.insert(winner.identifiers.end(), loser.identifiers.begin(), loser.identifiers.end());
