@@ -4,6 +4,7 @@
 
 #include <re2/re2.h>
 
+#include "base/hash.hpp"
 #include "base/normalize.hpp"
 
 namespace sluice::unify {
@@ -16,7 +17,31 @@ struct Identity::Blocked {  // by rule
   std::vector<std::vector<std::unique_ptr<re2::RE2>>> patterns;
 };
 
-Identity::Identity(const view::Compiled& compiled) : compiled_(compiled), blocked_(std::make_unique<Blocked>()) {
+// Reading a phone number costs more than all else of an event together, and people's numbers come again and again: the
+// newest of each place are remembered as they were read. Text that does not fit without an allocation is read each time.
+class Identity::Phones {
+ public:
+  template <typename Read>
+  std::optional<std::string> get(std::string_view text, std::size_t rule, const Read& read) {
+    if (text.size() > text_bytes_max) return read();
+    if (places_.empty()) places_.resize(places);
+    Place& place = places_[hash64(text, rule) % places];
+    if (place.rule != rule || place.text != text) place = {rule, std::string(text), read()};
+    return place.number;
+  }
+
+ private:
+  static constexpr std::size_t places = 1U << 16U, text_bytes_max = 15;
+  struct Place {
+    std::size_t rule = SIZE_MAX;
+    std::string text;
+    std::optional<std::string> number;
+  };
+  std::vector<Place> places_;
+};
+
+Identity::Identity(const view::Compiled& compiled)
+    : compiled_(compiled), blocked_(std::make_unique<Blocked>()), phones_(std::make_unique<Phones>()) {
   for (const auto& rule : compiled.config->identity) {
     auto& patterns = blocked_->patterns.emplace_back();
     for (const std::string& pattern : rule.never_patterns) patterns.push_back(std::make_unique<re2::RE2>(pattern));
@@ -43,7 +68,9 @@ std::vector<Claim> Identity::claims(const Event& event, std::string_view country
       switch (rules[rule].normalize) {
         case config::Normalize::none: value = std::string(id.value); break;
         case config::Normalize::email: value = normalize_email(id.value); break;
-        case config::Normalize::phone: value = normalize_phone(id.value, country, rules[rule].only); break;
+        case config::Normalize::phone: 
+          value = phones_->get(id.value, rule, [&] { return normalize_phone(id.value, country, rules[rule].only); });
+          break;
       }
       if (value && !never(rule, *value)) claims.push_back({rule, std::move(*value)});
     }
