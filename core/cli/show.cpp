@@ -64,7 +64,7 @@ void print_members(const char* title, Json object) {
 }
 
 void print_profile(Json p) {
-  (void)std::printf("%s   first seen %s, last seen %s\n", text_of(p["id"]).c_str(), text_of(p["first_seen"]).c_str(),
+  (void)std::printf("%s, seen from %.19sZ to %.19sZ\n", text_of(p["id"]).c_str(), text_of(p["first_seen"]).c_str(),
                     text_of(p["last_seen"]).c_str());
   (void)std::printf("\nidentifiers\n");
   p["identifiers"].members([](std::string_view type, Json values) {
@@ -97,7 +97,7 @@ void print_deliveries(Json deliveries) {
   std::string at, line;
   std::size_t times = 0;
   const auto flush = [&] {
-    const std::string count = times > 1 ? "  " + std::to_string(times) + " times" : "";
+    const std::string count = times > 1 ? "  ×" + std::to_string(times) : "";
     if (times > 0) (void)std::printf("  %.19sZ  %s%s\n", at.c_str(), line.c_str(), count.c_str());
     times = 0;
   };

@@ -218,11 +218,11 @@ class Demo:
 
 NEXT = """
 What to try next
-  build/release/sluice check    is connectors.yaml right? Break it and see what it says
-  build/release/sluice run      run it: point a Segment SDK at http://127.0.0.1:8080
+  build/release/sluice check    break connectors.yaml, and see what it says
+  build/release/sluice run      run it; point a Segment SDK at 127.0.0.1:8080
   docs/configuration.md         everything that can stand in the file
   docs/connectors.md            write a connector of your own
-  ./dev demo --seed 8 --keep    another year, and keep its folder to look into"""
+  ./dev demo --seed 8 --keep    another year; keeps its folder to look into"""
 
 
 def arguments():
