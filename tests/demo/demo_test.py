@@ -144,8 +144,11 @@ class TheScreen(unittest.TestCase):
         one.draw(self.view())
         one.draw(self.view())
         one.end()
+        lines = out.getvalue().splitlines()
         self.assertNotIn("\x1b", out.getvalue())
-        self.assertEqual(len(out.getvalue().splitlines()), 2)
+        self.assertEqual(len([line for line in lines if line.startswith("Thursday 18 September 2025: ")]), 1)
+        self.assertIn("audience_number_7 10,000,000", " ".join(lines))
+        self.assertLessEqual(max(map(len, lines[1:])), 78)
 
     def test_addresses_are_not_shown(self):
         self.assertNotIn("someone", "".join(screen.page(self.view())))
