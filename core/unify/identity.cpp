@@ -100,16 +100,18 @@ bool Identity::fits(const std::vector<Profile*>& people, const std::vector<Claim
   const auto& rules = compiled_.config->identity;
   for (std::size_t rule = 0; rule < rules.size(); ++rule) {
     const state::NameId type = compiled_.identity_ids[rule];
-    std::size_t count = 0;
+    std::size_t count = 0, most = rules[rule].at_most;
     for (const Profile* p : people) {
-      count += static_cast<std::size_t>(
+      const auto own = static_cast<std::size_t>(
           std::count_if(p->identifiers.begin(), p->identifiers.end(), [&](const Identifier& i) { return i.type == type; }));
+      count += own;
+      most = std::max(most, own);  // a limit that was lowered later does not lock out who is beyond it
     }
     for (const Claim& claim : claims) {
       const auto held = [&](const Profile* p) { return p->has_identifier(type, claim.value); };
       if (claim.rule == rule && std::none_of(people.begin(), people.end(), held)) ++count;
     }
-    if (count > rules[rule].at_most) return false;
+    if (count > most) return false;
   }
   const auto third = [](const Profile* p) { return p->third_party; };
   const bool any_third = std::any_of(people.begin(), people.end(), third);
