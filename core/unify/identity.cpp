@@ -60,6 +60,7 @@ bool Identity::never(std::size_t rule, const std::string& value) const {
 
 std::vector<Claim> Identity::claims(const Event& event, std::string_view country) const {
   std::vector<Claim> claims;
+  claims.reserve(event.ids.size());
   const auto& rules = compiled_.config->identity;
   for (std::size_t rule = 0; rule < rules.size(); ++rule) {
     for (const ExternalId& id : event.ids) {
@@ -89,6 +90,7 @@ bool Identity::is_known(const Profile& profile) const {
 
 std::vector<Profile*> Identity::candidates(State& state, const std::vector<Claim>& claims) const {
   std::vector<Profile*> people;
+  people.reserve(claims.size());
   for (const Claim& claim : claims) {
     Profile* profile = state.find_by(compiled_.identity_ids[claim.rule], claim.value);
     if (profile != nullptr && std::find(people.begin(), people.end(), profile) == people.end()) people.push_back(profile);
