@@ -39,7 +39,6 @@ struct Hub {
 
 enum class Trust : std::uint8_t { server, publik };
 enum class StreamKind : std::uint8_t { identify, event };
-enum class OnDelete : std::uint8_t { ignore, drop_source, erase };
 
 struct Mapped {  // NAME: EXPRESSION (or { value: LITERAL })
   std::string name;
@@ -55,7 +54,6 @@ struct Stream {
   expr::ProgramPtr where;               // null: every row
   expr::ProgramPtr time;                // null: the record's own time, else the time of receipt
   std::vector<Mapped> ids, traits, consent, properties;
-  OnDelete deleted = OnDelete::ignore;
   Place place;
 };
 
@@ -65,7 +63,6 @@ struct Source {
   Trust trust = Trust::server;
   std::string party = "first";
   bool anonymous = false;
-  std::optional<Span> expires;
   std::optional<DurationUs> every;
   std::map<std::string, std::string> consent_categories;  // category of context.consent -> purpose
   std::string with;  // JSON object for the plugin; secrets as references "${NAME}"
@@ -100,7 +97,7 @@ struct Consent {
 };
 
 struct Retention {
-  std::optional<Span> events, prospects_inactive, dead_letters;
+  std::optional<Span> events, dead_letters;
 };
 
 struct ComputedTrait {

@@ -47,12 +47,10 @@ sources:
         ids: { user_id: row.Numero_Client__c, email: row.Email, phone: row.MobilePhone }
         traits: { first_name: row.FirstName, city: row.MailingCity }
         consent: { newsletter: row.Optin_Email__c }
-        deleted: drop_source
   panel:
     plugin: csv
     party: third
     anonymous: true
-    expires: 90d
     with: { path: ./panel/*.csv, delimiter: ";", encoding: windows-1252, decimal: ",", dates: dd/MM/yyyy }
     streams:
       rows: { as: identify, ids: { cookie: row.cookie_id }, traits: { interest: row.segment } }
@@ -87,7 +85,6 @@ consent:
 
 retention:
   events: 25mo
-  prospects: { inactive: 3y }
   dead_letters: 30d
 
 computed:
@@ -156,7 +153,6 @@ TEST_CASE("the example of the language's description loads without a diagnostic"
   CHECK(c.sources[0].trust == Trust::publik);
   CHECK(c.sources[0].consent_categories.at("Publicité") == "ads");
   CHECK(c.sources[1].every == 5 * us_per_min);
-  CHECK(c.sources[1].streams[0].deleted == OnDelete::drop_source);
   CHECK(c.sources[1].streams[0].ids.size() == 3);
   CHECK(c.sources[2].anonymous);
   CHECK(

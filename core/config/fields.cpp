@@ -62,7 +62,7 @@ constexpr Field stream_fields[] = {
     optional("traits", T::mapping, "what becomes known about the person"),
     optional("consent", T::mapping, "PURPOSE: what the person allows"),
     optional("properties", T::mapping, "as: event: what is known about what happened"),
-    choice("deleted", "ignore|drop_source", "what a deleted row does", "erase"),
+    choice("deleted", "ignore", "what a deleted row does", "drop_source|erase"),
     later("groups", "accounts and households"),
     later("derive", "further events made of a row"),
 };
@@ -73,7 +73,7 @@ constexpr Field source_fields[] = {
     choice("trust", "server|public", "public: its key can be read by everyone"),
     choice("party", "first|second|third", "whose data it is"),
     optional("anonymous", T::boolean, "refuses names, e-mails and phones; never joined to a known person"),
-    optional("expires", T::span, "how long what it said holds: 90d"),
+    later("expires", "how long what it said holds"),
     optional("every", T::duration, "how often it is asked: 5m"),
     optional("with", T::settings, "the connector's own settings"),
     optional("consent", T::labels, "PURPOSE: the category in context.consent that stands for it"),
@@ -108,14 +108,9 @@ constexpr Field consent_fields[] = {
 };
 constexpr Section consent{"consent", consent_fields};
 
-constexpr Field prospects_fields[] = {
-    optional("inactive", T::span, "no event of their own for this long: erased"),
-};
-constexpr Section prospects{"prospects", prospects_fields};
-
 constexpr Field retention_fields[] = {
     optional("events", T::span, "how long events are kept: 25mo"),
-    group("prospects", T::object, prospects, "people who never became customers"),
+    later("prospects", "people who never became customers"),
     optional("dead_letters", T::span, "how long what could not be delivered is kept: 30d"),
 };
 constexpr Section retention{"retention", retention_fields};

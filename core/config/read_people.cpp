@@ -140,8 +140,6 @@ void read_retention(Reading& reading) {
   Retention& retention = reading.config.retention;
   retention.events = span_of(*section, "events");
   retention.dead_letters = span_of(*section, "dead_letters");
-  if (const Node* prospects = section->find("prospects"))
-    retention.prospects_inactive = span_of(*prospects, "inactive");
 }
 
 const Node* expression_of(const Node& value, std::string_view long_form) {

@@ -89,7 +89,6 @@ Stream read_stream(Reading& reading, const Source& source, const Member& m) {
     stream.consent = read_mapping(reading, consent, scope);
   }
   stream.properties = read_mapping(reading, section.find("properties"), scope);
-  if (text_of(section, "deleted") == "drop_source") stream.deleted = OnDelete::drop_source;
   return stream;
 }
 
@@ -143,7 +142,6 @@ Source read_source(Reading& reading, const Member& m) {
   source.trust = text_of(section, "trust") == "public" ? Trust::publik : Trust::server;
   source.party = text_of(section, "party", "first");
   source.anonymous = boolean_of(section, "anonymous");
-  source.expires = span_of(section, "expires");
   source.every = duration_of(section, "every");
   if (source.every && *source.every < us_per_s) {
     error(reading.report, *section.find("every"), "out-of-range", "'every' is less than a second",

@@ -89,7 +89,6 @@ class Resolver {
     w_.member("name", s.name).member("plugin", s.plugin).member("party", s.party);
     w_.member("trust", s.trust == Trust::publik ? "public" : "server");
     if (s.anonymous) w_.member_boolean("anonymous", true);
-    span("expires", s.expires);
     duration("every_us", s.every);
     settings("sources." + s.name);
     if (!s.consent_categories.empty()) {
@@ -110,7 +109,6 @@ class Resolver {
     mapping("traits", t.traits);
     mapping("consent", t.consent);
     mapping("properties", t.properties);
-    if (t.deleted != OnDelete::ignore) w_.member_integer("deleted", static_cast<std::int64_t>(t.deleted));
   }
 
   void rule(const IdentityRule& r) {
@@ -136,7 +134,6 @@ class Resolver {
   void retention() {
     w_.key("retention").begin_object();
     span("events", c_.retention.events);
-    span("prospects_inactive", c_.retention.prospects_inactive);
     span("dead_letters", c_.retention.dead_letters);
     w_.end_object();
   }

@@ -76,6 +76,10 @@ Status Hub::recover() {
   std::vector<GateChange> gate;
   if (world_->pipeline.compiled() != nullptr) world_->pipeline.describe_gate(gate);
   apply_gate(gate);
+  if (opened.created) {
+    log_info("hub", "a new journal in " + data);
+    return Done{};
+  }
   log_info("hub", "recovered " + std::to_string(world_->state.profiles()) + " people: checkpoint at " + std::to_string(seq) +
                       " and " + std::to_string(replayed) + " inputs after it");
   return Done{};
@@ -327,9 +331,13 @@ Result<std::size_t> Hub::replay_dead(const std::vector<std::int64_t>& ids) {
   return effects.size();
 }
 
-// The legal maximum of `retention: events`: segments whose newest input is older go, once a base checkpoint stands behind
+// The legal maxima of `retention:`. Of events: segments whose newest input is older go, once a base checkpoint stands behind
 // them. Called after each checkpoint.
 void Hub::retain() {
+  if (const auto& letters = options_.config->retention.dead_letters) {
+    const auto removed = database_->remove_dead_letters_before(add_span(clock_.wall_us(), *letters, -1));
+    if (!removed) log_warn("store", "retention: " + removed.error().detail);
+  }
   const auto& keep = options_.config->retention.events;
   const auto base = checkpoints_->oldest_base();
   if (!keep || !base) return;

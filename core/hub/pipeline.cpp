@@ -289,7 +289,6 @@ void Pipeline::resend(const Effect& effect, TimeUs now) {
   again.route = effect.route;
   again.address = effect.op == Operation::message ? view::address_of(*profile, compiled_->channels[slot], *compiled_) : "";
   again.payload = effect.payload;
-  again.supersede = effect.supersede;
 }
 
 }  // namespace sluice::hub

@@ -114,7 +114,6 @@ void route_membership(const Profile& profile, std::size_t audience, bool entered
     if (!entered) effect.purpose.clear();
     effect.name = route.list.empty() ? route.audience : route.list;
     effect.payload = mapped_json(route, context);
-    effect.supersede = route.name;
   }
 }
 

@@ -164,7 +164,7 @@ Result<Event> Reader::read_record(const RecordInput& input) {
   const auto stream = std::find_if(source->streams.begin(), source->streams.end(),
                                    [&](const config::Stream& s) { return s.name == input.stream; });
   if (stream == source->streams.end()) return Error{Code::rejected, "unmapped_stream"};
-  if (input.deleted) return Error{Code::rejected, "deleted_at_source"};
+  if (input.deleted) return Error{Code::cancelled, "deleted"};  // `deleted: ignore`
   return map_record(input, *source, *stream);
 }
 
