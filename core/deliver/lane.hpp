@@ -122,7 +122,7 @@ class Lane {
   struct Inbox {
     std::mutex mutex;  // guards everything here
     std::condition_variable changed;
-    std::vector<Arrived> arrived;
+    std::deque<Arrived> arrived;  // no vector: it grows long, and moves nothing
     std::vector<Landed> landed;
     std::uint64_t offers = 0;
     bool spilled = true;  // records are in the log that are neither here nor in the queue
