@@ -92,8 +92,9 @@ def plain(view):
     audiences = [f"{name} {number(size)}" for name, size, _history in view.audiences]
     text = f"{date(view.now)}: {number(view.events)} events, {number(view.people)} people, {number(view.mails)} mails\n"
     for title, parts in (("audiences", audiences), ("delivered", destinations)):
-        lines = textwrap.wrap(", ".join(parts), WIDTH - 13)
-        text += "".join(f"  {title if n == 0 else '':<11}{line}\n" for n, line in enumerate(lines))
+        whole = ", ".join(part.replace(" ", "\xa0") for part in parts)  # lines break between parts alone
+        for n, line in enumerate(textwrap.wrap(whole, WIDTH - 13, break_on_hyphens=False)):
+            text += f"  {title if n == 0 else '':<11}{line}\n".replace("\xa0", " ")
     return text
 
 

@@ -57,8 +57,8 @@ class Configurations(unittest.TestCase):
         self.assert_fine(ROOT / "tests/demo/connectors.yaml", warnings=False)
 
     def test_connectors_schema_json_is_what_sluice_schema_prints(self):
-        self.assertEqual(text("connectors.schema.json"), sluice("schema").stdout,
-                         "mend: build/release/sluice schema > connectors.schema.json")
+        self.assertTrue(text("connectors.schema.json") == sluice("schema").stdout,
+                        "connectors.schema.json is not current; mend: build/release/sluice schema > connectors.schema.json")
 
 
 class Code(unittest.TestCase):
