@@ -289,6 +289,32 @@ class TimeTest(HubTest):
         self.assertEqual([c["change"] for c in away], ["entered", "left", "entered"], "an audience of audiences follows")
         self.assertEqual(away[-1]["time"], left["time"])
 
+    def test_a_condition_on_now_holds_from_its_moment_on(self):
+        user = new("u")
+        paid = time.time() - 24 * 3600 + 2  # a day ago in two seconds
+        text = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(paid))
+        self.send("shop", {"type": "identify", "userId": user, "traits": {"plan": "gold", "paid_at": text}})
+        self.settle()
+        self.assertEqual([self.changes(user, "idle"), self.changes(user, "lapsed")], [[], []])
+        [idle] = hub.wait_for(lambda: self.changes(user, "idle"))
+        [lapsed] = hub.wait_for(lambda: self.changes(user, "lapsed"))
+        self.assertTrue(idle["by_time"] and lapsed["by_time"])
+        self.assertTrue(lapsed["time"].startswith(time.strftime("%Y-%m-%dT%H:%M:%S.00", time.gmtime(int(paid) + 24 * 3600))), lapsed)
+        self.view(user)
+        hub.wait_for(lambda: len(self.changes(user, "idle")) == 3)
+        self.assertEqual([c["change"] for c in self.changes(user, "idle")], ["entered", "left", "entered"])
+
+    def test_a_count_and_a_last_value_fall_out_of_their_window_row_by_row(self):
+        user = new("u")
+        self.view(user, properties={"page": "home"})
+        self.view(user, properties={"page": "cart"})
+        self.settle()
+        self.assertEqual(self.changes(user, "viewed_3"), [])
+        self.view(user, properties={"page": "home"})
+        entered, left = hub.wait_for(lambda: len(self.changes(user, "viewed_3")) == 2 and self.changes(user, "viewed_3"))
+        self.assertEqual([entered["by_time"], left["by_time"]], [False, True])
+        hub.wait_for(lambda: self.hub.profile(f"user_id:{user}")["computed"]["views_3s"] == 0)
+
     def test_a_person_leaves_at_the_moment_at_which_the_window_closed_though_the_hub_was_down(self):
         for how in (signal.SIGTERM, signal.SIGKILL):
             user = new("u")
