@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import subprocess
 import threading
 import time
 import unittest
@@ -196,6 +197,25 @@ class FailingDestinationTest(Case):
         self.nowhere(hub, rig.BRAZE_KEY)
         self.nowhere(hub, rig.HOOK_SECRET)
         self.nowhere(hub, rig.WRITE_KEY)
+
+    def test_a_kill_during_a_replay_leaves_each_letter_sent_or_listed(self):
+        hub, feeder = self.pace_bench()
+        self.braze.order(status=400)
+        sent = set(feeder.pings(100))
+        rig.wait_until(lambda: len(hub.dead()["letters"]) == 100, 20, "all are dead letters")
+        self.braze.order(clear=True)
+        ids = [str(letter["id"]) for letter in hub.dead()["letters"]]
+        replay = subprocess.Popen([rig.SLUICE, "dead", "replay", *ids, "--config", str(hub.config)], env=hub.environment,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        rig.wait_until(self.braze_pings, 10, "the first is sent again")
+        hub.kill()
+        replay.wait()
+        hub.start()
+        rig.wait_until(lambda: hub.backlog() == 0, 20, "the lanes are empty")
+        listed = [json.loads(hub.run("dead", "show", str(letter["id"]), "--json"))["payload"] for letter in hub.dead()["letters"]]
+        arrived = {p["n"] for p in self.braze_pings()}
+        self.assertEqual(len(arrived | {event["properties"]["n"] for event in listed}), len(sent))
+        self.assertLessEqual(len(arrived & {event["properties"]["n"] for event in listed}), 1)
 
     def test_a_webhook_that_refuses_whole_batches_loses_only_what_it_refuses(self):
         hub, feeder = self.pace_bench()
