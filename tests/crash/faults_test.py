@@ -148,7 +148,7 @@ class FailingDestinationTest(Case):
             rig.wait_until(lambda: hub.lanes()["braze"]["backlog"] == 0, 30, f"braze gets what waited during {name}\n{hub.log()}")
         print("seconds for the others:", {"control": round(control, 2)} | {k: round(v, 2) for k, v in paces.items()})
         for name, seconds in paces.items():
-            self.assertLess(seconds, 3 * control + 1, f"braze: {name}: the others wait")
+            self.assertLess(seconds, 3 * control + 2, f"braze: {name}: the others wait")
         at_braze = self.braze_pings()
         self.assertEqual(len({(p["p"], p["n"]) for p in at_braze}), len(self.sent))
         self.check_in_order(at_braze)
@@ -165,7 +165,7 @@ class FailingDestinationTest(Case):
         rig.wait_until(lambda: self.hook.stats()["distinct"] == 201, 20, "all is delivered afterwards")
         first = min(record["at"] for record in self.hook.records())
         self.assertGreaterEqual(first - began, 2.0, "asked before the time was over")
-        self.assertLess(first - began, 6.0)
+        self.assertLess(first - began, 10.0)
         self.check_in_order([r["record"]["payload"]["properties"] for r in self.hook.records()])
 
     def test_of_a_batch_half_refused_the_other_half_is_delivered_and_the_refused_can_be_replayed(self):
@@ -177,7 +177,7 @@ class FailingDestinationTest(Case):
         took = self.timed(hub, feeder)
         rig.wait_until(lambda: hub.lanes()["braze"]["backlog"] == 0, 20, "each has its outcome")
         self.braze.order(clear=True)
-        self.assertLess(took, 3 * control + 1)
+        self.assertLess(took, 3 * control + 2)
         (group,) = hub.dead()["groups"]
         self.assertEqual((group["destination"], group["kind"], group["reason"]), ("braze", "rejected", "refused_by_braze"))
         self.assertEqual(group["count"] + len(self.braze_pings()), 2 * EVENTS)
@@ -274,7 +274,7 @@ class WaitingRecordTest(Case):
         rig.wait_until(lambda: hub.lanes()["hook"]["backlog"] == 500, 10, "all wait")
         began = time.monotonic()
         self.assertEqual(hub.stop(), 0, hub.log())
-        self.assertLess(time.monotonic() - began, 20)
+        self.assertLess(time.monotonic() - began, 30)
         self.hook.order(clear=True)
         hub.start()
         rig.wait_until(lambda: hub.backlog() == 0, 20, "all is delivered")
