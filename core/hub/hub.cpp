@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <random>
+#include <set>
 
 #include "base/json.hpp"
 #include "base/hash.hpp"
@@ -320,16 +321,22 @@ Status Hub::command(std::string payload) {
 }
 
 Result<std::size_t> Hub::replay_dead(const std::vector<std::int64_t>& ids) {
-  const std::vector<Effect> effects = SLUICE_TRY(database_->take_dead_letters(ids));
-  for (const Effect& effect : effects) {
+  const std::lock_guard lock(replay_mutex_);
+  std::size_t replayed = 0;
+  for (const std::int64_t id : std::set<std::int64_t>(ids.begin(), ids.end())) {
+    const auto letter = SLUICE_TRY(database_->dead_letter(id));
+    if (!letter || letter->state != "open") continue;
     std::string bytes;
-    effect.encode(bytes);
+    letter->effect.encode(bytes);
     std::string payload;
-    JsonWriter(payload).begin_object().member("command", "replay").member("destination", effect.destination)
+    JsonWriter(payload).begin_object().member("command", "replay").member("destination", letter->effect.destination)
         .member("record", base64(bytes)).end_object();
+    // A letter counts as replayed only when the journal has it: a crash in between leaves it listed, never lost.
     SLUICE_TRY(command(std::move(payload)));
+    SLUICE_TRY(database_->take_dead_letters({id}));
+    ++replayed;
   }
-  return effects.size();
+  return replayed;
 }
 
 // The legal maxima of `retention:`. Of events: segments whose newest input is older go, once a base checkpoint stands behind

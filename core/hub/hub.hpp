@@ -107,6 +107,7 @@ class Hub {
   std::unique_ptr<ingest::TrackingDoor> door_;
   std::unique_ptr<net::HttpServer> server_;
 
+  std::mutex replay_mutex_;  // one replay at a time: a letter is looked at, journaled, then marked
   std::atomic<bool> ready_{false};
   std::atomic<DurationUs> last_event_{0};  // monotonic: when the door last took one
   mutable std::mutex mutex_;               // guards what follows
