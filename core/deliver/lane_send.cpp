@@ -101,6 +101,7 @@ bool Lane::send_waiting(DurationUs& next) {
       }
       if (x_bucket) x_bucket->take(1, now);
       planned.state = Planned::State::flying;
+      planned.sent = now;
       ++x_in_flight;
       ++x_sends;
       for (const std::uint32_t r : planned.request.records) ++batch->items[r]->attempts;

@@ -213,11 +213,16 @@ void Pipeline::epoch(const Input& input) {
   auto compiled = load_epoch_(input.payload);
   if (!compiled) return;  // the loader knows why; whoever steps stops
   const std::shared_ptr<const view::Compiled> before = compiled_;
-  const auto had = [&](std::uint64_t key) {
-    return before && std::any_of(before->series.begin(), before->series.end(), [&](const auto& s) { return s.key == key; });
+  const auto kept_more = [](const view::SeriesPlan& old, const view::SeriesPlan& wanted) {
+    const state::SeriesNeeds &has = old.needs, &needs = wanted.needs;
+    return old.key == wanted.key && has.window_max >= needs.window_max && has.values >= needs.values &&
+           has.distinct >= needs.distinct && has.totals >= needs.totals;
   };
-  const bool windows_are_new =
-      std::any_of(compiled->series.begin(), compiled->series.end(), [&](const auto& s) { return !had(s.key); });
+  const auto is_new = [&](const view::SeriesPlan& wanted) {
+    return !before || std::none_of(before->series.begin(), before->series.end(),
+                                   [&](const view::SeriesPlan& old) { return kept_more(old, wanted); });
+  };
+  const bool windows_are_new = std::any_of(compiled->series.begin(), compiled->series.end(), is_new);
   resume(std::move(compiled));
   parts_->effects.begin(input.seq);
   std::string routes;

@@ -143,7 +143,8 @@ ProfileId State::resolve(ProfileId id) const {
 }
 
 const Profile* State::find(ProfileId id) const {
-  const auto at = impl_->profiles.find(resolve(id));
+  auto at = impl_->profiles.find(id);
+  if (at == impl_->profiles.end()) at = impl_->profiles.find(resolve(id));  // who has merged has no row
   return at == impl_->profiles.end() ? nullptr : at->second.get();
 }
 
@@ -288,6 +289,8 @@ TimeUs State::next_due() {
 }
 
 bool State::pop_due(TimeUs until, DueTimer& out) {
+  // No person's moment is earlier than the heap's: mostly that alone answers, without a look at the person.
+  if (impl_->timers.empty() || impl_->timers.top().due > until) return false;
   if (next_due() > until) return false;
   out = impl_->timers.top();
   impl_->timers.pop();

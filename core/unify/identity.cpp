@@ -60,6 +60,7 @@ bool Identity::never(std::size_t rule, const std::string& value) const {
 
 std::vector<Claim> Identity::claims(const Event& event, std::string_view country) const {
   std::vector<Claim> claims;
+  claims.reserve(event.ids.size());
   const auto& rules = compiled_.config->identity;
   for (std::size_t rule = 0; rule < rules.size(); ++rule) {
     for (const ExternalId& id : event.ids) {
@@ -89,6 +90,7 @@ bool Identity::is_known(const Profile& profile) const {
 
 std::vector<Profile*> Identity::candidates(State& state, const std::vector<Claim>& claims) const {
   std::vector<Profile*> people;
+  people.reserve(claims.size());
   for (const Claim& claim : claims) {
     Profile* profile = state.find_by(compiled_.identity_ids[claim.rule], claim.value);
     if (profile != nullptr && std::find(people.begin(), people.end(), profile) == people.end()) people.push_back(profile);
@@ -100,16 +102,18 @@ bool Identity::fits(const std::vector<Profile*>& people, const std::vector<Claim
   const auto& rules = compiled_.config->identity;
   for (std::size_t rule = 0; rule < rules.size(); ++rule) {
     const state::NameId type = compiled_.identity_ids[rule];
-    std::size_t count = 0;
+    std::size_t count = 0, most = rules[rule].at_most;
     for (const Profile* p : people) {
-      count += static_cast<std::size_t>(
+      const auto own = static_cast<std::size_t>(
           std::count_if(p->identifiers.begin(), p->identifiers.end(), [&](const Identifier& i) { return i.type == type; }));
+      count += own;
+      most = std::max(most, own);  // a limit that was lowered later does not lock out who is beyond it
     }
     for (const Claim& claim : claims) {
       const auto held = [&](const Profile* p) { return p->has_identifier(type, claim.value); };
       if (claim.rule == rule && std::none_of(people.begin(), people.end(), held)) ++count;
     }
-    if (count > rules[rule].at_most) return false;
+    if (count > most) return false;
   }
   const auto third = [](const Profile* p) { return p->third_party; };
   const bool any_third = std::any_of(people.begin(), people.end(), third);

@@ -79,6 +79,7 @@ class Bench:
         self.hub = rig.Hub(CONFIG.format(braze=self.braze.port, hook=self.hook.port, letters=self.letters.port,
                                          mail=self.mail.ports[0]), "--checkpoint-inputs", "1500")
         test.addCleanup(self.hub.close)
+        self.flaky = False
         self.clients = [rig.Load(self.hub, i, seed * 100 + i, people, rate) for i in range(clients)]
 
     def begin(self):
@@ -151,13 +152,32 @@ class KillTest(unittest.TestCase):
         bench.end_load()
         self.finish(bench, 2)
 
+    def test_killed_while_destinations_fail_now_and_then_all_arrives_in_order(self):
+        bench = Bench(self, self.seed + 2, clients=3)
+        bench.begin()
+        bench.flaky = True
+        troubles = ({"status": 500, "count": 3}, {"cut": True, "count": 1}, {"down": True, "for_s": 0.3}, {"hang_s": 0.5, "count": 4},
+                    {"status": 429, "retry_after": 1, "count": 2})
+        kills = min(OPTIONS.kills, 10)
+        for _ in range(kills):
+            for stand_in in (bench.braze, bench.hook, bench.letters):
+                stand_in.order(**self.random.choice(troubles))
+            self.wait(self.random.uniform(0.3, 1.2))
+            bench.hub.kill()
+            bench.hub.start()
+        for stand_in in (bench.braze, bench.hook, bench.letters):
+            stand_in.order(clear=True)
+        bench.end_load()
+        self.finish(bench, kills)
+
     def wait(self, seconds):
         """The moment of the next kill: time is what this test is about."""
         time.sleep(seconds)
 
     def finish(self, bench, kills):
         bench.drain(120)
-        self.check_arrivals(bench, kills)
+        # A destination whose answer was lost gets a repeat without any kill.
+        self.check_arrivals(bench, None if bench.flaky else kills)
         self.check_mails(bench)
         self.check_people(bench)
         self.assertEqual(bench.hub.stop(), 0, bench.hub.log())
@@ -205,7 +225,9 @@ class KillTest(unittest.TestCase):
             for devices in ((0, 2), (1, 2)):
                 numbers = [n for device, n in first if device in devices]
                 self.assertEqual(numbers, sorted(numbers), f"{name}: {person} out of order: {sequence}")
-                self.assertLessEqual(rig.descents([n for d, n in sequence if d in devices]), kills, f"{name}: {person} goes back: {sequence}")
+                if kills is not None:
+                    back = rig.descents([n for device, n in sequence if device in devices])
+                    self.assertLessEqual(back, kills, f"{name}: {person} goes back: {sequence}")
 
     def check_braze(self, records, acknowledged, kills):
         events = [r["object"]["properties"] for r in records if r["array"] == "events"]

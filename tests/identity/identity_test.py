@@ -142,6 +142,35 @@ class IdentityTest(HubTest):
         self.assertEqual(set(self.person(f"user_id:{user}")["identifiers"]["email"]), set(mails[:2]))
         self.assertIsNone(self.hub.profile(f"email:{mails[2]}"))
 
+    def test_a_limit_that_is_lowered_does_not_lock_out_who_is_beyond_it(self):
+        user, devices = new("u"), [new("a") for _ in range(3)]
+        for device in devices:
+            self.send("shop", {"type": "track", "event": "Product Viewed", "userId": user, "anonymousId": device})
+        self.settle()
+        self.hub.stop()
+        config = self.hub.config.read_text(encoding="utf-8")
+        self.hub.config.write_text(config.replace("anonymous_id, at_most: 3", "anonymous_id, at_most: 1"), encoding="utf-8")
+        self.hub.start()
+        self.send("shop", {"type": "track", "event": "Product Viewed", "userId": user},
+                  {"type": "track", "event": "Product Viewed", "anonymousId": devices[2]},
+                  {"type": "track", "event": "Product Viewed", "userId": user, "anonymousId": new("a")})
+        person = self.person(f"user_id:{user}")
+        self.assertEqual(person["computed"]["views"], 6)
+        self.assertEqual(set(person["identifiers"]["anonymous_id"]), set(devices))
+
+    def test_a_window_that_is_asked_for_later_makes_its_people_partial(self):
+        user, later = new("u"), new("u")
+        self.send("shop", {"type": "track", "event": "Product Viewed", "userId": user})
+        self.assertFalse(self.person(f"user_id:{user}")["partial"])
+        self.hub.stop()
+        config = self.hub.config.read_text(encoding="utf-8")
+        self.hub.config.write_text(config.replace("computed:\n", 'computed:\n  last_views: events("Product Viewed").within("9d").count()\n'),
+                                   encoding="utf-8")
+        self.hub.start()
+        self.send("shop", {"type": "track", "event": "Product Viewed", "userId": later})
+        self.assertFalse(self.person(f"user_id:{later}")["partial"])
+        self.assertTrue(self.hub.profile(f"user_id:{user}")["partial"], "older entries were not kept")
+
     def test_values_that_name_nobody_join_nobody(self):
         ada, bob = new("u"), new("u")
         for nobody in ("test@test.com", " TEST@Test.com ", "NoReply@shop.example"):
