@@ -143,7 +143,7 @@ class Demo:
         if name == "braze":
             self.braze_is_live, self.braze_waits = live, waiting
         if not live:
-            state = "waiting to try again" if self.outage == "repaired" else "failing"
+            state = "tries again soon" if self.outage == "repaired" else "failing"
         else:
             state = "catching up" if waiting > 500 else "in step" if delivered else "idle"
         return name, delivered, waiting, self.rate(name, delivered), state
@@ -206,7 +206,7 @@ class Demo:
         person = self.chosen()
         command = ["profile", f"email:{person.email}"]
         print(f"\nOne person's story: sluice {' '.join(command)}")
-        print("(the shop's times are those of its year, the deliveries' those of the clock on the wall)\n", flush=True)
+        print("(deliveries stand at the wall clock's times: the year took a minute)\n", flush=True)
         story = subprocess.run([self.options.hub, *command, "--config", str(self.config)], env=self.environment, timeout=60,
                                stdin=subprocess.DEVNULL, check=False)
         code = self.processes.stop("hub", 60)

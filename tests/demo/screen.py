@@ -10,7 +10,7 @@ BARS = " ▁▂▃▄▅▆▇█"
 SPARK = 26
 
 BOLD, DIM, GREEN, YELLOW, RED, BLUE, END = "\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[36m", "\x1b[0m"
-COLOURS = {"in step": GREEN, "catching up": YELLOW, "failing": RED, "waiting to try again": YELLOW, "idle": DIM}
+COLOURS = {"in step": GREEN, "catching up": YELLOW, "failing": RED, "tries again soon": YELLOW, "idle": DIM}
 
 
 def number(value):
@@ -86,9 +86,10 @@ def page(view):
 
 def plain(view):
     """The same in a few lines."""
-    destinations = [f"{name} {number(delivered)}" + (f" ({number(waiting)} waiting)" if waiting else "") +
-                    (f" {state}" if state not in ("in step", "idle") else "")
-                    for name, delivered, waiting, _rate, state in view.destinations]
+    destinations = []
+    for name, delivered, waiting, _rate, state in view.destinations:
+        more = [f"{number(waiting)} waiting"] * (waiting > 0) + [state] * (state not in ("in step", "idle"))
+        destinations.append(f"{name} {number(delivered)}" + (f" ({'; '.join(more)})" if more else ""))
     audiences = [f"{name} {number(size)}" for name, size, _history in view.audiences]
     text = f"{date(view.now)}: {number(view.events)} events, {number(view.people)} people, {number(view.mails)} mails\n"
     for title, parts in (("audiences", audiences), ("delivered", destinations)):
