@@ -42,7 +42,7 @@ void Pipeline::apply(const Input& input, StepOutput& out) {
   }
   state_.now = std::max(state_.now, input.stamp);
   if (input.kind == InputKind::epoch) {
-    epoch(input);
+    epoch(input, out);
   } else if (parts_ && !input.redacted) {
     switch (input.kind) {
       case InputKind::event: {
@@ -77,6 +77,10 @@ void Pipeline::apply(const Input& input, StepOutput& out) {
   }
   if (!parts_) return;
   state_.totals.effects += parts_->effects.count();
+  hand_over(out);
+}
+
+void Pipeline::hand_over(StepOutput& out) {
   parts_->effects.take(out.effects);
 }
 
@@ -209,7 +213,7 @@ void Pipeline::set_timers() {
   state_.each_profile([&](Profile& profile) { set_due(profile, state_.now); });
 }
 
-void Pipeline::epoch(const Input& input) {
+void Pipeline::epoch(const Input& input, StepOutput& out) {
   auto compiled = load_epoch_(input.payload);
   if (!compiled) return;  // the loader knows why; whoever steps stops
   const std::shared_ptr<const view::Compiled> before = compiled_;
@@ -223,8 +227,11 @@ void Pipeline::epoch(const Input& input) {
                                    [&](const view::SeriesPlan& old) { return kept_more(old, wanted); });
   };
   const bool windows_are_new = std::any_of(compiled->series.begin(), compiled->series.end(), is_new);
+  // Timers that were due before it fired under the old configuration: their effects stay, and ordinals go on behind them.
+  const std::uint32_t ordinal = parts_ ? parts_->effects.count() : 0;
+  if (parts_) hand_over(out);
   resume(std::move(compiled));
-  parts_->effects.begin(input.seq);
+  parts_->effects.begin(input.seq, ordinal);
   std::string routes;
   for (const auto& route : compiled_->config->routes) routes += route.name + '\n';
   if (state_.profiles() > 0) reevaluate_all(windows_are_new, state_.now);

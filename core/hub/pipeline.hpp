@@ -72,7 +72,8 @@ class Pipeline {
   struct Parts;  // what is made anew with each configuration
   void fire_timers(TimeUs until, StepOutput& out);
   void fire(state::Profile& profile, TimeUs due);
-  void epoch(const Input& input);
+  void epoch(const Input& input, StepOutput& out);
+  void hand_over(StepOutput& out);
   void reevaluate_all(bool windows_are_new, TimeUs now);
   void event(Event& event, TimeUs now, StepOutput& out);  // sets its time right where it has none that can be
   void settle(state::Profile& profile, const Event* event, bool identifiers_changed, TimeUs now, bool by_time);

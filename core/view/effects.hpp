@@ -14,9 +14,9 @@ class EffectList {
  public:
   explicit EffectList(const Compiled& compiled) : compiled_(compiled) {}
 
-  void begin(std::uint64_t seq) {
+  void begin(std::uint64_t seq, std::uint32_t ordinal = 0) {
     seq_ = seq;
-    ordinal_ = 0;
+    ordinal_ = ordinal;
     person_ = nobody;
   }
   // A record for `destination` (slot of config->destinations) about this person; the caller fills in the rest.

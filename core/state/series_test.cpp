@@ -1,0 +1,129 @@
+#include "state/series.hpp"
+
+#include <random>
+
+#include <catch2/catch.hpp>
+
+namespace sluice::state {
+namespace {
+
+constexpr TimeUs t0 = 1'700'000'000 * us_per_s;
+constexpr SeriesNeeds everything{.window_max = us_per_d, .values = true, .distinct = true, .totals = true};
+
+StoredValue number(double n) { return StoredValue::number(n); }
+
+double window_sum(const Series& s, TimeUs now, DurationUs within) {
+  const auto [first, last] = s.window(now, within);
+  return s.sum(first, last).to_double();
+}
+
+std::string bytes_of(const Series& s) {
+  std::string bytes;
+  s.encode(bytes);
+  return bytes;
+}
+
+}  // namespace
+
+TEST_CASE("a window holds what came after its beginning, up to now") {
+  Series s;
+  s.add(t0, 1, number(1), everything, t0);
+  s.add(t0 + us_per_h, 2, number(2), everything, t0 + us_per_h);
+  CHECK(window_sum(s, t0 + us_per_h, us_per_h) == 2);      // (now - 1h, now]: the first is just out
+  CHECK(window_sum(s, t0 + us_per_h, us_per_h + 1) == 3);
+  CHECK(window_sum(s, t0 + us_per_h - 1, us_per_h) == 1);  // the second is still ahead
+  CHECK(s.next_change(t0, us_per_h) == t0 + us_per_h);
+  CHECK(s.next_change(t0 + us_per_h, us_per_h) == t0 + 2 * us_per_h);
+  CHECK(s.next_change(t0 + 2 * us_per_h, us_per_h) == never);
+  CHECK(s.next_existence_change(t0, us_per_h + 1) == t0 + 2 * us_per_h + 1);  // the second comes before the first goes
+  CHECK(s.next_existence_change(t0, us_per_h / 2) == t0 + us_per_h / 2);
+  CHECK(s.next_existence_change(t0 + us_per_h - 1, us_per_h / 2) == t0 + us_per_h);
+}
+
+TEST_CASE("an event that is late counts where it belongs, one that is too late only in the totals") {
+  Series s;
+  s.add(t0, 1, number(10), everything, t0);
+  s.add(t0 - us_per_h, 2, number(0.1), everything, t0);
+  s.add(t0 - 2 * us_per_d, 3, number(5), everything, t0);
+  CHECK(s.entries().size() == 2);
+  CHECK(s.entries()[0].seq == 2);
+  CHECK(window_sum(s, t0, us_per_d) == 10.1);
+  CHECK(window_sum(s, t0, us_per_h) == 10);
+  CHECK(s.count() == 3);
+  CHECK(s.total().to_double() == 15.1);
+  CHECK(s.first().seq == 3);
+  CHECK(s.last().seq == 1);
+  CHECK(s.smallest() == number(0.1));
+  CHECK(s.largest() == number(10));
+}
+
+TEST_CASE("random events give what a sum over all of them gives, encoded and merged too") {
+  std::mt19937 random(3);
+  for (int round = 0; round < 50; ++round) {
+    Series whole, parts[2];
+    struct Entry {
+      TimeUs time;
+      double value;
+    };
+    std::vector<Entry> all;
+    TimeUs now = t0;
+    for (std::uint64_t seq = 1; seq <= 200; ++seq) {
+      now += static_cast<TimeUs>(random() % 3) * us_per_h;
+      const TimeUs time = now - static_cast<TimeUs>(random() % 30) * us_per_h / 2;
+      const double value = static_cast<double>(random() % 1'000) / 100;
+      whole.add(time, seq, number(value), everything, now);
+      parts[random() % 2].add(time, seq, number(value), everything, now);
+      all.push_back({time, value});
+      if (seq % 50 == 0) {  // through bytes and back
+        const std::string bytes = bytes_of(whole);
+        Series again;
+        ByteReader in(bytes);
+        REQUIRE(again.decode(in));
+        REQUIRE(in.at_end());
+        REQUIRE(bytes_of(again) == bytes);
+        whole = again;
+      }
+    }
+    parts[0].merge(parts[1], everything, now);
+    for (const DurationUs within : {us_per_h, 5 * us_per_h, us_per_d}) {
+      Decimal expected;
+      for (const Entry& e : all) {
+        if (e.time > now - within && e.time <= now) expected += *Decimal::from_double(e.value);
+      }
+      CHECK(window_sum(whole, now, within) == expected.to_double());
+      CHECK(window_sum(parts[0], now, within) == expected.to_double());
+    }
+    CHECK(parts[0].total() == whole.total());
+    CHECK(parts[0].count() == whole.count());
+    CHECK(parts[0].last().seq == whole.last().seq);
+    CHECK(parts[0].first().seq == whole.first().seq);
+    CHECK(parts[0].distinct().size() == whole.distinct().size());
+  }
+}
+
+TEST_CASE("a series cut short is not read") {
+  Series s;
+  for (std::uint64_t i = 0; i < 5; ++i) s.add(t0 + static_cast<TimeUs>(i), i, StoredValue::string("é" + std::to_string(i)), everything, t0);
+  const std::string bytes = bytes_of(s);
+  for (std::size_t n = 0; n < bytes.size(); ++n) {
+    Series again;
+    ByteReader in(std::string_view(bytes).substr(0, n));
+    CHECK_FALSE(again.decode(in));
+  }
+}
+
+TEST_CASE("values keep their kind, and one number has one form") {
+  CHECK(number(-0.0).bytes() == number(0.0).bytes());
+  CHECK(StoredValue::null().kind() == StoredValue::Kind::null);
+  CHECK(StoredValue().is_none());
+  CHECK(number(2) < number(10));
+  CHECK(StoredValue::string("10") < StoredValue::string("2"));
+  CHECK_FALSE(StoredValue::boolean(true) < StoredValue::boolean(false));
+  CHECK(StoredValue::from_bytes(number(1.5).bytes()) == number(1.5));
+  CHECK(StoredValue::from_bytes("n123").is_none());  // a number cut short
+  std::string json;
+  StoredValue::string("a\"b\n").append_json(json);
+  CHECK(json == R"("a\"b\n")");
+}
+
+}  // namespace sluice::state

@@ -1,0 +1,131 @@
+#include "state/state.hpp"
+
+#include <map>
+#include <optional>
+
+#include <catch2/catch.hpp>
+
+namespace sluice::state {
+namespace {
+
+constexpr TimeUs t0 = 1'700'000'000 * us_per_s;
+
+using Rows = std::map<std::pair<Table, std::string>, std::string>;
+
+RowSink into(Rows& rows) {
+  return [&rows](Table table, std::string_view key, std::string_view value, bool erased) {
+    if (erased) {
+      rows.erase({table, std::string(key)});
+    } else {
+      rows[{table, std::string(key)}] = std::string(value);
+    }
+  };
+}
+
+Profile& person(State& s, std::uint64_t seq, const std::string& user) {
+  Profile& p = s.create(seq, 0, t0);
+  p.identifiers.push_back({s.intern("user_id"), user, t0, t0, true, s.intern("shop")});
+  s.index(p, p.identifiers.back());
+  return p;
+}
+
+void restore(State& s, const Rows& rows) {
+  for (const auto& [key, value] : rows) REQUIRE(s.restore_row(key.first, key.second, value));
+  s.finish_restore();
+}
+
+}  // namespace
+
+TEST_CASE("a checkpoint holds the rows as they were when it began, whatever changes meanwhile") {
+  State s(7);
+  std::vector<ProfileId> ids;
+  for (std::uint64_t i = 1; i <= 20; ++i) ids.push_back(person(s, i, "u" + std::to_string(i)).id);
+  Rows rows;
+  for (int round = 0; round < 6; ++round) {
+    s.seq += 10;
+    const Hash128 then = s.hash();
+    s.begin_checkpoint(round == 0, into(rows));
+    std::uint64_t step = 0;
+    do {  // some change, one goes, one comes, in the middle
+      ++step;
+      Profile* p = s.find(ids[static_cast<std::size_t>(step * 3) % ids.size()]);
+      s.touch(*p);
+      p->last_seen += 1;
+      s.set_cursor("orders/rows", std::to_string(round) + '/' + std::to_string(step));
+      CHECK(s.first_sight(1, "m" + std::to_string(round) + '/' + std::to_string(step), t0 + round * us_per_h, 7, 1 << 20));
+      if (step == 2) {
+        Profile& winner = *s.find(ids[0]);
+        Profile& loser = *s.find(ids[static_cast<std::size_t>(round) + 1]);
+        s.absorb(winner, loser);
+        ids.push_back(person(s, s.seq + step, "new" + std::to_string(round)).id);
+      }
+    } while (!s.continue_checkpoint(3));
+    CHECK(s.checkpoint_hash() == then);
+    State again(7);
+    restore(again, rows);
+    CHECK(again.hash() == then);
+  }
+  State last(7);
+  s.begin_checkpoint(false, into(rows));
+  while (!s.continue_checkpoint(1)) {}
+  restore(last, rows);
+  CHECK(last.hash() == s.hash());
+  CHECK(last.profiles() == s.profiles());
+  CHECK(last.find(ids[2])->id == ids[0]);  // it became another
+  CHECK_FALSE(last.first_sight(1, "m0/1", t0, 7, 1 << 20));
+}
+
+TEST_CASE("message ids are forgotten by hour and by memory, the oldest first") {
+  State s(7);
+  CHECK(s.first_sight(1, "a", t0, 1, 1 << 20));
+  CHECK_FALSE(s.first_sight(1, "a", t0 + us_per_d, 1, 1 << 20));
+  CHECK(s.first_sight(2, "a", t0 + us_per_d, 1, 1 << 20));
+  CHECK(s.first_sight(1, "b", t0 + 3 * us_per_d, 1, 1 << 20));  // a day and more later: the first hour goes
+  CHECK(s.first_sight(1, "a", t0 + 3 * us_per_d, 1, 1 << 20));
+  CHECK(s.dedup_reach(t0) > t0 + us_per_d);
+  State small(7);
+  for (int i = 0; i < 20'000; ++i) CHECK(small.first_sight(1, std::to_string(i), t0, 7, 30 * 10'000));
+  CHECK_FALSE(small.first_sight(1, "19999", t0, 7, 30 * 10'000));
+  CHECK(small.first_sight(1, "0", t0, 7, 30 * 10'000));
+}
+
+TEST_CASE("timers come in order of moment and person, the latest word about a person counts") {
+  State s(7);
+  std::vector<Profile*> people;
+  for (std::uint64_t i = 1; i <= 5; ++i) people.push_back(&s.create(i, 0, t0));
+  s.set_due(*people[0], t0 + 50);
+  s.set_due(*people[1], t0 + 10);
+  s.set_due(*people[2], t0 + 50);
+  s.set_due(*people[3], t0 + 5);
+  s.set_due(*people[3], t0 + 70);  // later than it was
+  s.set_due(*people[4], t0 + 90);
+  s.set_due(*people[4], never);
+  for (int i = 0; i < 100; ++i) {  // up and down again: still one moment
+    s.set_due(*people[1], t0 + 20);
+    s.set_due(*people[1], t0 + 10);
+  }
+  CHECK(s.next_due() == t0 + 10);
+  DueTimer due{};
+  std::vector<std::pair<TimeUs, ProfileId>> popped;
+  while (s.pop_due(t0 + 70, due)) popped.emplace_back(due.due - t0, due.person);
+  const auto low = std::min(people[0]->id, people[2]->id), high = std::max(people[0]->id, people[2]->id);
+  CHECK(popped == std::vector<std::pair<TimeUs, ProfileId>>{{10, people[1]->id}, {50, low}, {50, high}, {70, people[3]->id}});
+  CHECK(s.next_due() == never);
+}
+
+TEST_CASE("the hash depends on the rows and on nothing else") {
+  State a(7), b(7);
+  person(a, 1, "x").last_seen = t0 + 1;
+  person(a, 2, "y");
+  person(b, 2, "y");
+  Profile& late = person(b, 1, "x");
+  (void)b.hash();
+  b.touch(late);
+  late.last_seen = t0 + 1;
+  CHECK(a.hash() == b.hash());
+  b.touch(late);
+  late.locale = "fr";
+  CHECK(a.hash() != b.hash());
+}
+
+}  // namespace sluice::state
