@@ -20,7 +20,7 @@ using testing::StepBench;
 
 const std::string head = R"(
 version: 1
-hub: { data: /hub/data, dedup: { window: 2d } }
+hub: { data: /hub/data, dedup: { days: 2 } }
 sources:
   shop: { plugin: tracking, with: { write_key: "${K}" }, consent: { newsletter: News, ads: Ads } }
   web: { plugin: tracking, trust: public, with: { write_key: "${W}" }, consent: { newsletter: News } }
