@@ -85,7 +85,8 @@ HubCost HubProcess::cost() const {
 }
 
 Status HubProcess::stop() {
-  if (!running()) return Error{Code::transient, "the hub has ended by itself; its log says:\n" + text_of(log_)};
+  if (!running())
+    return Error{Code::transient, "the hub has ended by itself; its log says:\n" + text_of(log_)};
   kill(pid_, SIGTERM);
   const auto until = std::chrono::steady_clock::now() + stop_patience;
   int status = 0;
