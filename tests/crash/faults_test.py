@@ -351,6 +351,20 @@ class StopTest(Case):
         self.assertEqual(code, 0, hub.log())
         self.assertFalse(set(acknowledged) - {line["payload"]["messageId"] for line in hub.lines("lake.jsonl")})
 
+    def test_a_hub_killed_in_its_first_moments_starts_all_the_same(self):
+        letters = self.stand_in("webhook.py", "--secret", rig.HOOK_SECRET)
+        for moment in (0.02, 0.05, 0.08, 0.12, 0.2):
+            hub = rig.Hub(LETTERS.format(letters=letters.port))
+            self.addCleanup(hub.close)
+            hub.begin()
+            time.sleep(moment)  # the moment is the test
+            hub.kill()
+            hub.start()
+            feeder = Feeder(self, hub)
+            feeder.consent("ada", True)
+            self.assertEqual(hub.stop(), 0, hub.log())
+            self.assertIn("the same", hub.run("store", "verify"))
+
     def test_a_second_hub_on_the_same_data_is_refused_and_told_who_has_it(self):
         hub, feeder = self.pace_bench()
         code, text = hub.run("run", check=False)
