@@ -23,6 +23,8 @@ StepThread::StepThread(World& world, Checkpoints& checkpoints, Checkpointer& che
     : world_(world), checkpoints_(checkpoints), checkpointer_(checkpointer), clock_(clock), options_(options),
       hooks_(std::move(hooks)) {
   stepped_ = world.state.seq;
+  const auto latest = checkpoints.latest();  // what was replayed since counts towards the next one
+  since_checkpoint_ = world.state.seq - (latest ? latest->seq : 0);
   last_checkpoint_ = clock.monotonic_us();
   clock_offset_ = clock.wall_us() - clock.monotonic_us();
 }
