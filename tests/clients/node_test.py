@@ -1,6 +1,7 @@
 """The SDKs for Node against a real hub: every event once, and the person right."""
 
 import signal
+import subprocess
 import sys
 import unittest
 
@@ -78,6 +79,9 @@ class NodeSdks(unittest.TestCase):
 
 if __name__ == "__main__":
     why = scripts.missing(*SDKS.values())
+    version = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout.strip() if why is None else ""
+    if why is None and int(version.lstrip("v").split(".")[0]) < 20:  # what @segment/analytics-node 3 declares
+        why = f"the SDKs want Node 20 or later, this is {version}"
     if why:
         print(f"skipped: {why}")
         sys.exit(0)
