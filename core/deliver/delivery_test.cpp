@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <thread>
 
 #include <catch2/catch.hpp>
 
@@ -56,6 +57,7 @@ struct World {
     DeliveryOptions options{
         .files = *files, .clock = clock, .directory = path + "/lanes", .journal = "j.1", .gate = gate};
     options.database = database.get();
+    options.stop_patience = 0;
     options.segment_bytes = 1 << 20;
     auto opened = Delivery::open(std::move(options), config, [this](const config::Destination& d) {
       return Result<std::unique_ptr<Courier>>(std::make_unique<Quick>(vendors[d.name], d.name == hanging));
