@@ -67,10 +67,11 @@ std::optional<std::string> normalize_phone(std::string_view text, std::string_vi
   phones::PhoneNumber parsed;
   const std::string region = country.empty() ? "ZZ" : std::string(country);
   if (util->Parse(number, region, &parsed) != phones::PhoneNumberUtil::NO_PARSING_ERROR) return {};
-  if (!util->IsValidNumber(parsed)) return {};
-  if (kind == PhoneKind::mobile) {
+  if (kind == PhoneKind::mobile) {  // who has a type is valid: one search through the patterns does
     const auto type = util->GetNumberType(parsed);
     if (type != phones::PhoneNumberUtil::MOBILE && type != phones::PhoneNumberUtil::FIXED_LINE_OR_MOBILE) return {};
+  } else if (!util->IsValidNumber(parsed)) {
+    return {};
   }
   std::string out;
   util->Format(parsed, phones::PhoneNumberUtil::E164, &out);

@@ -35,6 +35,9 @@ void add_running(CLI::App& app, Arguments& a) {
   run->add_flag("--quiet,-q", a.run.quiet, "log warnings and errors alone");
   run->add_option("--clock", a.run.clock, "wall, or events: time is the newest event's own time")
       ->check(CLI::IsMember({"wall", "events"}));
+  run->add_option("--checkpoint-inputs", a.run.checkpoint_inputs,
+                  "a checkpoint after so many inputs: as many are stepped again after a crash")
+      ->check(CLI::PositiveNumber)->capture_default_str();
   run->callback([&] { a.code = cli::run(a.common, a.run); });
 
   app.add_subcommand("schema", "Print the JSON Schema of connectors.yaml, for editors")->callback([&] { a.code = schema(); });

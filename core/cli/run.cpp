@@ -79,6 +79,7 @@ int run(const Common& common, const RunOptions& options) {
   wanted.registry = &setup.registry;
   wanted.until_idle = options.until_idle;
   wanted.clock_events = options.clock == "events";
+  wanted.checkpoint_inputs = options.checkpoint_inputs;
   auto opened = hub::Hub::open(std::move(wanted));
   if (!opened) return fail(opened.error().detail);
   hub::Hub& hub = *opened.value();

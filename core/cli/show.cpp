@@ -49,6 +49,11 @@ Result<std::unique_ptr<store::Database>> open_store(const config::Config& config
 
 std::string text_of(Json value) { return std::string(value.string_or("")); }
 
+std::string padded(std::string text, std::size_t width) {
+  text.resize(std::max(width, text.size() + 1), ' ');
+  return text;
+}
+
 void print_members(const char* title, Json object) {
   if (object.size() == 0) return;
   (void)std::printf("\n%s\n", title);
@@ -59,7 +64,7 @@ void print_members(const char* title, Json object) {
 }
 
 void print_profile(Json p) {
-  (void)std::printf("%s   first seen %s, last seen %s\n", text_of(p["id"]).c_str(), text_of(p["first_seen"]).c_str(),
+  (void)std::printf("%s, seen from %.19sZ to %.19sZ\n", text_of(p["id"]).c_str(), text_of(p["first_seen"]).c_str(),
                     text_of(p["last_seen"]).c_str());
   (void)std::printf("\nidentifiers\n");
   p["identifiers"].members([](std::string_view type, Json values) {
@@ -72,7 +77,7 @@ void print_profile(Json p) {
     const Json details = p["trait_details"];
     p["traits"].members([&](std::string_view name, Json value) {
       const std::string text = value.is_string() ? std::string(*value.string()) : value.text();
-      (void)std::printf("  %-24.*s %-28s %s, %s\n", static_cast<int>(name.size()), name.data(), text.c_str(),
+      (void)std::printf("  %-16.*s %-28s %s, %.19sZ\n", static_cast<int>(name.size()), name.data(), text.c_str(),
                         text_of(details[name]["source"]).c_str(), text_of(details[name]["time"]).c_str());
     });
   }
@@ -84,6 +89,28 @@ void print_profile(Json p) {
                         text_of(said["time"]).c_str());
     });
   }
+}
+
+// One line for each run of the same: a visit is ten events in the lake.
+void print_deliveries(Json deliveries) {
+  if (deliveries.size() > 0) (void)std::printf("\ndeliveries, newest first\n");
+  std::string at, line;
+  std::size_t times = 0;
+  const auto flush = [&] {
+    const std::string count = times > 1 ? "  ×" + std::to_string(times) : "";
+    if (times > 0) (void)std::printf("  %.19sZ  %s%s\n", at.c_str(), line.c_str(), count.c_str());
+    times = 0;
+  };
+  deliveries.elements([&](Json d) {
+    std::string what = text_of(d["name"]);
+    if (text_of(d["op"]) == "message") what = text_of(d["route"]) + ", " + what;
+    std::string next = padded(text_of(d["destination"]), 10) + padded(text_of(d["op"]), 8) + padded(what, 21) + text_of(d["outcome"]);
+    if (const std::string reason = text_of(d["reason"]); !reason.empty()) next += ", " + reason;
+    if (times > 0 && next != line) flush();
+    if (times++ == 0) at = text_of(d["at"]);
+    line = std::move(next);
+  });
+  flush();
 }
 
 void print_story(Json p) {
@@ -107,12 +134,7 @@ void print_story(Json p) {
     (void)std::printf("  %s  at %s by %s (input %s)\n", text_of(m["id"]).c_str(), text_of(m["time"]).c_str(),
                       text_of(m["joined_by"]).c_str(), m["cause"].text().c_str());
   });
-  if (p["deliveries"].size() > 0) (void)std::printf("\ndeliveries, newest first\n");
-  p["deliveries"].elements([](Json d) {
-    (void)std::printf("  %s  %-12s %-8s %-24s %s %s\n", text_of(d["at"]).c_str(), text_of(d["destination"]).c_str(),
-                      text_of(d["op"]).c_str(), text_of(d["name"]).c_str(), text_of(d["outcome"]).c_str(),
-                      text_of(d["reason"]).c_str());
-  });
+  print_deliveries(p["deliveries"]);
 }
 
 }  // namespace

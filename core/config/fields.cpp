@@ -29,7 +29,7 @@ constexpr Field group(std::string_view name, Type type, const Section& of, std::
 }
 
 constexpr Field dedup_fields[] = {
-    optional("window", T::duration, "how long a message id is remembered, in whole days: 7d"),
+    number("days", "how many days a message id is remembered: 7", 1),
     optional("memory", T::size, "what the remembered ids may take: 512MiB"),
 };
 constexpr Section dedup{"dedup", dedup_fields};

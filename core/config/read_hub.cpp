@@ -21,12 +21,14 @@ std::string absolute(const Reading& reading, const Node* node, const std::string
   return (std::filesystem::path(folder) / path).lexically_normal().string();
 }
 
+constexpr std::int64_t dedup_days_max = 3650;
+
 void read_dedup(Reading& reading, const Node& dedup, Hub& hub) {
-  if (const std::optional<DurationUs> window = duration_of(dedup, "window")) {
-    if (*window < us_per_d || *window % us_per_d != 0) {
-      error(reading.report, *dedup.find("window"), "out-of-range", "'window' counts whole days", "write 7d");
+  if (const Node* days = dedup.find("days")) {
+    hub.dedup_days = parse_integer(days->text).value_or(hub.dedup_days);
+    if (hub.dedup_days > dedup_days_max) {
+      error(reading.report, *days, "out-of-range", "'days' is at most " + std::to_string(dedup_days_max), "write 7");
     }
-    hub.dedup_days = *window / us_per_d;
   }
   if (const Node* memory = dedup.find("memory"))
     hub.dedup_bytes = parse_size(memory->text).value_or(hub.dedup_bytes);

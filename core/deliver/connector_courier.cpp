@@ -264,7 +264,11 @@ class ConnectorCourier final : public Courier {
     for (plugin::Fate& fate : output.outcomes)
       out.verdicts.push_back({fate.record, verdict_of(std::move(fate.outcome))});
     for (plugin::Request& request : output.requests) {
-      if (const auto http = plugin::resolve(x_connector->http_policy(), request, x_host->now_us()); !http) {
+      // Whether it may be sent does not depend on its body, which is neither copied nor signed for that.
+      std::string body = std::exchange(request.body, {});
+      const auto http = plugin::resolve(x_connector->http_policy(), request, x_host->now_us());
+      request.body = std::move(body);
+      if (!http) {
         const Fate fate = http.error().code == Code::misconfigured ? Fate::auth : Fate::rejected;
         for (const std::uint32_t r : request.records) {
           out.verdicts.push_back({r, {fate, -1, "request_refused", x_host->redact(http.error().detail), {}}});

@@ -87,7 +87,10 @@ Result<std::unique_ptr<Delivery>> Delivery::open(DeliveryOptions options, const 
 Status Delivery::offer(std::uint64_t seq, std::vector<Effect> effects) {
   for (Effect& effect : effects) {
     const auto lane = x_impl->by_name.find(effect.destination);
-    if (lane != x_impl->by_name.end()) x_impl->sorted[lane->second].push_back(std::move(effect));
+    if (lane == x_impl->by_name.end()) continue;
+    std::vector<Effect>& sorted = x_impl->sorted[lane->second];
+    if (sorted.empty()) sorted.reserve(effects.size());
+    sorted.push_back(std::move(effect));
   }
   for (std::size_t i = 0; i < x_impl->lanes.size(); ++i) {
     if (x_impl->sorted[i].empty()) continue;

@@ -104,7 +104,7 @@ void Lane::push(Arrived arrived, bool unknown) {
 
 Status Lane::load() {
   if (x_queue.blocked_people() >= blocked_people_max) return Done{};
-  std::vector<Arrived> arrived;
+  std::deque<Arrived> arrived;
   bool spilled = false;
   {
     const std::lock_guard lock(x_inbox->mutex);

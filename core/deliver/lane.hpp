@@ -8,7 +8,8 @@
 //              batch takes one of a person.
 //   failures   A failed request is sent again after exponential back-off with full jitter, blocking its
 //   people alone. After
-//              failures_in_a_row of them the lane as a whole backs off and probes with one request at a time.
+//              failures_in_a_row of them the lane as a whole backs off and probes with one request at a time;
+//              requests that were in flight by then and fail too make its pause no longer.
 //   limits     Retry-After and used-up vendor limits pause the lane; a token bucket paces it.
 //   splitting  413 and a 400 that names no record halve the batch, until the bad record stands alone and is
 //   rejected. So does a
@@ -99,6 +100,7 @@ class Lane {
     CourierRequest request;
     DurationUs not_before = 0;
     enum class State : std::uint8_t { waiting, flying, done } state = State::waiting;
+    DurationUs sent = 0;
   };
   struct Batch {
     std::uint64_t id = 0;
@@ -123,7 +125,7 @@ class Lane {
   struct Inbox {
     std::mutex mutex;  // guards everything here
     std::condition_variable changed;
-    std::vector<Arrived> arrived;
+    std::deque<Arrived> arrived;  // no vector: it grows long, and moves nothing
     std::vector<Landed> landed;
     std::uint64_t offers = 0;
     bool spilled = true;  // records are in the log that are neither here nor in the queue
@@ -136,6 +138,7 @@ class Lane {
     std::size_t records = 0;  // that it decides
     bool success = false, failure = false, throttled = false, refused = false;
     DurationUs retry_after = -1;
+    DurationUs sent = never;  // never: just now
     std::string error;
     std::vector<Item*> split;
     std::uint32_t attempts = 0;
@@ -179,6 +182,7 @@ class Lane {
   void judge_retry(Item* item, const Verdict& verdict, Landing& landing);
   void judge_unknown(Item* item, const Verdict& verdict, Landing& landing);
   void close_landing(Batch& batch, Landing& landing);
+  void note_failure(const Landing& landing);
   void pause(DurationUs until);
   void end(Item* item, OutcomeKind kind, std::string reason, std::string detail,
            const Landing* landing = nullptr, std::string remote_id = {});
@@ -207,6 +211,7 @@ class Lane {
   Backoff x_backoff;
   std::uint64_t x_in_flight = 0;
   std::uint32_t x_failures = 0, x_refusals = 0;
+  DurationUs x_backed_off = -1;  // when x_failures last grew into a longer pause
   DurationUs x_pause_until = 0, x_last_success = 0, x_linger_from = 0, x_unsynced_since = 0;
   std::vector<LaneLog::Ended> x_ended;
   std::vector<std::unique_ptr<Item>> x_ended_items;  // beside x_ended

@@ -28,6 +28,7 @@ void Lane::land(Landed landed) {
   landing.response = &landed.response;
   landing.records = planned.request.records.size();
   landing.retry_after = landed.response.retry_after;
+  landing.sent = planned.sent;
   landing.error = landed.response.error;
   const CourierRequest request = std::move(planned.request);
   landing.request = &request;
@@ -157,19 +158,34 @@ void Lane::close_landing(Batch& batch, Landing& landing) {
     ++x_refusals;
     pause(now + std::min(pause_max, auth_pause_first << std::min<std::uint32_t>(x_refusals - 1, 5)));
   } else if (landing.throttled) {
-    ++x_failures;
-    pause(now + (landing.retry_after >= 0 ? landing.retry_after : x_backoff.next(x_failures)));
+    note_failure(landing);
+    if (landing.retry_after >= 0) {
+      pause(now + landing.retry_after);
+    } else if (landing.sent > x_backed_off) {
+      x_backed_off = now;
+      pause(now + x_backoff.next(x_failures));
+    }
   } else if (landing.success) {
     x_failures = x_refusals = 0;
     x_last_success = std::max<DurationUs>(1, now);
   } else if (landing.failure) {
     // A server that names a time means all of us, not this request alone.
     if (landing.retry_after >= 0) pause(now + landing.retry_after);
-    if (++x_failures >= failures_in_a_row) pause(now + x_backoff.next(x_failures - failures_in_a_row + 1));
+    note_failure(landing);
+    if (x_failures >= failures_in_a_row && landing.sent > x_backed_off) {
+      x_backed_off = now;
+      pause(now + x_backoff.next(x_failures - failures_in_a_row + 1));
+    }
   } else {
     return;  // nothing was decided yet
   }
   x_last_error = landing.success && !landing.refused && !landing.throttled ? "" : landing.error;
+}
+
+// What was sent before the lane backed off says nothing new when it fails: eight requests in flight that meet
+// one bad moment are one failure, not eight, and the pause stays short.
+void Lane::note_failure(const Landing& landing) {
+  if (landing.sent > x_backed_off) ++x_failures;
 }
 
 void Lane::pause(DurationUs until) {

@@ -13,6 +13,7 @@ namespace {
 constexpr std::uint8_t kind_records = 1;
 constexpr std::uint8_t kind_outcomes = 1, kind_intents = 2, kind_floor = 3;
 constexpr std::size_t frame_bytes_target = 256 * 1024;
+constexpr std::size_t head_bytes_max = 20;  // two varints
 
 void write_key(ByteWriter& w, const EffectKey& key) {
   w.varint(key.seq);
@@ -111,14 +112,15 @@ Status LaneLog::append(std::uint64_t seq, TimeUs now, std::vector<Effect>& effec
   if (effects.empty()) return Done{};
   struct Chunk {
     std::uint64_t applied = 0, count = 0;
-    std::string payload;
+    std::string payload;  // room for the head, which is known last, and the records
   };
   std::vector<Chunk> chunks;
   std::uint64_t frame = x_records->next_seq();
   for (std::size_t i = 0; i < effects.size(); ++i) {
     const bool new_input = i == 0 || effects[i].key.seq != effects[i - 1].key.seq;
     if (chunks.empty() || (new_input && chunks.back().payload.size() >= frame_bytes_target)) {
-      chunks.emplace_back();
+      chunks.emplace_back().payload.reserve(frame_bytes_target / 4);
+      chunks.back().payload.resize(head_bytes_max);
     }
     Chunk& chunk = chunks.back();
     x_buffer.clear();
@@ -130,18 +132,19 @@ Status LaneLog::append(std::uint64_t seq, TimeUs now, std::vector<Effect>& effec
     bytes.push_back(static_cast<std::uint32_t>(x_buffer.size()));
   }
   chunks.back().applied = seq;
-  std::vector<std::string> payloads(chunks.size());
   std::vector<Entry> entries(chunks.size());
   for (std::size_t i = 0; i < chunks.size(); ++i) {
-    ByteWriter w(payloads[i]);
+    x_buffer.clear();
+    ByteWriter w(x_buffer);
     w.varint(chunks[i].applied);
     w.varint(chunks[i].count);
-    payloads[i] += chunks[i].payload;
+    const std::size_t unused = head_bytes_max - x_buffer.size();
+    x_buffer.copy(chunks[i].payload.data() + unused, x_buffer.size());
     entries[i] = {.seq = frame + i,
                   .stamp = now,
                   .kind = kind_records,
                   .flags = frame_commit_end,
-                  .payload = payloads[i]};
+                  .payload = std::string_view(chunks[i].payload).substr(unused)};
   }
   const std::lock_guard lock(x_records_mutex);
   SLUICE_TRY(x_records->append(entries));

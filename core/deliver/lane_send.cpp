@@ -101,6 +101,7 @@ bool Lane::send_waiting(DurationUs& next) {
       }
       if (x_bucket) x_bucket->take(1, now);
       planned.state = Planned::State::flying;
+      planned.sent = now;
       ++x_in_flight;
       ++x_sends;
       for (const std::uint32_t r : planned.request.records) ++batch->items[r]->attempts;
@@ -242,10 +243,13 @@ void Lane::plan(Batch& batch, const std::vector<Parcel>& parcels) {
   }
   const DurationUs now = x_options.clock.monotonic_us();
   std::unordered_set<std::uint64_t> people;
+  const bool several = answer.value().requests.size() > 1;  // one alone is in order with itself
   for (CourierRequest& request : answer.value().requests) {
-    std::unordered_set<std::uint64_t> own;
-    for (const std::uint32_t r : request.records) own.insert(batch.items[r]->order);
-    for (const std::uint64_t order : own) batch.serial |= !people.insert(order).second;
+    if (several) {
+      std::unordered_set<std::uint64_t> own;
+      for (const std::uint32_t r : request.records) own.insert(batch.items[r]->order);
+      for (const std::uint64_t order : own) batch.serial |= !people.insert(order).second;
+    }
     batch.requests.push_back({std::move(request), now + request.delay, Planned::State::waiting});
   }
   batch.open = batch.requests.size();

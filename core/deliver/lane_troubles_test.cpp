@@ -44,6 +44,27 @@ TEST_CASE("a destination that is down is probed, not hammered, and everything ar
   CHECK(w.in_order());
 }
 
+TEST_CASE("requests in flight that fail together are one failure: the pause stays short", "[lane]") {
+  for (const int status : {500, 429}) {
+    LaneWorld w;
+    w.limits.records_max = 1;
+    w.limits.parallel = 8;
+    w.open();
+    for (std::uint64_t seq = 1; seq <= 8; ++seq) w.offer(seq, seq);
+    w.lane->pump();
+    REQUIRE(w.courier->pending.size() == 8);
+    std::size_t failing = 8;
+    w.vendor.answer = [&](const std::vector<Seen>& records) {
+      if (failing == 0) return Vendor::ok();
+      --failing;
+      return Vendor::all(records, status, status == 429 ? Fate::throttle : Fate::retry);
+    };
+    w.clock.set(w.clock.monotonic_us() + us_per_ms);
+    w.run(2 * backoff_base);
+    CHECK(w.vendor.accepted.size() == 8);
+  }
+}
+
 TEST_CASE("a record that alone keeps failing ends rejected, and its batch mates are delivered", "[lane]") {
   LaneWorld w;
   w.open();

@@ -135,6 +135,7 @@ Status Hub::start() {
   step.changed = [this](ProfileId person) { projector_->changed(person); };
   StepOptions limits;
   limits.ticks = !options_.clock_events;
+  limits.checkpoint_inputs = options_.checkpoint_inputs;
   step_ = std::make_unique<StepThread>(*world_, *checkpoints_, *checkpointer_, clock_, limits, std::move(step));
   projector_ = std::make_unique<Projector>(*step_, *database_, clock_);
   const auto projected = database_->projected_seq();

@@ -40,6 +40,7 @@ struct HubOptions {
   const plugin::Registry* registry = nullptr;     // outlives the hub
   bool until_idle = false;
   bool clock_events = false;
+  std::uint64_t checkpoint_inputs = StepOptions{}.checkpoint_inputs;
   DurationUs listen_idle = 2 * us_per_s;          // until_idle: a source that listens has ended after so long without events
 };
 

@@ -48,7 +48,7 @@ void Pipeline::apply(const Input& input, StepOutput& out) {
       case InputKind::event: {
         EventInput payload;
         if (!EventInput::decode(input.payload, payload)) break;
-        const Result<Event> read = parts_->reader.read_event(payload);
+        Result<Event> read = parts_->reader.read_event(payload);
         if (read) {
           event(read.value(), state_.now, out);
         } else {
@@ -63,7 +63,7 @@ void Pipeline::apply(const Input& input, StepOutput& out) {
           state_.set_cursor(std::string(payload.source) + '/' + std::string(payload.stream), payload.cursor);
         }
         if (payload.payload.empty()) break;  // a cursor that moved on without a record
-        const Result<Event> read = parts_->reader.read_record(payload);
+        Result<Event> read = parts_->reader.read_record(payload);
         if (read) {
           event(read.value(), state_.now, out);
         } else {
@@ -77,7 +77,7 @@ void Pipeline::apply(const Input& input, StepOutput& out) {
   }
   if (!parts_) return;
   state_.totals.effects += parts_->effects.count();
-  for (Effect& effect : parts_->effects.take()) out.effects.push_back(std::move(effect));
+  parts_->effects.take(out.effects);
 }
 
 void Pipeline::refuse(const Error& why) {
@@ -86,7 +86,7 @@ void Pipeline::refuse(const Error& why) {
   ++counters_.refused;
 }
 
-void Pipeline::event(const Event& event, TimeUs now, StepOutput& out) {
+void Pipeline::event(Event& event, TimeUs now, StepOutput& out) {
   const config::Hub& hub = compiled_->config->hub;
   ++state_.totals.events;
   ++counters_.events;
@@ -101,20 +101,19 @@ void Pipeline::event(const Event& event, TimeUs now, StepOutput& out) {
   if (who.profile == nullptr) return refuse({Code::rejected, "no_person"});
   Profile& profile = *who.profile;
   // A time from the future is the clock of somebody's device: with event clocks, now is never behind the event.
-  Event dated = event;
-  if (dated.time == no_time) dated.time = now;
+  if (event.time == no_time) event.time = now;
   constexpr DurationUs ahead_max = 5 * us_per_min;
-  if (dated.time > now + ahead_max) dated.time = now;
-  profile.last_seen = who.created ? dated.time : std::max(profile.last_seen, dated.time);
-  profile.first_seen = std::min(profile.first_seen, dated.time);
+  if (event.time > now + ahead_max) event.time = now;
+  profile.last_seen = who.created ? event.time : std::max(profile.last_seen, event.time);
+  profile.first_seen = std::min(profile.first_seen, event.time);
 
   parts_->readers.clear();
   parts_->readers.add(compiled_->by_profile);
   if (who.created || !who.merged.empty()) parts_->readers.fill();
-  unify::apply_traits(state_, profile, dated, *compiled_, parts_->readers);
-  const auto consents = unify::apply_consent(state_, profile, dated, *compiled_, parts_->readers);
-  parts_->context.at(&profile, now, &dated);
-  unify::apply_counts(profile, dated, *compiled_, parts_->context, state_.seq, now, parts_->readers);
+  unify::apply_traits(state_, profile, event, *compiled_, parts_->readers);
+  const auto consents = unify::apply_consent(state_, profile, event, *compiled_, parts_->readers);
+  parts_->context.at(&profile, now, &event);
+  unify::apply_counts(profile, event, *compiled_, parts_->context, state_.seq, now, parts_->readers);
 
   for (const unify::Merged& merged : who.merged) {
     route::route_merged(merged.before, now, *compiled_, parts_->context, parts_->effects, counters_.routes);
@@ -125,9 +124,9 @@ void Pipeline::event(const Event& event, TimeUs now, StepOutput& out) {
                         std::string(change.purpose)});
   }
   if (who.identifiers_changed) parts_->effects.forget_identifiers();
-  parts_->context.at(&profile, now, &dated);
-  workflow::on_event(state_, profile, dated, now, *compiled_, parts_->context, parts_->effects, counters_.workflows);
-  route::route_event(profile, dated, *compiled_, parts_->context, parts_->effects, counters_.routes);
+  parts_->context.at(&profile, now, &event);
+  workflow::on_event(state_, profile, event, now, *compiled_, parts_->context, parts_->effects, counters_.workflows);
+  route::route_event(profile, event, *compiled_, parts_->context, parts_->effects, counters_.routes);
   for (const unify::Merged& merged : who.merged) {
     // Whoever took the loser off a list must have the winner on it.
     for (const state::Membership& m : merged.before.memberships) {
@@ -137,7 +136,7 @@ void Pipeline::event(const Event& event, TimeUs now, StepOutput& out) {
       }
     }
   }
-  settle(profile, &dated, who.identifiers_changed, now, false);
+  settle(profile, &event, who.identifiers_changed, now, false);
 }
 
 void Pipeline::settle(Profile& profile, const Event* event, bool identifiers_changed, TimeUs now, bool by_time) {
@@ -214,11 +213,16 @@ void Pipeline::epoch(const Input& input) {
   auto compiled = load_epoch_(input.payload);
   if (!compiled) return;  // the loader knows why; whoever steps stops
   const std::shared_ptr<const view::Compiled> before = compiled_;
-  const auto had = [&](std::uint64_t key) {
-    return before && std::any_of(before->series.begin(), before->series.end(), [&](const auto& s) { return s.key == key; });
+  const auto kept_more = [](const view::SeriesPlan& old, const view::SeriesPlan& wanted) {
+    const state::SeriesNeeds &has = old.needs, &needs = wanted.needs;
+    return old.key == wanted.key && has.window_max >= needs.window_max && has.values >= needs.values &&
+           has.distinct >= needs.distinct && has.totals >= needs.totals;
   };
-  const bool windows_are_new =
-      std::any_of(compiled->series.begin(), compiled->series.end(), [&](const auto& s) { return !had(s.key); });
+  const auto is_new = [&](const view::SeriesPlan& wanted) {
+    return !before || std::none_of(before->series.begin(), before->series.end(),
+                                   [&](const view::SeriesPlan& old) { return kept_more(old, wanted); });
+  };
+  const bool windows_are_new = std::any_of(compiled->series.begin(), compiled->series.end(), is_new);
   resume(std::move(compiled));
   parts_->effects.begin(input.seq);
   std::string routes;

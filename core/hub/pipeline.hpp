@@ -74,7 +74,7 @@ class Pipeline {
   void fire(state::Profile& profile, TimeUs due);
   void epoch(const Input& input);
   void reevaluate_all(bool windows_are_new, TimeUs now);
-  void event(const Event& event, TimeUs now, StepOutput& out);
+  void event(Event& event, TimeUs now, StepOutput& out);  // sets its time right where it has none that can be
   void settle(state::Profile& profile, const Event* event, bool identifiers_changed, TimeUs now, bool by_time);
   void set_due(state::Profile& profile, TimeUs now);
   void tell_gate(const unify::Resolution& who, StepOutput& out);

@@ -126,6 +126,7 @@ bool StepThread::step_batch(const Batch& batch) {
   StepOutput out;
   for (std::size_t first = 0; first < batch.inputs.size(); first += bite) {
     const std::size_t last = std::min(first + bite, batch.inputs.size());
+    out.effects.reserve(last - first);
     {
       const std::unique_lock world(world_mutex_);
       for (std::size_t i = first; i < last; ++i) {

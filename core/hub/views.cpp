@@ -61,7 +61,7 @@ void write_computed(JsonWriter& w, const World& world, const Profile& profile) {
   }
   w.end_object().key("consent").begin_object();
   for (const config::Purpose& purpose : compiled.config->consent.purposes) {
-    if (purpose.name == "internal") continue;  // nobody is asked about it
+    if (purpose.name == "internal") continue;  // nobody is asked about what stays in the house
     const state::ConsentState* said = profile.consent(state::name_id(purpose.name));
     w.key(purpose.name).begin_object().member_boolean("allowed", context.allows(std::string_view(purpose.name)));
     w.member("status", said == nullptr ? "unknown" : said->granted ? "granted" : "refused");

@@ -13,12 +13,6 @@ using view::PersonContext;
 
 namespace {
 
-std::size_t destination_slot(const config::Route& route, const Compiled& compiled) {
-  const auto& all = compiled.config->destinations;
-  const auto at = std::find_if(all.begin(), all.end(), [&](const auto& d) { return d.name == route.to; });
-  return static_cast<std::size_t>(at - all.begin());
-}
-
 const std::string& purpose_of(const config::Route& route, const config::Destination& destination) {
   return route.purpose.empty() ? destination.purpose : route.purpose;
 }
@@ -89,7 +83,7 @@ void route_event(const Profile& profile, const Event& event, const Compiled& com
   if (event.kind != EventKind::track) return;
   const auto send = [&](std::size_t index) {
     const config::Route& route = compiled.config->routes[index];
-    const std::size_t slot = destination_slot(route, compiled);
+    const std::size_t slot = compiled.route_destinations[index];
     if (!context.holds(route.where) || !allowed(route, compiled, slot, context, tally)) return;
     Effect& effect = start(route, slot, Operation::event, profile, event.time, compiled, out);
     effect.name = event.name;
@@ -107,7 +101,7 @@ void route_membership(const Profile& profile, std::size_t audience, bool entered
                       PersonContext& context, EffectList& out, Tally& tally) {
   for (const std::size_t index : compiled.audience_routes[audience]) {
     const config::Route& route = compiled.config->routes[index];
-    const std::size_t slot = destination_slot(route, compiled);
+    const std::size_t slot = compiled.route_destinations[index];
     // Leaving needs no consent: it takes the person off a list.
     if (entered && !allowed(route, compiled, slot, context, tally)) continue;
     Effect& effect = start(route, slot, entered ? Operation::enter : Operation::leave, profile, now, compiled, out);
@@ -146,7 +140,7 @@ std::uint64_t identity_hash(const Profile& profile, const Compiled& compiled) {
 void send_changed(state::State& state, Profile& profile, std::size_t index, TimeUs now, const Compiled& compiled,
                   PersonContext& context, EffectList& out, Tally& tally) {
   const config::Route& route = compiled.config->routes[index];
-  const std::size_t slot = destination_slot(route, compiled);
+  const std::size_t slot = compiled.route_destinations[index];
   const state::NameId id = compiled.route_ids[index];
   const bool inside = context.holds(route.profiles);
   state::RouteMark* mark = profile.mark(id);

@@ -99,7 +99,7 @@ struct Profile {
   std::uint64_t created = 0; // seq of the input that made it: the older permanent id has the smaller one
   std::uint32_t created_ordinal = 0;
   TimeUs first_seen = 0, last_seen = 0;
-  bool third_party = false;  // made by a source with anonymous: true; never joined to a known person
+  bool third_party = false;  // a source with anonymous: true has spoken of it; never joined to a known person
   bool partial = false;      // windows began after the person did: the configuration asked for them later
   std::string timezone, locale;
   std::vector<Identifier> identifiers;
@@ -127,6 +127,7 @@ struct Profile {
 
   // Kept by State; not part of the row.
   TimeUs due = never;               // the earliest timer that is set
+  TimeUs queued = never;            // where it stands in the queue of timers: at or before `due`
   Hash128 row_hash;                 // of the row as the state's hash counts it
   std::uint32_t changed_in = 0;     // checkpoint generation of the last change
   std::uint32_t written_in = 0;     // checkpoint generation that has the row

@@ -100,7 +100,8 @@ void Series::merge(const Series& other, const SeriesNeeds& needs, TimeUs now) {
 void Series::trim(DurationUs window_max, TimeUs now) {
   const TimeUs oldest = now - window_max;
   // In steps: dropping one entry a time would move the whole vector each time.
-  const auto first = std::find_if(entries_.begin(), entries_.end(), [&](const SeriesEntry& e) { return e.time > oldest; });
+  const auto first =
+      std::partition_point(entries_.begin(), entries_.end(), [&](const SeriesEntry& e) { return e.time <= oldest; });
   const auto dead = static_cast<std::size_t>(first - entries_.begin());
   if (dead == entries_.size() || (dead >= 16 && dead * 2 >= entries_.size())) entries_.erase(entries_.begin(), first);
 }

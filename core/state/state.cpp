@@ -143,7 +143,8 @@ ProfileId State::resolve(ProfileId id) const {
 }
 
 const Profile* State::find(ProfileId id) const {
-  const auto at = impl_->profiles.find(resolve(id));
+  auto at = impl_->profiles.find(id);
+  if (at == impl_->profiles.end()) at = impl_->profiles.find(resolve(id));  // who has merged has no row
   return at == impl_->profiles.end() ? nullptr : at->second.get();
 }
 
@@ -264,30 +265,37 @@ bool State::first_sight(NameId source, std::string_view message_id, TimeUs at, s
 TimeUs State::dedup_reach(TimeUs at) const { return impl_->chunks.empty() ? at : impl_->chunks.front().hour * us_per_h; }
 
 void State::set_due(Profile& profile, TimeUs due) {
-  if (due < profile.due) impl_->timers.push({due, profile.id});
   profile.due = due;
+  if (due >= profile.queued) return;
+  profile.queued = due;
+  impl_->timers.push({due, profile.id});
 }
 
-// The heap may hold moments that a person no longer has: it is looked at against the person, and a later one set anew.
+// The heap may hold moments that a person no longer has: it is looked at against the person, and a later one set anew. One
+// entry a person counts, `queued`; others are left from earlier and drop out.
 TimeUs State::next_due() {
   auto& timers = impl_->timers;
   while (!timers.empty()) {
     const DueTimer top = timers.top();
     const auto at = impl_->profiles.find(top.person);
-    if (at != impl_->profiles.end() && at->second->due == top.due) return top.due;
+    const bool counts = at != impl_->profiles.end() && at->second->queued == top.due;
+    if (counts && at->second->due == top.due) return top.due;
     timers.pop();
-    if (at != impl_->profiles.end() && at->second->due > top.due && at->second->due != never) {
-      timers.push({at->second->due, top.person});
-    }
+    if (!counts) continue;
+    at->second->queued = never;
+    if (at->second->due != never) set_due(*at->second, at->second->due);
   }
   return never;
 }
 
 bool State::pop_due(TimeUs until, DueTimer& out) {
+  // No person's moment is earlier than the heap's: mostly that alone answers, without a look at the person.
+  if (impl_->timers.empty() || impl_->timers.top().due > until) return false;
   if (next_due() > until) return false;
   out = impl_->timers.top();
   impl_->timers.pop();
-  impl_->profiles.find(out.person)->second->due = never;
+  Profile& profile = *impl_->profiles.find(out.person)->second;
+  profile.due = profile.queued = never;
   return true;
 }
 

@@ -1,6 +1,7 @@
 #include "unify/facts.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace sluice::unify {
 
@@ -33,6 +34,13 @@ void changed_trait(state::NameId name, const view::Compiled& compiled, view::Rea
   readers.add(compiled.any_trait);
 }
 
+// What an anonymous source must not say about its people, as Segment's spec and ours spell it.
+bool names_a_person(std::string_view trait) {
+  constexpr std::array<std::string_view, 9> refused{"name",      "first_name", "last_name", "firstName", "lastName",
+                                                    "full_name", "fullName",   "email",     "phone"};
+  return std::find(refused.begin(), refused.end(), trait) != refused.end();
+}
+
 // Only the tracking API and page context say where people live and what they speak.
 void apply_locale(state::Profile& profile, const Event& event) {
   if (!event.context) return;
@@ -51,6 +59,7 @@ void apply_traits(state::State& state, state::Profile& profile, const Event& eve
   if (!event.traits) return;
   event.traits.members([&](std::string_view name, Json json) {
     if (name.empty() || name.size() > name_bytes_max) return;
+    if (event.third_party_anonymous && names_a_person(name)) return;
     const state::NameId id = state::name_id(name);
     if (compiled.computed_names.contains(id)) return;
     state::Trait* trait = profile.trait(id);

@@ -16,7 +16,7 @@ struct ConsentChange {
 };
 
 // Applies traits: the newest event time wins, `null` removes, a public source never overwrites what a server source said,
-// computed names are the hub's own. What changed is entered into `readers`.
+// computed names are the hub's own, an anonymous source says no names, e-mails and phones. What changed is entered into `readers`.
 void apply_traits(state::State& state, state::Profile& profile, const Event& event, const view::Compiled& compiled,
                   view::Readers& readers);
 

@@ -4,6 +4,7 @@
 
 #include <re2/re2.h>
 
+#include "base/hash.hpp"
 #include "base/normalize.hpp"
 
 namespace sluice::unify {
@@ -16,7 +17,31 @@ struct Identity::Blocked {  // by rule
   std::vector<std::vector<std::unique_ptr<re2::RE2>>> patterns;
 };
 
-Identity::Identity(const view::Compiled& compiled) : compiled_(compiled), blocked_(std::make_unique<Blocked>()) {
+// Reading a phone number costs more than all else of an event together, and people's numbers come again and again: the
+// newest of each place are remembered as they were read. Text that does not fit without an allocation is read each time.
+class Identity::Phones {
+ public:
+  template <typename Read>
+  std::optional<std::string> get(std::string_view text, std::size_t rule, const Read& read) {
+    if (text.size() > text_bytes_max) return read();
+    if (places_.empty()) places_.resize(places);
+    Place& place = places_[hash64(text, rule) % places];
+    if (place.rule != rule || place.text != text) place = {rule, std::string(text), read()};
+    return place.number;
+  }
+
+ private:
+  static constexpr std::size_t places = 1U << 16U, text_bytes_max = 15;
+  struct Place {
+    std::size_t rule = SIZE_MAX;
+    std::string text;
+    std::optional<std::string> number;
+  };
+  std::vector<Place> places_;
+};
+
+Identity::Identity(const view::Compiled& compiled)
+    : compiled_(compiled), blocked_(std::make_unique<Blocked>()), phones_(std::make_unique<Phones>()) {
   for (const auto& rule : compiled.config->identity) {
     auto& patterns = blocked_->patterns.emplace_back();
     for (const std::string& pattern : rule.never_patterns) patterns.push_back(std::make_unique<re2::RE2>(pattern));
@@ -35,6 +60,7 @@ bool Identity::never(std::size_t rule, const std::string& value) const {
 
 std::vector<Claim> Identity::claims(const Event& event, std::string_view country) const {
   std::vector<Claim> claims;
+  claims.reserve(event.ids.size());
   const auto& rules = compiled_.config->identity;
   for (std::size_t rule = 0; rule < rules.size(); ++rule) {
     for (const ExternalId& id : event.ids) {
@@ -43,7 +69,9 @@ std::vector<Claim> Identity::claims(const Event& event, std::string_view country
       switch (rules[rule].normalize) {
         case config::Normalize::none: value = std::string(id.value); break;
         case config::Normalize::email: value = normalize_email(id.value); break;
-        case config::Normalize::phone: value = normalize_phone(id.value, country, rules[rule].only); break;
+        case config::Normalize::phone: 
+          value = phones_->get(id.value, rule, [&] { return normalize_phone(id.value, country, rules[rule].only); });
+          break;
       }
       if (value && !never(rule, *value)) claims.push_back({rule, std::move(*value)});
     }
@@ -62,6 +90,7 @@ bool Identity::is_known(const Profile& profile) const {
 
 std::vector<Profile*> Identity::candidates(State& state, const std::vector<Claim>& claims) const {
   std::vector<Profile*> people;
+  people.reserve(claims.size());
   for (const Claim& claim : claims) {
     Profile* profile = state.find_by(compiled_.identity_ids[claim.rule], claim.value);
     if (profile != nullptr && std::find(people.begin(), people.end(), profile) == people.end()) people.push_back(profile);
@@ -73,22 +102,27 @@ bool Identity::fits(const std::vector<Profile*>& people, const std::vector<Claim
   const auto& rules = compiled_.config->identity;
   for (std::size_t rule = 0; rule < rules.size(); ++rule) {
     const state::NameId type = compiled_.identity_ids[rule];
-    std::size_t count = 0;
+    std::size_t count = 0, most = rules[rule].at_most;
     for (const Profile* p : people) {
-      count += static_cast<std::size_t>(
+      const auto own = static_cast<std::size_t>(
           std::count_if(p->identifiers.begin(), p->identifiers.end(), [&](const Identifier& i) { return i.type == type; }));
+      count += own;
+      most = std::max(most, own);  // a limit that was lowered later does not lock out who is beyond it
     }
     for (const Claim& claim : claims) {
       const auto held = [&](const Profile* p) { return p->has_identifier(type, claim.value); };
       if (claim.rule == rule && std::none_of(people.begin(), people.end(), held)) ++count;
     }
-    if (count > rules[rule].at_most) return false;
+    if (count > most) return false;
   }
+  const auto third = [](const Profile* p) { return p->third_party; };
+  const bool any_third = std::any_of(people.begin(), people.end(), third);
+  const auto names_known = [&](const Claim& claim) { return compiled_.known_identifier[claim.rule]; };
+  if (any_third && std::any_of(claims.begin(), claims.end(), names_known)) return false;
   if (people.size() < 2) return true;
   const auto known = std::count_if(people.begin(), people.end(), [&](const Profile* p) { return is_known(*p); });
   if (!event.trusted && known > 1) return false;
-  const auto third = [&](const Profile* p) { return p->third_party; };
-  if (known > 0 && std::any_of(people.begin(), people.end(), third)) return false;
+  if (known > 0 && any_third) return false;
   std::size_t merges = 0;
   for (const Profile* p : people) merges += p->merges.size() + 1;
   return merges <= state::merges_max;
@@ -125,7 +159,6 @@ Resolution Identity::resolve(State& state, const Event& event, std::vector<Claim
   state.totals.demoted += out.demoted;
   if (people.empty()) {
     out.profile = &state.create(seq, 0, now);
-    out.profile->third_party = event.third_party_anonymous;
     out.created = true;
   } else {
     // The oldest permanent id survives.
@@ -153,6 +186,7 @@ Resolution Identity::resolve(State& state, const Event& event, std::vector<Claim
       out.identifiers_changed = true;
     }
   }
+  if (event.third_party_anonymous) out.profile->third_party = true;  // what it says stays with nobody known
   add_identifiers(state, *out.profile, claims, event, now, out);
   return out;
 }
@@ -209,6 +243,7 @@ void merge_profiles(Profile& winner, const Profile& loser, const view::Compiled&
   winner.first_seen = std::min(winner.first_seen, loser.first_seen);
   winner.last_seen = std::max(winner.last_seen, loser.last_seen);
   winner.partial = winner.partial || loser.partial;
+  winner.third_party = winner.third_party || loser.third_party;
   if (winner.timezone.empty()) winner.timezone = loser.timezone;
   if (winner.locale.empty()) winner.locale = loser.locale;
   winner.identifiers.insert(winner.identifiers.end(), loser.identifiers.begin(), loser.identifiers.end());

@@ -41,7 +41,7 @@ class Identity {
   ~Identity();
 
   // The identifiers of an event that count: known types, normalised, not blocked; most trusted first.
-  std::vector<Claim> claims(const Event& event, std::string_view profile_country) const;
+  std::vector<Claim> claims(const Event& event, std::string_view country) const;
 
   // Finds or makes the person and gives them the identifiers. Null profile: no identifier counts, or the only candidates are
   // known people and the source is anonymous. `ordinal` numbers the people made by one input.
@@ -51,6 +51,7 @@ class Identity {
 
  private:
   struct Blocked;
+  class Phones;
   bool never(std::size_t rule, const std::string& value) const;
   std::vector<state::Profile*> candidates(state::State& state, const std::vector<Claim>& claims) const;
   bool fits(const std::vector<state::Profile*>& people, const std::vector<Claim>& claims, const Event& event) const;
@@ -59,6 +60,7 @@ class Identity {
 
   const view::Compiled& compiled_;
   std::unique_ptr<Blocked> blocked_;
+  std::unique_ptr<Phones> phones_;  // remembered readings: they change no result. `country` is the same in every call
 };
 
 // Puts together what two people were: newest trait, refusals of consent, totals, earliest entries. `winner` keeps its id.

@@ -126,6 +126,7 @@ Result<Event> Reader::read_event(const EventInput& input) {
   const config::Source* source = config_.source(input.source);
   if (source == nullptr) return Error{Code::rejected, "unknown_source"};
   Event event;
+  event.ids.reserve(config_.identity.size());
   event.root = parser_.parse(input.text);
   if (!event.root.is_object()) return Error{Code::rejected, "not_json"};
   event.raw = input.text;

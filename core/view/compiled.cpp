@@ -38,7 +38,12 @@ class Compiler {
       out_.purposes.push_back({state::name_id(purpose.name), purpose.basis == "consent"});
     }
     for (const auto& audience : config_.audiences) out_.audience_ids.push_back(state::name_id(audience.name));
-    for (const auto& route : config_.routes) out_.route_ids.push_back(state::name_id(route.name));
+    for (const auto& route : config_.routes) {
+      out_.route_ids.push_back(state::name_id(route.name));
+      const auto& all = config_.destinations;
+      const auto to = std::find_if(all.begin(), all.end(), [&](const auto& d) { return d.name == route.to; });
+      out_.route_destinations.push_back(static_cast<std::size_t>(to - all.begin()));
+    }
     for (const auto& workflow : config_.workflows) out_.workflow_ids.push_back(state::name_id(workflow.name));
     // A person is known by what stands above anonymous_id in the order of trust; cookies and the like stand below it.
     const auto anonymous = std::find_if(config_.identity.begin(), config_.identity.end(),

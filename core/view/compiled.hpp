@@ -98,6 +98,7 @@ struct Compiled {
   std::vector<PurposePlan> purposes;           // as config->consent.purposes
   std::vector<NameId> audience_ids;            // as config->audiences
   std::vector<NameId> route_ids;               // as config->routes
+  std::vector<std::size_t> route_destinations; // as config->routes: slot of config->destinations
   std::vector<NameId> workflow_ids;            // as config->workflows
   std::vector<NameId> identity_ids;            // as config->identity
   std::vector<bool> known_identifier;          // as config->identity: it names a known person

@@ -1,6 +1,7 @@
 #include "view/context.hpp"
 
 #include <algorithm>
+#include <unordered_map>
 
 namespace sluice::view {
 
@@ -152,17 +153,14 @@ bool has_value(const state::SeriesEntry& entry) {
 }
 
 std::vector<state::Distinct> distinct_of(const Series& series, std::size_t first, std::size_t last) {
-  std::vector<state::Distinct> values;
+  std::vector<state::Distinct> values;  // in order of first sight
+  std::unordered_map<std::string_view, std::size_t> places;
   for (std::size_t i = first; i < last; ++i) {
     const state::SeriesEntry& entry = series.entries()[i];
     if (!has_value(entry)) continue;
-    const auto same = [&](const state::Distinct& d) { return d.value == entry.value; };
-    const auto found = std::find_if(values.begin(), values.end(), same);
-    if (found != values.end()) {
-      ++found->count;
-    } else {
-      values.push_back({entry.value, 1});
-    }
+    const auto [place, fresh] = places.try_emplace(entry.value.bytes(), values.size());
+    if (fresh) values.push_back({entry.value, 0});
+    ++values[place->second].count;
   }
   return values;
 }

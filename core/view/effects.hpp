@@ -24,7 +24,11 @@ class EffectList {
   // The person's identifiers have changed within the input.
   void forget_identifiers() { person_ = nobody; }
   std::uint32_t count() const { return ordinal_; }
-  std::vector<Effect> take() { return std::exchange(effects_, {}); }
+  // Moves the effects behind those of `out`.
+  void take(std::vector<Effect>& out) {
+    for (Effect& effect : effects_) out.push_back(std::move(effect));
+    effects_.clear();
+  }
   const std::vector<Effect>& effects() const { return effects_; }
 
  private:

@@ -2,7 +2,7 @@
 import RudderAnalytics from '@rudderstack/rudder-sdk-node';
 import { args, report, story } from './events.mjs';
 
-const { url, writeKey, events, user, named } = args();
+const { url, writeKey, events, user, pace, named } = args();
 const errors = [];
 let delivered = 0;
 let answered = 0;
@@ -20,7 +20,7 @@ const finished = new Promise((resolve) => {
     if (!error) ++delivered;
     if (++answered === events) resolve();
   };
-  story(events, user, (type, message) => client[type](message, done));
+  story(events, user, (type, message) => client[type](message, done), pace);
   setTimeout(resolve, 60_000).unref();
 });
 client.flush();

@@ -2,7 +2,7 @@
 import { Analytics } from '@segment/analytics-node';
 import { args, report, story } from './events.mjs';
 
-const { url, writeKey, events, user } = args();
+const { url, writeKey, events, user, pace } = args();
 const errors = [];
 let delivered = 0;
 const analytics = new Analytics({ writeKey, host: url, flushAt: 15, flushInterval: 200, maxRetries: 10 });
@@ -11,6 +11,6 @@ await story(events, user, (type, message) => {
   analytics[type](message, (error) => {
     if (!error) ++delivered;
   });
-});
+}, pace);
 await analytics.closeAndFlush({ timeout: 30_000 });
 report('segment-node', events, delivered, errors);

@@ -31,6 +31,7 @@ AUDIENCES = ("browsing", "cart_left", "first_order", "regulars", "vip", "big_mon
 DESTINATIONS = ("braze", "backend", "mail", "lake")
 HISTORY_EVERY_DAYS = 365 / screen.SPARK
 SETTLE_SECONDS = 120
+NOTE_DAYS = 30  # how long the last word on the outage stands
 
 
 def moment(month, day):
@@ -47,8 +48,8 @@ class Demo:
         self.view = screen.View("Sluice plays a year of a shop")
         self.history = {name: [] for name in AUDIENCES}
         self.rates = {}   # name -> (when, count, per second)
-        self.moved = {}   # destination -> when it last delivered
-        self.failing = False
+        self.outage, self.over_at = "before", 0.0  # of Braze: before, down, repaired, catching up, over, past
+        self.braze_is_live, self.braze_waits = True, 0
         self.ports = {}
         self.player = None
 
@@ -94,15 +95,23 @@ class Demo:
 
     def direct(self, now):
         """Braze fails in June."""
-        if not self.failing and moment(6, 3) <= now < moment(6, 28):
+        if self.outage == "before" and now >= moment(6, 3):
             play.order(self.ports["braze"], {"status": 500})
-            self.failing = True
-            self.view.note = "3 June: Braze answers 500 to everything. The others must not notice."
-        elif self.failing and now >= moment(6, 28):
+            self.outage = "down"
+            self.view.note = "3 June: Braze answers 500 to everything. The others do not notice."
+        elif self.outage == "down" and now >= moment(6, 28):
             play.order(self.ports["braze"], {"clear": True})
-            self.failing = False
-            self.view.note = "28 June: Braze is back. What waited is delivered, in order for each person."
-        elif not self.failing and self.view.note and now >= moment(8, 15):
+            self.outage = "repaired"
+            self.view.note = "28 June: Braze works again; the hub will see it at its next try."
+        elif self.outage == "repaired" and self.braze_is_live:
+            self.outage = "catching up"
+            self.view.note = f"{screen.day(now)}: Braze gets what waited, in order for each person."
+        elif self.outage == "catching up" and self.braze_waits < 100:
+            self.outage = "over"
+            self.over_at = now
+            self.view.note = f"{screen.day(now)}: Braze has all that waited. Nothing was lost."
+        elif self.outage == "over" and now >= self.over_at + NOTE_DAYS * shops.DAY:
+            self.outage = "past"
             self.view.note = ""
 
     def look(self):
@@ -130,11 +139,13 @@ class Demo:
     def destination(self, name, metrics):
         delivered = metrics.total("sluice_lane_delivered_total", destination=name) or 0
         waiting = metrics.total("sluice_lane_backlog", destination=name) or 0
-        now = time.monotonic()
-        if delivered != self.moved.get(name, (None, 0))[0]:
-            self.moved[name] = (delivered, now)
-        stuck = waiting > 0 and now - self.moved[name][1] > 1.0
-        state = "failing" if stuck else "catching up" if waiting > 500 else "in step" if delivered else "idle"
+        live = metrics.total("sluice_lane_up", destination=name) != 0
+        if name == "braze":
+            self.braze_is_live, self.braze_waits = live, waiting
+        if not live:
+            state = "waiting to try again" if self.outage == "repaired" else "failing"
+        else:
+            state = "catching up" if waiting > 500 else "in step" if delivered else "idle"
         return name, delivered, waiting, self.rate(name, delivered), state
 
     def rate(self, name, count):
@@ -194,7 +205,8 @@ class Demo:
             print(f"  {'ok     ' if same else 'DIFFERS'}  {what:<46} {screen.number(expected):>10} {screen.number(found):>10}")
         person = self.chosen()
         command = ["profile", f"email:{person.email}"]
-        print(f"\nOne person's story: sluice {' '.join(command)}\n", flush=True)
+        print(f"\nOne person's story: sluice {' '.join(command)}")
+        print("(the shop's times are those of its year, the deliveries' those of the clock on the wall)\n", flush=True)
         story = subprocess.run([self.options.hub, *command, "--config", str(self.config)], env=self.environment, timeout=60,
                                stdin=subprocess.DEVNULL, check=False)
         code = self.processes.stop("hub", 60)
@@ -206,11 +218,11 @@ class Demo:
 
 NEXT = """
 What to try next
-  connectors.yaml                    a file to start from; `build/release/sluice check` says what is wrong with yours
-  build/release/sluice run           run it; then `sluice audience`, `sluice dead list`, `sluice journal verify`
-  docs/configuration.md              everything that can stand in the file
-  docs/connectors.md                 write a connector of your own
-  ./dev demo --seed 8 --keep         another year, and keep its folder to look into"""
+  build/release/sluice check    break connectors.yaml, and see what it says
+  build/release/sluice run      run it; point a Segment SDK at 127.0.0.1:8080
+  docs/configuration.md         everything that can stand in the file
+  docs/connectors.md            write a connector of your own
+  ./dev demo --seed 8 --keep    another year; keeps its folder to look into"""
 
 
 def arguments():
@@ -259,7 +271,7 @@ def main():
         if demo:
             demo.processes.stop_all()
         if options.keep:
-            print(f"\nKept: {folder}")
+            print(f"\nKept: {folder}\n  build/release/sluice journal verify --config {folder}/demo.yaml")
         else:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -3,9 +3,13 @@
 import http.server
 import io
 import json
+import os
 import pathlib
 import re
+import signal
 import socketserver
+import subprocess
+import sys
 import tempfile
 import threading
 import unittest
@@ -144,8 +148,11 @@ class TheScreen(unittest.TestCase):
         one.draw(self.view())
         one.draw(self.view())
         one.end()
+        lines = out.getvalue().splitlines()
         self.assertNotIn("\x1b", out.getvalue())
-        self.assertEqual(len(out.getvalue().splitlines()), 2)
+        self.assertEqual(len([line for line in lines if line.startswith("Thursday 18 September 2025: ")]), 1)
+        self.assertIn("audience_number_7 10,000,000", " ".join(lines))
+        self.assertLessEqual(max(map(len, lines[1:])), 78)
 
     def test_addresses_are_not_shown(self):
         self.assertNotIn("someone", "".join(screen.page(self.view())))
@@ -163,6 +170,36 @@ class TheMetrics(unittest.TestCase):
         self.assertEqual(metrics.total("b", x="1"), 7)
         self.assertEqual(metrics.by("b", "x"), {"1": 7, "2": 1500})
         self.assertIsNone(metrics.total("c"))
+
+
+@unittest.skipUnless("SLUICE" in os.environ, "run by ctest, which names the hub")
+class TheDemo(unittest.TestCase):
+    def demo(self, *arguments, **options):
+        return subprocess.Popen([sys.executable, "-B", str(pathlib.Path(__file__).with_name("demo.py")), "--hub", os.environ["SLUICE"],
+                                 "--people", "200", "--events", "3000", *arguments], stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+
+    def test_a_small_year_goes_through_the_real_hub_with_nothing_lost_and_the_folder_is_removed(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with self.demo("--seconds", "5", env=os.environ | {"TMPDIR": folder}) as demo:
+                said = demo.communicate(timeout=50)[0]
+            self.assertEqual(demo.returncode, 0, said)
+            self.assertNotIn("DIFFERS", said)
+            for text in ("Braze answers 500", "Braze works again", "One person's story: sluice profile email:", "became one with",
+                         "What to try next"):
+                self.assertIn(text, said)
+            self.assertEqual(list(pathlib.Path(folder).iterdir()), [])
+
+    def test_ctrl_c_ends_it_and_leaves_nothing(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with self.demo("--seconds", "600", env=os.environ | {"TMPDIR": folder}) as demo:
+                self.assertIn("seed", demo.stdout.readline())
+                self.assertIn("0 events", demo.stdout.readline())  # the year has begun
+                demo.send_signal(signal.SIGINT)
+                said = demo.communicate(timeout=40)[0]
+            self.assertEqual(demo.returncode, 130, said)
+            self.assertTrue(said.endswith("stopped\n"), said)
+            self.assertEqual(list(pathlib.Path(folder).iterdir()), [])
 
 
 if __name__ == "__main__":

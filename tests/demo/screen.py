@@ -3,13 +3,14 @@
 import datetime
 import shutil
 import sys
+import textwrap
 
 WIDTH = 78
 BARS = " ▁▂▃▄▅▆▇█"
 SPARK = 26
 
 BOLD, DIM, GREEN, YELLOW, RED, BLUE, END = "\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[36m", "\x1b[0m"
-COLOURS = {"in step": GREEN, "catching up": YELLOW, "failing": RED, "idle": DIM}
+COLOURS = {"in step": GREEN, "catching up": YELLOW, "failing": RED, "waiting to try again": YELLOW, "idle": DIM}
 
 
 def number(value):
@@ -19,6 +20,11 @@ def number(value):
 def date(seconds):
     moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
     return f"{moment:%A} {moment.day} {moment:%B %Y}"
+
+
+def day(seconds):
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+    return f"{moment.day} {moment:%B}"
 
 
 def spark(values, width=SPARK):
@@ -79,15 +85,21 @@ def page(view):
 
 
 def plain(view):
-    """The same in one line."""
-    destinations = ", ".join(f"{name} {number(delivered)} ({number(waiting)} waiting, {state})"
-                             for name, delivered, waiting, _rate, state in view.destinations)
-    return (f"{date(view.now)}: {number(view.events)} events, {number(view.people)} people; {destinations}; "
-            f"{number(view.mails)} mails")
+    """The same in a few lines."""
+    destinations = [f"{name} {number(delivered)}" + (f" ({number(waiting)} waiting)" if waiting else "") +
+                    (f" {state}" if state not in ("in step", "idle") else "")
+                    for name, delivered, waiting, _rate, state in view.destinations]
+    audiences = [f"{name} {number(size)}" for name, size, _history in view.audiences]
+    text = f"{date(view.now)}: {number(view.events)} events, {number(view.people)} people, {number(view.mails)} mails\n"
+    for title, parts in (("audiences", audiences), ("delivered", destinations)):
+        whole = ", ".join(part.replace(" ", "\xa0") for part in parts)  # lines break between parts alone
+        for n, line in enumerate(textwrap.wrap(whole, WIDTH - 13, break_on_hyphens=False)):
+            text += f"  {title if n == 0 else '':<11}{line}\n".replace("\xa0", " ")
+    return text
 
 
 class Screen:
-    """Draws on a terminal that can show it, else prints a line at each tenth of the year and each new note."""
+    """Draws on a terminal that can show it, else prints lines at each tenth of the year and each new note."""
 
     def __init__(self, out=sys.stdout, force_plain=False):
         size = shutil.get_terminal_size((0, 0))
@@ -105,7 +117,7 @@ class Screen:
             if view.note != self.note and view.note:
                 self.out.write(view.note + "\n")
             if int(view.share * 10) != self.tenth:
-                self.out.write(plain(view) + "\n")
+                self.out.write(plain(view))
             self.tenth, self.note = int(view.share * 10), view.note
         self.out.flush()
 

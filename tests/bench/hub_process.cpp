@@ -1,0 +1,102 @@
+#include "hub_process.hpp"
+
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <fcntl.h>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <thread>
+#include <unistd.h>
+
+#include <sys/wait.h>
+
+namespace sluice::bench {
+
+namespace {
+
+constexpr std::chrono::seconds start_patience{20}, stop_patience{60};
+constexpr std::chrono::milliseconds look_again{10};
+
+std::string text_of(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+}  // namespace
+
+HubProcess::~HubProcess() {
+  if (pid_ <= 0) return;
+  kill(pid_, SIGKILL);
+  waitpid(pid_, nullptr, 0);
+}
+
+Status HubProcess::start(const std::string& binary, const std::string& folder) {
+  log_ = folder + "/hub.log";
+  const std::string config = folder + "/hub.yaml";
+  pid_ = fork();
+  if (pid_ == 0) {
+    const int log = open(log_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    dup2(log, STDOUT_FILENO);
+    dup2(log, STDERR_FILENO);
+    execl(binary.c_str(), binary.c_str(), "run", config.c_str(), nullptr);
+    _exit(127);
+  }
+  const auto until = std::chrono::steady_clock::now() + start_patience;
+  const std::string sign = "listening on 127.0.0.1:";
+  while (std::chrono::steady_clock::now() < until) {
+    const std::string log = text_of(log_);
+    if (const std::size_t at = log.find(sign); at != std::string::npos) {
+      port_ = static_cast<std::uint16_t>(std::atoi(log.c_str() + at + sign.size()));
+      return Done{};
+    }
+    if (!running()) return Error{Code::transient, binary + " did not start; its log says:\n" + log};
+    std::this_thread::sleep_for(look_again);
+  }
+  return Error{Code::transient, binary + " does not listen after 20 s; its log says:\n" + text_of(log_)};
+}
+
+bool HubProcess::running() {
+  if (pid_ <= 0) return false;
+  if (waitpid(pid_, nullptr, WNOHANG) == 0) return true;
+  pid_ = -1;
+  return false;
+}
+
+HubCost HubProcess::cost() const {
+  HubCost cost;
+  const std::string folder = "/proc/" + std::to_string(pid_);
+  const std::string stat = text_of(folder + "/stat");
+  // Fields are counted behind the name, which stands in parentheses: state is the third, utime and stime are
+  // 14 and 15.
+  std::istringstream fields(stat.substr(stat.rfind(')') + 1));
+  std::string skipped;
+  for (int i = 3; i < 14; ++i) fields >> skipped;
+  double user = 0, system = 0;
+  fields >> user >> system;
+  cost.cpu_s = (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
+  const std::string status = text_of(folder + "/status"), peak = "VmHWM:";
+  if (const std::size_t at = status.find(peak); at != std::string::npos) {
+    cost.peak_mib = std::atof(status.c_str() + at + peak.size()) / 1024.0;
+  }
+  return cost;
+}
+
+Status HubProcess::stop() {
+  if (!running()) return Error{Code::transient, "the hub has ended by itself; its log says:\n" + text_of(log_)};
+  kill(pid_, SIGTERM);
+  const auto until = std::chrono::steady_clock::now() + stop_patience;
+  int status = 0;
+  while (waitpid(pid_, &status, WNOHANG) == 0) {
+    if (std::chrono::steady_clock::now() > until)
+      return Error{Code::transient, "the hub has not ended 60 s after SIGTERM"};
+    std::this_thread::sleep_for(look_again);
+  }
+  pid_ = -1;
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return Done{};
+  return Error{Code::transient, "the hub ended badly; its log says:\n" + text_of(log_)};
+}
+
+}  // namespace sluice::bench

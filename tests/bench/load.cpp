@@ -1,0 +1,121 @@
+#include "load.hpp"
+
+#include <array>
+#include <chrono>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unistd.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include "sink.hpp"
+#include "traffic.hpp"
+
+namespace sluice::bench {
+
+namespace {
+
+constexpr int tries_max = 200;
+
+class Connection {
+ public:
+  explicit Connection(std::uint16_t port) : port_(port) {}
+  ~Connection() { drop(); }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // The status of the answer; 0: the connection broke.
+  int post(const std::string& request) {
+    if (fd_ < 0 && !dial()) return 0;
+    for (std::size_t done = 0; done < request.size();) {
+      const ssize_t put = ::send(fd_, request.data() + done, request.size() - done, MSG_NOSIGNAL);
+      if (put <= 0) return drop();
+      done += static_cast<std::size_t>(put);
+    }
+    answer_.clear();
+    while (!complete()) {
+      std::array<char, 4096> buffer{};
+      const ssize_t got = recv(fd_, buffer.data(), buffer.size(), 0);
+      if (got <= 0) return drop();
+      answer_.append(buffer.data(), static_cast<std::size_t>(got));
+    }
+    return std::atoi(answer_.c_str() + 9);
+  }
+
+ private:
+  bool dial() {
+    fd_ = socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(port_);
+    const int one = 1;
+    setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return true;
+    drop();
+    return false;
+  }
+  int drop() {
+    if (fd_ >= 0) close(fd_);
+    fd_ = -1;
+    return 0;
+  }
+  bool complete() const {
+    const std::size_t end = answer_.find("\r\n\r\n");
+    if (end == std::string::npos) return false;
+    std::size_t length = answer_.find("Content-Length: ");
+    length = length < end ? std::strtoul(answer_.c_str() + length + 16, nullptr, 10) : 0;
+    return answer_.size() >= end + 4 + length;
+  }
+
+  std::uint16_t port_;
+  int fd_ = -1;
+  std::string answer_;
+};
+
+}  // namespace
+
+LoadResult send_load(const LoadOptions& options, std::vector<std::atomic<std::int64_t>>& sent) {
+  LoadResult total;
+  std::mutex mutex;
+  std::atomic<std::int64_t> next{options.first};
+  const std::int64_t end = options.first + options.events, started = now_us();
+  const std::string host = "127.0.0.1:" + std::to_string(options.port);
+  const auto work = [&] {
+    Connection connection(options.port);
+    LoadResult own;
+    for (std::int64_t first = 0; (first = next.fetch_add(batch_events)) < end;) {
+      const std::string request = request_of(first, host);
+      std::int64_t due = now_us();
+      if (options.rate > 0) {
+        due = started +
+              static_cast<std::int64_t>(static_cast<double>(first - options.first) / options.rate * 1e6);
+        std::this_thread::sleep_for(std::chrono::microseconds(due - now_us()));
+      }
+      for (std::int64_t n = first; n < first + batch_events; ++n) sent[static_cast<std::size_t>(n)] = due;
+      for (int tries = 0; tries < tries_max; ++tries) {
+        if (connection.post(request) == 200) {
+          own.acknowledged += batch_events;
+          own.ack_us.push_back(static_cast<std::uint32_t>(now_us() - due));
+          break;
+        }
+        ++own.retried;
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      }
+    }
+    const std::lock_guard lock(mutex);
+    total.acknowledged += own.acknowledged;
+    total.retried += own.retried;
+    total.ack_us.insert(total.ack_us.end(), own.ack_us.begin(), own.ack_us.end());
+  };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < options.connections; ++i) threads.emplace_back(work);
+  for (std::thread& thread : threads) thread.join();
+  return total;
+}
+
+}  // namespace sluice::bench

@@ -1,0 +1,26 @@
+// The load: keep-alive connections that each send a batch, wait for its answer, and send the next (closed
+// loop), or send by the clock (rate > 0: latency counts from when an event was due).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+namespace sluice::bench {
+
+struct LoadResult {
+  std::int64_t acknowledged = 0, retried = 0;
+  std::vector<std::uint32_t> ack_us;  // of a batch
+};
+
+struct LoadOptions {
+  std::uint16_t port = 0;
+  int connections = 8;
+  std::int64_t first = 0, events = 0;  // numbers [first, first + events), whole batches
+  double rate = 0;                     // events a second; 0: closed loop
+};
+
+// Blocks until every event is acknowledged, or the hub is gone.
+LoadResult send_load(const LoadOptions& options, std::vector<std::atomic<std::int64_t>>& sent);
+
+}  // namespace sluice::bench

@@ -1,0 +1,114 @@
+"""For tests: one folder with a configuration, the hub run in it, and its admin door."""
+
+import http.client
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import time
+import urllib.parse
+
+SLUICE = os.environ.get("SLUICE", "")
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path, timeout=60):
+        super().__init__("localhost", timeout=timeout)
+        self.path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)  # close() finds it here even if nobody listens
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+def wait_for(what, seconds=20):
+    """The first true answer of `what`, asked again and again."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            found = what()
+            if found:
+                return found
+        except (OSError, http.client.HTTPException):
+            found = None
+        if time.monotonic() > end:
+            raise AssertionError(f"not so after {seconds} s: {what.__name__}")
+        time.sleep(0.02)
+
+
+class Hub:
+    """`admin.sock` is the admin door of the configuration in `folder`."""
+
+    def __init__(self, folder, config):
+        self.folder = pathlib.Path(folder)
+        self.config = self.folder / "connectors.yaml"
+        self.config.write_text(config, encoding="utf-8")
+        self.process = None
+
+    def command(self, *arguments):
+        done = subprocess.run([SLUICE, *arguments, "--config", str(self.config)], capture_output=True, text=True, cwd=self.folder)
+        if done.returncode != 0:
+            raise AssertionError(f"sluice {' '.join(arguments)}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def run_until_idle(self, *options):
+        done = subprocess.run([SLUICE, "run", str(self.config), "--until-idle", *options], capture_output=True, text=True,
+                              cwd=self.folder)
+        if done.returncode != 0:
+            raise AssertionError(f"sluice run: {done.stderr[-2000:]}")
+
+    def start(self, *options):
+        with open(self.folder / "hub.log", "ab") as log:
+            self.process = subprocess.Popen([SLUICE, "run", str(self.config), *options], stdout=log, stderr=log, cwd=self.folder)
+
+        def ready():
+            if self.process.poll() is not None:
+                raise AssertionError("the hub ended: " + (self.folder / "hub.log").read_text()[-2000:])
+            return self.get("/readyz")[0] == 200
+        wait_for(ready)
+
+    def port(self):
+        """Of `listen`, as the newest start says it in the log."""
+        return int(re.findall(r"listening on [^\s\"]*:(\d+)", (self.folder / "hub.log").read_text())[-1])
+
+    def stop(self, how=signal.SIGTERM):
+        if self.process is None:
+            return
+        self.process.send_signal(how)
+        code = self.process.wait(30)
+        self.process = None
+        if how == signal.SIGTERM and code != 0:
+            raise AssertionError(f"the hub ended with {code}: " + (self.folder / "hub.log").read_text()[-2000:])
+
+    def get(self, path, connection=None):
+        own = connection or UnixConnection(self.folder / "admin.sock")
+        try:
+            own.request("GET", path)
+            answer = own.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            if connection is None:
+                own.close()
+
+    def profiles(self, people):
+        """-> {person: profile}, from the running hub over one connection. `people` are TYPE:VALUE."""
+        connection = UnixConnection(self.folder / "admin.sock")
+        out = {}
+        for person in people:
+            status, body = self.get("/v1/profiles/" + urllib.parse.quote(person, safe=""), connection)
+            out[person] = json.loads(body) if status == 200 else None
+        connection.close()
+        return out
+
+    def profile(self, person):
+        return self.profiles([person])[person]
+
+    def audience(self, name=""):
+        """-> the document of `sluice audience [NAME] --json`, from the running hub if there is one."""
+        if self.process is None:
+            return json.loads(self.command("audience", *([name] if name else []), "--json"))
+        return json.loads(self.get("/v1/audiences" + (name and "/" + name))[1])
