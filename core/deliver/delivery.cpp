@@ -1,5 +1,6 @@
 #include "deliver/delivery.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <unordered_map>
 #include <utility>
@@ -28,6 +29,7 @@ struct Delivery::Impl {
   explicit Impl(DeliveryOptions given) : options(std::move(given)) {}
 
   DeliveryOptions options;
+  SystemClock real;
   std::unique_ptr<History> history;
   std::vector<std::unique_ptr<Lane>> lanes;
   std::unordered_map<std::string, std::size_t> by_name;
@@ -129,7 +131,10 @@ Status Delivery::drain(DurationUs timeout) {
 }
 
 void Delivery::stop() {
-  for (const auto& lane : x_impl->lanes) lane->stop();
+  for (const auto& lane : x_impl->lanes) lane->ask_to_stop();
+  const DurationUs until = x_impl->real.monotonic_us() + x_impl->options.stop_patience;
+  for (const auto& lane : x_impl->lanes)
+    lane->stop(std::max<DurationUs>(0, until - x_impl->real.monotonic_us()));
   if (x_impl->history) x_impl->history->stop();
 }
 

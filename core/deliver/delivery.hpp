@@ -56,6 +56,7 @@ struct DeliveryOptions {
   std::uint64_t seed = 0;                    // of the jitter
   std::uint64_t memory_bytes = 32ULL << 20;  // a lane's records in memory; the rest is read back from its log
   std::uint64_t segment_bytes = 16ULL << 20;  // of a lane's two logs
+  DurationUs stop_patience = 5 * us_per_s;    // real time that requests in flight have to come back at stop()
   std::function<void(const Effect&, const Outcome&)> on_outcome =
       {};  // [lane threads] must be quick; may be empty
   std::function<void(const Error&)> on_fatal =

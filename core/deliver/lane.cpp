@@ -9,7 +9,6 @@
 namespace sluice::deliver {
 
 namespace {
-constexpr std::chrono::seconds stop_patience{5};
 constexpr std::chrono::milliseconds wait_max{1'000};
 }  // namespace
 
@@ -40,7 +39,7 @@ Result<std::unique_ptr<Lane>> Lane::open(LaneOptions options, std::unique_ptr<Co
 }
 
 Lane::~Lane() {
-  stop();
+  stop(0);
   for (Batch& batch : x_batches) {
     batch.rest.push_back(std::move(batch.items));
     for (const std::vector<Item*>& group : batch.rest) {
@@ -191,18 +190,22 @@ void Lane::run() {
   }
 }
 
-void Lane::stop() {
+void Lane::ask_to_stop() {
   {
     const std::lock_guard lock(x_inbox->mutex);
-    if (x_inbox->stopping) return;
     x_inbox->stopping = true;
     x_inbox->changed.notify_all();
   }
   if (x_limits.blocking) x_courier->cancel();
+}
+
+void Lane::stop(DurationUs patience) {
+  if (std::exchange(x_stopped, true)) return;
+  ask_to_stop();
   if (x_thread.joinable()) x_thread.join();
   // What is on its way may still come back: its outcome is worth a moment, since it would else be sent twice
   // or held.
-  const auto until = std::chrono::steady_clock::now() + stop_patience;
+  const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(patience);
   while (x_in_flight > 0 && !x_broken) {
     std::unique_lock lock(x_inbox->mutex);
     const bool landed = x_inbox->changed.wait_until(lock, until, [this] { return !x_inbox->landed.empty(); });

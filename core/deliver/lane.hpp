@@ -87,10 +87,11 @@ class Lane {
   bool idle() const { return x_unfinished.load(std::memory_order_acquire) == 0; }  // [any]
   LaneStatus status() const;                                                       // [any]
 
-  void start();  // [main] the thread
-  void stop();   // [main] lets requests in flight come back for a while, then cancels them
-
-  // [lane] Does what can be done now; returns the monotonic time at which there is more, or `never`. The
+  void start();        // [main] the thread
+  void ask_to_stop();  // [main] nothing new goes out; returns at once
+  // [main] Ends the thread. Requests in flight may come back for `patience` (real time); then they are
+  // cancelled. Idempotent.
+  void stop(DurationUs patience);
   // thread calls it; tests with a clock of their own do so without a thread.
   DurationUs pump();
 
@@ -216,7 +217,7 @@ class Lane {
   std::vector<std::unique_ptr<Item>> x_ended_items;  // beside x_ended
   bool x_unsynced = false;
   std::vector<store::DeadLetter> x_letters;  // of those among them that are dead letters
-  bool x_one_per_person = false, x_broken = false;
+  bool x_one_per_person = false, x_broken = false, x_stopped = false;
 
   mutable std::mutex x_status_mutex;  // guards x_status
   LaneStatus x_status;

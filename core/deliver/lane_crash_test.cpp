@@ -31,7 +31,7 @@ TEST_CASE("after a clean stop nothing is sent again", "[lane][crash]") {
   Step step;
   for (int i = 0; i < 100; ++i) step.offer(w, 1 + w.random() % 9);
   w.run();
-  w.lane->stop();
+  w.lane->stop(0);
   w.open();
   CHECK(w.lane->idle());
   CHECK(w.lane->applied() == 100);
@@ -180,7 +180,7 @@ TEST_CASE("segments that hold only what is done are dropped, and a straggler kee
   w.lane->pump();
   CHECK(files("records") <= 2);
   CHECK(files("outcomes") <= 3);
-  w.lane->stop();
+  w.lane->stop(0);
   w.open();
   CHECK(w.lane->idle());
   CHECK(w.lane->applied() == 2'001);

@@ -15,23 +15,27 @@ constexpr std::int64_t schema_version = 1;
 constexpr const char* migrations[] = {R"sql(
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE dead_letters(
-  id INTEGER PRIMARY KEY, destination TEXT NOT NULL, route TEXT NOT NULL, op INTEGER NOT NULL, name TEXT NOT NULL,
-  profile INTEGER NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL,
-  request TEXT NOT NULL, response TEXT NOT NULL, record BLOB NOT NULL, attempts INTEGER NOT NULL, at INTEGER NOT NULL,
-  state TEXT NOT NULL, UNIQUE(destination, key)) STRICT;
+  id INTEGER PRIMARY KEY, destination TEXT NOT NULL, route TEXT NOT NULL, op INTEGER NOT NULL,
+  name TEXT NOT NULL, profile INTEGER NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, reason TEXT NOT NULL,
+  detail TEXT NOT NULL, request TEXT NOT NULL, response TEXT NOT NULL, record BLOB NOT NULL,
+  attempts INTEGER NOT NULL, at INTEGER NOT NULL, state TEXT NOT NULL, UNIQUE(destination, key)) STRICT;
 CREATE INDEX dead_letters_by_profile ON dead_letters(profile);
 CREATE INDEX dead_letters_by_time ON dead_letters(at);
 CREATE TABLE deliveries(
-  id INTEGER PRIMARY KEY, profile INTEGER NOT NULL, at INTEGER NOT NULL, destination TEXT NOT NULL, route TEXT NOT NULL,
-  op TEXT NOT NULL, name TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL, key TEXT NOT NULL) STRICT;
+  id INTEGER PRIMARY KEY, profile INTEGER NOT NULL, at INTEGER NOT NULL, destination TEXT NOT NULL,
+  route TEXT NOT NULL, op TEXT NOT NULL, name TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL,
+  key TEXT NOT NULL) STRICT;
 CREATE INDEX deliveries_by_profile ON deliveries(profile);
 CREATE TABLE profiles(id INTEGER PRIMARY KEY, document TEXT NOT NULL, updated INTEGER NOT NULL) STRICT;
-CREATE TABLE identifiers(type TEXT, value TEXT, profile INTEGER, PRIMARY KEY(type, value, profile)) STRICT, WITHOUT ROWID;
+CREATE TABLE identifiers(
+  type TEXT, value TEXT, profile INTEGER, PRIMARY KEY(type, value, profile)) STRICT, WITHOUT ROWID;
 CREATE INDEX identifiers_by_profile ON identifiers(profile);
-CREATE TABLE memberships(audience TEXT, profile INTEGER, entered_at INTEGER NOT NULL, PRIMARY KEY(audience, profile))
+CREATE TABLE memberships(
+  audience TEXT, profile INTEGER, entered_at INTEGER NOT NULL, PRIMARY KEY(audience, profile))
   STRICT, WITHOUT ROWID;
 CREATE INDEX memberships_by_profile ON memberships(profile);
-CREATE TABLE audit(id INTEGER PRIMARY KEY, at INTEGER NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,
+CREATE TABLE audit(
+  id INTEGER PRIMARY KEY, at INTEGER NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,
   subject TEXT NOT NULL, detail TEXT NOT NULL) STRICT;
 )sql"};
 
