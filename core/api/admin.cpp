@@ -14,7 +14,13 @@ net::Response error_answer(int status, std::string_view code, std::string_view m
   net::Response out;
   out.status = status;
   JsonWriter w(out.body);
-  w.begin_object().key("error").begin_object().member("code", code).member("message", message).end_object().end_object();
+  w.begin_object()
+      .key("error")
+      .begin_object()
+      .member("code", code)
+      .member("message", message)
+      .end_object()
+      .end_object();
   return out;
 }
 
@@ -55,13 +61,22 @@ net::Response dead_answer(hub::Hub& hub, std::string_view rest, const net::Reque
   if (rest.starts_with('/')) {
     std::int64_t id = 0;
     const auto [end, bad] = std::from_chars(rest.data() + 1, rest.data() + rest.size(), id);
-    const auto shown = bad == std::errc{} && end == rest.data() + rest.size() ? hub::dead_letter_json(hub.database(), id)
-                                                                            : Result<std::string>(std::string{});
+    const auto shown = bad == std::errc{} && end == rest.data() + rest.size()
+                           ? hub::dead_letter_json(hub.database(), id)
+                           : Result<std::string>(std::string{});
     if (!shown) return error_answer(500, "store", shown.error().detail);
-    if (shown.value().empty()) return error_answer(404, "not_found", "there is no dead letter with this number");
+    if (shown.value().empty())
+      return error_answer(404, "not_found", "there is no dead letter with this number");
     return json_answer(shown.value());
   }
-  const auto list = hub::dead_letters_json(hub.database(), request.query("destination"), request.query("reason"));
+  std::size_t limit = 100;
+  if (const std::string text = request.query("limit"); !text.empty()) {
+    const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), limit);
+    if (bad != std::errc{} || end != text.data() + text.size())
+      return error_answer(400, "invalid", "limit is a number of dead letters, like limit=500");
+  }
+  const auto list =
+      hub::dead_letters_json(hub.database(), request.query("destination"), request.query("reason"), limit);
   if (!list) return error_answer(500, "store", list.error().detail);
   return json_answer(list.value());
 }
@@ -76,15 +91,16 @@ Result<std::unique_ptr<AdminDoor>> AdminDoor::open(hub::Hub& hub) {
     return Error{Code::misconfigured, "hub.admin is a TCP address: it needs hub.tokens; or use unix:PATH"};
   }
   AdminDoor* self = door.get();
-  door->server_ = SLUICE_TRY(net::HttpServer::listen(config.admin, {}, [self](net::Request request, net::Responder responder) {
-    responder.send(self->answer(request));
-  }));
+  door->server_ = SLUICE_TRY(net::HttpServer::listen(
+      config.admin, {},
+      [self](net::Request request, net::Responder responder) { responder.send(self->answer(request)); }));
   return door;
 }
 
 bool AdminDoor::allowed(const net::Request& request, net::Response& refusal) const {
   if (!over_tcp_) return true;
-  // A page in somebody's browser must not reach this through a name that resolves to us, nor from another origin.
+  // A page in somebody's browser must not reach this through a name that resolves to us, nor from another
+  // origin.
   if (!request.header("origin").empty()) {
     refusal = error_answer(403, "forbidden", "pages of other origins are not served here");
     return false;
@@ -151,7 +167,8 @@ net::Response AdminDoor::route(const net::Request& request) {
   }
   const std::size_t profiles = path.find("/collections/users/profiles/");
   if (path.starts_with("/v1/spaces/") && profiles != std::string_view::npos) {
-    return profile_api(hub_, path.substr(profiles + std::string_view("/collections/users/profiles/").size()), request);
+    return profile_api(hub_, path.substr(profiles + std::string_view("/collections/users/profiles/").size()),
+                       request);
   }
   return error_answer(404, "not_found", "there is nothing here; see docs/operations.md for the admin API");
 }

@@ -1,5 +1,5 @@
-// The admin door: everything that reads or commands a running hub. A Unix socket (0600) by default; over TCP only with a
-// token, and never for another Host or a page's Origin.
+// The admin door: everything that reads or commands a running hub. A Unix socket (0600) by default; over TCP
+// only with a token, and never for another Host or a page's Origin.
 //
 //   GET  /healthz /readyz /metrics
 //   GET  /v1/profiles/PERSON            PERSON: an id, or type:value
@@ -14,9 +14,10 @@
 #include <string>
 #include <vector>
 
+#include "sluice/result.hpp"
+
 #include "hub/hub.hpp"
 #include "net/server.hpp"
-#include "sluice/result.hpp"
 
 namespace sluice::api {
 

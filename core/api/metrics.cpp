@@ -1,5 +1,4 @@
 #include "api/admin.hpp"
-
 #include "base/json.hpp"
 #include "state/state.hpp"
 
@@ -11,7 +10,14 @@ namespace {
 class Metrics {
  public:
   void family(std::string_view name, std::string_view type, std::string_view help) {
-    out_.append("# HELP ").append(name).append(" ").append(help).append("\n# TYPE ").append(name).append(" ").append(type);
+    out_.append("# HELP ")
+        .append(name)
+        .append(" ")
+        .append(help)
+        .append("\n# TYPE ")
+        .append(name)
+        .append(" ")
+        .append(type);
     out_ += '\n';
     name_ = name;
   }
@@ -19,8 +25,11 @@ class Metrics {
     out_.append(name_).append(" ").append(std::to_string(v));
     out_ += '\n';
   }
-  void labelled(std::string_view label, std::string_view text, std::uint64_t v) { labelled(label, text, {}, {}, v); }
-  void labelled(std::string_view a, std::string_view a_text, std::string_view b, std::string_view b_text, std::uint64_t v) {
+  void labelled(std::string_view label, std::string_view text, std::uint64_t v) {
+    labelled(label, text, {}, {}, v);
+  }
+  void labelled(std::string_view a, std::string_view a_text, std::string_view b, std::string_view b_text,
+                std::uint64_t v) {
     out_.append(name_).append("{").append(a).append("=");
     append_json_string(out_, a_text);
     if (!b.empty()) {
@@ -59,19 +68,25 @@ void write_state(Metrics& m, hub::Hub& hub) {
     }
   });
   m.one("sluice_events_total", "counter", "Events stepped, duplicates included.", totals.events);
-  m.one("sluice_duplicates_total", "counter", "Events without effect: their message id was known.", totals.duplicates);
-  m.one("sluice_refused_total", "counter", "Inputs that are no event: no identifier, unmapped, malformed.", totals.refused);
+  m.one("sluice_duplicates_total", "counter", "Events without effect: their message id was known.",
+        totals.duplicates);
+  m.one("sluice_refused_total", "counter", "Inputs that are no event: no identifier, unmapped, malformed.",
+        totals.refused);
   m.one("sluice_merges_total", "counter", "People that became one with another.", totals.merges);
   m.one("sluice_demoted_identifiers_total", "counter", "Identifiers left out of a match.", totals.demoted);
   m.one("sluice_effects_total", "counter", "Records made for destinations.", totals.effects);
   m.one("sluice_profiles", "gauge", "People known.", profiles);
-  m.one("sluice_hub_time_seconds", "gauge", "Hub time: the stamp of the last input.", static_cast<std::uint64_t>(now / us_per_s));
+  m.one("sluice_hub_time_seconds", "gauge", "Hub time: the stamp of the last input.",
+        static_cast<std::uint64_t>(now / us_per_s));
   m.one("sluice_dedup_reach_seconds", "gauge", "How far back all message ids are remembered.",
         static_cast<std::uint64_t>((now - reach) / us_per_s));
   m.one("sluice_timers_fired_total", "counter", "Timers fired since the start.", steps.timers);
-  m.one("sluice_workflow_runs_started_total", "counter", "Workflow runs started since the start.", steps.workflows.started);
-  m.one("sluice_workflow_messages_total", "counter", "Messages made by workflows since the start.", steps.workflows.sent);
-  m.one("sluice_suppressed_at_route_total", "counter", "Records not made for want of consent, since the start.",
+  m.one("sluice_workflow_runs_started_total", "counter", "Workflow runs started since the start.",
+        steps.workflows.started);
+  m.one("sluice_workflow_messages_total", "counter", "Messages made by workflows since the start.",
+        steps.workflows.sent);
+  m.one("sluice_suppressed_at_route_total", "counter",
+        "Records not made for want of consent, since the start.",
         steps.routes.suppressed + steps.workflows.suppressed);
   m.family("sluice_audience_members", "gauge", "People in an audience.");
   for (const auto& [name, size] : sizes) m.labelled("audience", name, size);
@@ -83,15 +98,19 @@ void write_lanes(Metrics& m, hub::Hub& hub) {
   for (const auto& lane : lanes) m.labelled("destination", lane.name, lane.backlog_records);
   m.family("sluice_lane_backlog_bytes", "gauge", "Bytes of those.");
   for (const auto& lane : lanes) m.labelled("destination", lane.name, lane.backlog_bytes);
-  m.family("sluice_lane_up", "gauge", "1 while the lane is live, 0 while it backs off, pauses or is stopped.");
-  for (const auto& lane : lanes) m.labelled("destination", lane.name, lane.state == deliver::LaneState::live ? 1 : 0);
-  m.family("sluice_lane_requests_total", "counter", "Requests, or calls of a connector that sends itself, since the start.");
+  m.family("sluice_lane_up", "gauge",
+           "1 while the lane is live, 0 while it backs off, pauses or is stopped.");
+  for (const auto& lane : lanes)
+    m.labelled("destination", lane.name, lane.state == deliver::LaneState::live ? 1 : 0);
+  m.family("sluice_lane_requests_total", "counter",
+           "Requests, or calls of a connector that sends itself, since the start.");
   for (const auto& lane : lanes) m.labelled("destination", lane.name, lane.sends);
   m.family("sluice_lane_retries_total", "counter", "Records put back to be sent again, since the start.");
   for (const auto& lane : lanes) m.labelled("destination", lane.name, lane.retries);
   m.family("sluice_lane_delivered_total", "counter", "Records delivered since the start.");
   for (const auto& lane : lanes) {
-    m.labelled("destination", lane.name, lane.outcomes[static_cast<std::size_t>(deliver::OutcomeKind::delivered)]);
+    m.labelled("destination", lane.name,
+               lane.outcomes[static_cast<std::size_t>(deliver::OutcomeKind::delivered)]);
   }
   m.family("sluice_lane_outcomes_total", "counter", "Records by outcome since the start.");
   for (const auto& lane : lanes) {
@@ -121,7 +140,8 @@ void write_doors(Metrics& m, hub::Hub& hub) {
     const auto feeds = runner->status();
     m.family("sluice_source_records_total", "counter", "Records read from a source since the start.");
     for (const auto& feed : feeds) m.labelled("source", feed.source, "stream", feed.stream, feed.records);
-    m.family("sluice_source_rejected_total", "counter", "Rows rejected since the start; see the rejects file.");
+    m.family("sluice_source_rejected_total", "counter",
+             "Rows rejected since the start; see the rejects file.");
     for (const auto& feed : feeds) m.labelled("source", feed.source, "stream", feed.stream, feed.rejected);
   }
 }
@@ -135,7 +155,8 @@ std::string metrics_text(hub::Hub& hub) {
   write_doors(m, hub);
   m.one("sluice_journal_seq", "counter", "Inputs in the journal.", hub.journal().log().next_seq() - 1);
   m.one("sluice_journal_bytes", "gauge", "Bytes of inputs kept.", hub.journal().log().bytes());
-  m.one("sluice_journal_queue_percent", "gauge", "How full the queue before the journal is; at 100 sources are told to wait.",
+  m.one("sluice_journal_queue_percent", "gauge",
+        "How full the queue before the journal is; at 100 sources are told to wait.",
         hub.journal().percent_used());
   m.one("sluice_step_seq", "counter", "Inputs stepped.", hub.step().stepped_seq());
   return m.take();

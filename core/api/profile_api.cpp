@@ -76,7 +76,9 @@ std::vector<Item> traits_of(const hub::World& world, const Profile& profile, con
   const std::string include = request.query("include");
   if (include.empty()) return items;
   const std::vector<std::string_view> wanted = split(include, ',');
-  std::erase_if(items, [&](const Item& item) { return std::find(wanted.begin(), wanted.end(), item.name) == wanted.end(); });
+  std::erase_if(items, [&](const Item& item) {
+    return std::find(wanted.begin(), wanted.end(), item.name) == wanted.end();
+  });
   return items;
 }
 
@@ -93,7 +95,9 @@ void write_identifiers(JsonWriter& w, const hub::World& world, const Profile& pr
   const auto& all = profile.identifiers;
   for (std::size_t i = page.offset; i < std::min(all.size(), page.offset + page.limit); ++i) {
     w.begin_object().member("source_id", world.state.name(all[i].source)).member("collection", "users");
-    w.member("id", all[i].value).member("type", world.state.name(all[i].type)).member("created_at", format_time(all[i].first_seen));
+    w.member("id", all[i].value)
+        .member("type", world.state.name(all[i].type))
+        .member("created_at", format_time(all[i].first_seen));
     w.member("encoding", "none").end_object();
   }
   w.end_array();
@@ -101,7 +105,9 @@ void write_identifiers(JsonWriter& w, const hub::World& world, const Profile& pr
 
 void write_metadata(JsonWriter& w, const Profile& profile) {
   w.key("metadata").begin_object().member("created_at", format_time(profile.first_seen));
-  w.member("updated_at", format_time(profile.last_seen)).member("id", format_profile_id(profile.id)).end_object();
+  w.member("updated_at", format_time(profile.last_seen))
+      .member("id", format_profile_id(profile.id))
+      .end_object();
 }
 
 // The person's own events, newest first, read back from the journal: those that carry one of the identifiers.
@@ -110,16 +116,18 @@ std::vector<std::string> events_of(hub::Hub& hub, const Profile& profile) {
   constexpr std::size_t events_max = 1'000;
   std::vector<std::string> found;
   const std::uint64_t next = hub.journal().log().next_seq();
-  const std::uint64_t from = std::max(hub.journal().log().first_seq(), next > inputs_max ? next - inputs_max : 1);
+  const std::uint64_t from =
+      std::max(hub.journal().log().first_seq(), next > inputs_max ? next - inputs_max : 1);
   unify::Reader reader(hub.config());
   (void)hub.journal().replay(from, [&](const Input& input) {
     EventInput payload;
-    if (input.kind != InputKind::event || input.redacted || !EventInput::decode(input.payload, payload)) return true;
+    if (input.kind != InputKind::event || input.redacted || !EventInput::decode(input.payload, payload))
+      return true;
     const Result<Event> event = reader.read_event(payload);
     if (!event) return true;
-    const bool theirs = std::any_of(event.value().ids.begin(), event.value().ids.end(), [&](const ExternalId& id) {
-      return profile.has_identifier(state::name_id(id.type), id.value);
-    });
+    const bool theirs = std::any_of(
+        event.value().ids.begin(), event.value().ids.end(),
+        [&](const ExternalId& id) { return profile.has_identifier(state::name_id(id.type), id.value); });
     if (theirs) found.emplace_back(event.value().raw);
     if (found.size() > events_max) found.erase(found.begin());
     return true;
@@ -136,7 +144,8 @@ net::Response profile_api(hub::Hub& hub, std::string_view rest, const net::Reque
   const std::string_view who = rest.substr(0, slash);
   constexpr std::array<std::string_view, 5> kinds{"traits", "external_ids", "events", "metadata", "links"};
   if (std::find(kinds.begin(), kinds.end(), what) == kinds.end()) {
-    return error_answer(404, "not_found", "ask for traits, external_ids, events, metadata or links of a profile");
+    return error_answer(404, "not_found",
+                        "ask for traits, external_ids, events, metadata or links of a profile");
   }
   const Page page = page_of(request);
   net::Response out;
@@ -173,7 +182,8 @@ net::Response profile_api(hub::Hub& hub, std::string_view rest, const net::Reque
   const std::vector<std::string> events = events_of(hub, copy);
   JsonWriter w(out.body);
   w.begin_object().key("data").begin_array();
-  for (std::size_t i = page.offset; i < std::min(events.size(), page.offset + page.limit); ++i) w.raw(events[i]);
+  for (std::size_t i = page.offset; i < std::min(events.size(), page.offset + page.limit); ++i)
+    w.raw(events[i]);
   w.end_array();
   write_cursor(w, request, page, events.size());
   w.end_object();

@@ -14,8 +14,8 @@ void record(state::Profile& profile, const state::AudienceChange& change) {
 }  // namespace
 
 std::vector<Change> update(state::State& state, state::Profile& profile, view::PersonContext& context,
-                           const view::Compiled& compiled, view::Readers& readers, TimeUs now, std::uint64_t cause,
-                           bool by_time) {
+                           const view::Compiled& compiled, view::Readers& readers, TimeUs now,
+                           std::uint64_t cause, bool by_time) {
   std::vector<Change> changes;
   if (readers.audiences.empty()) return changes;
   for (const std::size_t slot : compiled.config->audience_order) {

@@ -1,5 +1,5 @@
-// Who is in which audience. Only the audiences that an input or a moment can change are evaluated, each after those that it
-// reads; entering and leaving are recorded with their time and cause.
+// Who is in which audience. Only the audiences that an input or a moment can change are evaluated, each after
+// those that it reads; entering and leaving are recorded with their time and cause.
 #pragma once
 
 #include <vector>
@@ -15,11 +15,12 @@ struct Change {
   bool entered = false;
 };
 
-// Evaluates the audiences in `readers` for the person at which `context` stands; enters what reads a change into `readers`.
-// `by_time`: a moment has come, no event. Returns the changes in the order in which they were made.
+// Evaluates the audiences in `readers` for the person at which `context` stands; enters what reads a change
+// into `readers`. `by_time`: a moment has come, no event. Returns the changes in the order in which they were
+// made.
 std::vector<Change> update(state::State& state, state::Profile& profile, view::PersonContext& context,
-                           const view::Compiled& compiled, view::Readers& readers, TimeUs now, std::uint64_t cause,
-                           bool by_time);
+                           const view::Compiled& compiled, view::Readers& readers, TimeUs now,
+                           std::uint64_t cause, bool by_time);
 
 // Audiences that the configuration no longer has: the person leaves them without a word to anybody.
 void drop_unknown(state::State& state, state::Profile& profile, const view::Compiled& compiled);

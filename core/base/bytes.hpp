@@ -1,5 +1,6 @@
-// Compact encodings: what the journal, the state's rows and the outbox are written with. Little-endian, no alignment.
-// A ByteReader never reads past its end: after an overrun `ok()` is false and every further read yields zero or empty.
+// Compact encodings: what the journal, the state's rows and the outbox are written with. Little-endian, no
+// alignment. A ByteReader never reads past its end: after an overrun `ok()` is false and every further read
+// yields zero or empty.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +27,9 @@ class ByteWriter {
     u8(static_cast<std::uint8_t>(v));
   }
   // Zigzag, then LEB128: small magnitudes of either sign are short.
-  void zigzag(std::int64_t v) { varint((static_cast<std::uint64_t>(v) << 1) ^ static_cast<std::uint64_t>(v >> 63)); }
+  void zigzag(std::int64_t v) {
+    varint((static_cast<std::uint64_t>(v) << 1) ^ static_cast<std::uint64_t>(v >> 63));
+  }
   void text(std::string_view v) {
     varint(v.size());
     out_.append(v);

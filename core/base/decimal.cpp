@@ -12,7 +12,8 @@ namespace {
 constexpr int scale_digits = 9;
 constexpr double limit = 1e20;
 
-// Below 4,000,000 the product with 10^9 stays under 2^52, so that rounding it gives the nearest ninth decimal.
+// Below 4,000,000 the product with 10^9 stays under 2^52, so that rounding it gives the nearest ninth
+// decimal.
 constexpr double exact_product_limit = 4e6;
 
 std::optional<Int128> scale_text(std::string_view text) {
@@ -44,7 +45,8 @@ std::optional<Decimal> Decimal::from_double(double number) {
     return Decimal(static_cast<Int128>(std::llround(number * 1e9)));
   }
   std::array<char, 64> buffer{};
-  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number, std::chars_format::fixed);
+  const auto end =
+      std::to_chars(buffer.data(), buffer.data() + buffer.size(), number, std::chars_format::fixed);
   const auto scaled = scale_text({buffer.data(), static_cast<std::size_t>(end.ptr - buffer.data())});
   if (!scaled) return {};
   return Decimal(*scaled);

@@ -12,7 +12,8 @@ class Decimal {
  public:
   Decimal() = default;
   explicit Decimal(Int128 scaled) : scaled_(scaled) {}
-  // The decimal nearest to the shortest text of `number`, to nine places; nothing when it is not finite or beyond 10^20.
+  // The decimal nearest to the shortest text of `number`, to nine places; nothing when it is not finite or
+  // beyond 10^20.
   static std::optional<Decimal> from_double(double number);
   double to_double() const;
   Decimal& operator+=(Decimal other) { return scaled_ += other.scaled_, *this; }

@@ -1,5 +1,6 @@
-// The one door to files: journal, lanes and checkpoints go through it, so that a faulty disk can stand in (base/sim_file.hpp).
-// Paths are relative to nothing: callers pass whole ones. New files are 0600, new directories 0700.
+// The one door to files: journal, lanes and checkpoints go through it, so that a faulty disk can stand in
+// (base/sim_file.hpp). Paths are relative to nothing: callers pass whole ones. New files are 0600, new
+// directories 0700.
 #pragma once
 
 #include <cstdint>
@@ -20,23 +21,30 @@ class File {  // one thread at a time
   virtual Result<std::size_t> read_at(std::uint64_t offset, std::span<char> out) = 0;
   // Writes everything, or fails. After a failure any part of the range may hold anything.
   virtual Status write_at(std::uint64_t offset, std::string_view bytes) = 0;
-  virtual Status sync() = 0;  // fdatasync. After a failure the caller stops the process: it is never tried again
+  virtual Status
+  sync() = 0;  // fdatasync. After a failure the caller stops the process: it is never tried again
   virtual Status resize(std::uint64_t bytes) = 0;
   virtual Status preallocate(std::uint64_t bytes) = 0;  // makes room, sets the size, reads as zeros
   virtual Result<std::uint64_t> size() = 0;
 };
 
-enum class OpenMode : std::uint8_t { read, create, read_write };  // create: makes it, or fails where it exists
+enum class OpenMode : std::uint8_t {
+  read,
+  create,
+  read_write
+};  // create: makes it, or fails where it exists
 
 class FileSystem {  // [any]
  public:
   virtual ~FileSystem() = default;
   virtual Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) = 0;
-  virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;  // names, sorted; empty if absent
-  virtual Status make_directory(const std::string& path) = 0;                       // and its parents; fine if it exists
-  virtual Status rename(const std::string& from, const std::string& to) = 0;        // replaces `to`, atomic
-  virtual Status remove(const std::string& path) = 0;                               // fine if absent
-  virtual Status sync_directory(const std::string& path) = 0;  // makes creations, renames and removals durable
+  virtual Result<std::vector<std::string>> list(
+      const std::string& directory) = 0;                       // names, sorted; empty if absent
+  virtual Status make_directory(const std::string& path) = 0;  // and its parents; fine if it exists
+  virtual Status rename(const std::string& from, const std::string& to) = 0;  // replaces `to`, atomic
+  virtual Status remove(const std::string& path) = 0;                         // fine if absent
+  virtual Status sync_directory(
+      const std::string& path) = 0;  // makes creations, renames and removals durable
   virtual Result<bool> exists(const std::string& path) = 0;
   virtual Result<std::uint64_t> free_bytes(const std::string& path) = 0;
 };

@@ -2,11 +2,11 @@
 
 #include <array>
 #include <memory>
+#include <xxhash.h>
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <xxhash.h>
 
 #include "base/check.hpp"
 
@@ -51,9 +51,11 @@ std::uint64_t hash64_pair(std::uint64_t a, std::uint64_t b) {
 }
 
 std::string sha256(std::string_view text) {
-  // Fetched once: OpenSSL 3 looks an algorithm up again at each use of the old names, four times the cost of the hash.
+  // Fetched once: OpenSSL 3 looks an algorithm up again at each use of the old names, four times the cost of
+  // the hash.
   static EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  thread_local const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
+  thread_local const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
+                                                                                     &EVP_MD_CTX_free);
   std::string out(32, '\0');
   unsigned size = 0;
   SLUICE_CHECK(EVP_DigestInit_ex2(context.get(), algorithm, nullptr) == 1);
@@ -62,7 +64,9 @@ std::string sha256(std::string_view text) {
   return out;
 }
 
-std::string sha256_hex(std::string_view text) { return hex(sha256(text)); }
+std::string sha256_hex(std::string_view text) {
+  return hex(sha256(text));
+}
 
 std::string hmac_sha256(std::string_view key, std::string_view text) {
   std::string out(32, '\0');

@@ -1,4 +1,5 @@
-// Hashes. hash64/hash128 (XXH3) are for tables, fingerprints and state hashes; SHA-256 and HMAC (OpenSSL) for what leaves.
+// Hashes. hash64/hash128 (XXH3) are for tables, fingerprints and state hashes; SHA-256 and HMAC (OpenSSL) for
+// what leaves.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +21,8 @@ std::uint64_t hash64(std::string_view text, std::uint64_t seed = 0);  // [any] a
 Hash128 hash128(std::string_view text);                               // [any]
 std::uint64_t hash64_pair(std::uint64_t a, std::uint64_t b);
 
-std::string sha256(std::string_view text);      // 32 raw bytes
-std::string sha256_hex(std::string_view text);  // 64 lower-case hex digits
+std::string sha256(std::string_view text);                             // 32 raw bytes
+std::string sha256_hex(std::string_view text);                         // 64 lower-case hex digits
 std::string hmac_sha256(std::string_view key, std::string_view text);  // 32 raw bytes
 std::string hex(std::string_view bytes);
 std::string base64(std::string_view bytes);

@@ -4,7 +4,6 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
-
 #include <simdjson.h>
 
 namespace sluice {
@@ -22,22 +21,34 @@ namespace {
 
 using simdjson::internal::tape_type;
 
-const dom::document& tape_of(const void* document) { return *static_cast<const dom::document*>(document); }
+const dom::document& tape_of(const void* document) {
+  return *static_cast<const dom::document*>(document);
+}
 
-std::uint64_t word(const void* document, std::size_t index) { return tape_of(document).tape[index]; }
-char kind(const void* document, std::size_t index) { return static_cast<char>(word(document, index) >> 56); }
-std::uint64_t payload(const void* document, std::size_t index) { return word(document, index) & 0x00FFFFFFFFFFFFFFULL; }
+std::uint64_t word(const void* document, std::size_t index) {
+  return tape_of(document).tape[index];
+}
+char kind(const void* document, std::size_t index) {
+  return static_cast<char>(word(document, index) >> 56);
+}
+std::uint64_t payload(const void* document, std::size_t index) {
+  return word(document, index) & 0x00FFFFFFFFFFFFFFULL;
+}
 
-// simdjson's tape (doc/tape.md of its sources): '[' and '{' hold the index behind their end in the low 32 bits and a count
-// in the next 24; numbers take two words; a string's payload is an offset of a 32-bit length and the bytes.
+// simdjson's tape (doc/tape.md of its sources): '[' and '{' hold the index behind their end in the low 32
+// bits and a count in the next 24; numbers take two words; a string's payload is an offset of a 32-bit length
+// and the bytes.
 std::size_t behind(const void* document, std::size_t index) {
   switch (kind(document, index)) {
     case '[':
-    case '{': return static_cast<std::size_t>(word(document, index) & 0xFFFFFFFFU);
+    case '{':
+      return static_cast<std::size_t>(word(document, index) & 0xFFFFFFFFU);
     case 'l':
     case 'u':
-    case 'd': return index + 2;
-    default: return index + 1;
+    case 'd':
+      return index + 2;
+    default:
+      return index + 1;
   }
 }
 
@@ -67,32 +78,49 @@ Json JsonParser::parse_padded(std::string_view text) {
 
 std::string_view JsonParser::error() const {
   switch (impl_->error) {
-    case simdjson::SUCCESS: return {};
-    case simdjson::EMPTY: return "it is empty";
-    case simdjson::CAPACITY: return "it is too large";
-    case simdjson::DEPTH_ERROR: return "it is nested too deep";
-    case simdjson::UTF8_ERROR: return "it is not valid UTF-8";
-    case simdjson::STRING_ERROR: return "a string in it has a bad escape";
-    case simdjson::UNCLOSED_STRING: return "a string in it is not closed";
-    case simdjson::NUMBER_ERROR: return "a number in it is malformed or out of range";
-    case simdjson::UNESCAPED_CHARS: return "a string in it has a raw control character";
-    default: return "its structure is not JSON";
+    case simdjson::SUCCESS:
+      return {};
+    case simdjson::EMPTY:
+      return "it is empty";
+    case simdjson::CAPACITY:
+      return "it is too large";
+    case simdjson::DEPTH_ERROR:
+      return "it is nested too deep";
+    case simdjson::UTF8_ERROR:
+      return "it is not valid UTF-8";
+    case simdjson::STRING_ERROR:
+      return "a string in it has a bad escape";
+    case simdjson::UNCLOSED_STRING:
+      return "a string in it is not closed";
+    case simdjson::NUMBER_ERROR:
+      return "a number in it is malformed or out of range";
+    case simdjson::UNESCAPED_CHARS:
+      return "a string in it has a raw control character";
+    default:
+      return "its structure is not JSON";
   }
 }
 
 JsonType Json::type() const {
   if (document_ == nullptr) return JsonType::missing;
   switch (kind(document_, index_)) {
-    case 'n': return JsonType::null;
+    case 'n':
+      return JsonType::null;
     case 't':
-    case 'f': return JsonType::boolean;
+    case 'f':
+      return JsonType::boolean;
     case 'l':
     case 'u':
-    case 'd': return JsonType::number;
-    case '"': return JsonType::string;
-    case '[': return JsonType::array;
-    case '{': return JsonType::object;
-    default: return JsonType::missing;
+    case 'd':
+      return JsonType::number;
+    case '"':
+      return JsonType::string;
+    case '[':
+      return JsonType::array;
+    case '{':
+      return JsonType::object;
+    default:
+      return JsonType::missing;
   }
 }
 
@@ -107,9 +135,15 @@ Json::Cursor Json::cursor() const {
   return c;
 }
 
-std::string_view Json::Cursor::key() const { return object ? text_at(document, at) : std::string_view{}; }
-Json Json::Cursor::value() const { return {document, object ? at + 1 : at}; }
-void Json::Cursor::next() { at = behind(document, object ? at + 1 : at); }
+std::string_view Json::Cursor::key() const {
+  return object ? text_at(document, at) : std::string_view{};
+}
+Json Json::Cursor::value() const {
+  return {document, object ? at + 1 : at};
+}
+void Json::Cursor::next() {
+  at = behind(document, object ? at + 1 : at);
+}
 
 Json Json::operator[](std::string_view key) const {
   Json found;
@@ -143,8 +177,10 @@ std::optional<double> Json::number() const {
   if (type() != JsonType::number) return {};
   const std::uint64_t bits = word(document_, index_ + 1);
   switch (kind(document_, index_)) {
-    case 'l': return static_cast<double>(static_cast<std::int64_t>(bits));
-    case 'u': return static_cast<double>(bits);
+    case 'l':
+      return static_cast<double>(static_cast<std::int64_t>(bits));
+    case 'u':
+      return static_cast<double>(bits);
     default: {
       double d = 0;
       std::memcpy(&d, &bits, sizeof d);
@@ -172,9 +208,15 @@ std::string Json::text() const {
 void Json::append_to(std::string& out) const {
   switch (type()) {
     case JsonType::missing:
-    case JsonType::null: out += "null"; return;
-    case JsonType::boolean: out += *boolean() ? "true" : "false"; return;
-    case JsonType::string: append_json_string(out, *string()); return;
+    case JsonType::null:
+      out += "null";
+      return;
+    case JsonType::boolean:
+      out += *boolean() ? "true" : "false";
+      return;
+    case JsonType::string:
+      append_json_string(out, *string());
+      return;
     case JsonType::number:
       if (const auto i = integer()) {
         append_json_integer(out, *i);
@@ -232,13 +274,27 @@ std::size_t utf8_sequence(std::string_view text) {
 void append_escaped(std::string& out, unsigned char c) {
   static constexpr char digits[] = "0123456789abcdef";
   switch (c) {
-    case '"': out += "\\\""; return;
-    case '\\': out += "\\\\"; return;
-    case '\n': out += "\\n"; return;
-    case '\r': out += "\\r"; return;
-    case '\t': out += "\\t"; return;
-    case '\b': out += "\\b"; return;
-    case '\f': out += "\\f"; return;
+    case '"':
+      out += "\\\"";
+      return;
+    case '\\':
+      out += "\\\\";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
+    case '\b':
+      out += "\\b";
+      return;
+    case '\f':
+      out += "\\f";
+      return;
     default:
       out += "\\u00";
       out += digits[c >> 4];
@@ -280,7 +336,8 @@ void append_json_number(std::string& out, double number) {
     return;
   }
   constexpr double exact = 9007199254740992.0;  // 2^53
-  if (number >= -exact && number <= exact && number == static_cast<double>(static_cast<std::int64_t>(number))) {
+  if (number >= -exact && number <= exact &&
+      number == static_cast<double>(static_cast<std::int64_t>(number))) {
     append_json_integer(out, static_cast<std::int64_t>(number));
     return;
   }

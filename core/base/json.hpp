@@ -1,5 +1,6 @@
-// JSON: a reader that keeps no tree of its own (simdjson's tape, about 0.2 us for a 600-byte event) and an appending writer.
-// Numbers are doubles, printed as the shortest text that reads back the same; integers up to 2^53 print without a fraction.
+// JSON: a reader that keeps no tree of its own (simdjson's tape, about 0.2 us for a 600-byte event) and an
+// appending writer. Numbers are doubles, printed as the shortest text that reads back the same; integers up
+// to 2^53 print without a fraction.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +13,9 @@ namespace sluice {
 
 enum class JsonType : std::uint8_t { missing, null, boolean, number, string, array, object };
 
-// A place in a parsed document: 16 bytes, borrowed. Valid until its JsonParser parses again or dies. A default Json is
-// `missing`, and so is whatever is asked of a Json of another type: look-ups chain without checks.
+// A place in a parsed document: 16 bytes, borrowed. Valid until its JsonParser parses again or dies. A
+// default Json is `missing`, and so is whatever is asked of a Json of another type: look-ups chain without
+// checks.
 class Json {
  public:
   Json() = default;
@@ -70,7 +72,8 @@ class JsonParser {
   ~JsonParser();
   JsonParser(JsonParser&&) noexcept;
   JsonParser& operator=(JsonParser&&) noexcept;
-  // The document's root, or `missing` when `text` is no JSON (see error()). Depth is at most 1,024. Copies the text.
+  // The document's root, or `missing` when `text` is no JSON (see error()). Depth is at most 1,024. Copies
+  // the text.
   Json parse(std::string_view text);
   // As parse, for a text with at least 64 readable bytes behind its end: without the copy.
   Json parse_padded(std::string_view text);

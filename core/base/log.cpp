@@ -1,8 +1,7 @@
 #include "base/log.hpp"
 
-#include <unistd.h>
-
 #include <memory>
+#include <unistd.h>
 
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/sinks/stdout_sinks.h>
@@ -16,10 +15,14 @@ namespace {
 
 spdlog::level::level_enum level_of(LogLevel level) {
   switch (level) {
-    case LogLevel::debug: return spdlog::level::debug;
-    case LogLevel::info: return spdlog::level::info;
-    case LogLevel::warn: return spdlog::level::warn;
-    case LogLevel::error: return spdlog::level::err;
+    case LogLevel::debug:
+      return spdlog::level::debug;
+    case LogLevel::info:
+      return spdlog::level::info;
+    case LogLevel::warn:
+      return spdlog::level::warn;
+    case LogLevel::error:
+      return spdlog::level::err;
   }
   return spdlog::level::info;
 }
@@ -39,8 +42,9 @@ spdlog::logger& logger() {
     }
     auto log = std::make_shared<spdlog::logger>("sluice", std::move(sink));
     // With JSON the message is the object's inside, made below: spdlog itself does not escape.
-    log->set_pattern(on_terminal() ? "%H:%M:%S %^%-5l%$ %v" : R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})",
-                     on_terminal() ? spdlog::pattern_time_type::local : spdlog::pattern_time_type::utc);
+    log->set_pattern(
+        on_terminal() ? "%H:%M:%S %^%-5l%$ %v" : R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})",
+        on_terminal() ? spdlog::pattern_time_type::local : spdlog::pattern_time_type::utc);
     log->set_level(spdlog::level::warn);
     log->flush_on(spdlog::level::info);
     return log;
@@ -50,7 +54,9 @@ spdlog::logger& logger() {
 
 }  // namespace
 
-void start_log(LogLevel least) { logger().set_level(level_of(least)); }
+void start_log(LogLevel least) {
+  logger().set_level(level_of(least));
+}
 
 void log(LogLevel level, std::string_view room, std::string_view text) {
   spdlog::logger& out = logger();

@@ -12,8 +12,8 @@ namespace sluice {
 
 namespace {
 
-// Lower case for the two-byte UTF-8 ranges that addresses really use: Latin-1, Latin Extended-A, Greek and Cyrillic
-// (Unicode 15 UnicodeData, simple lower-case mappings).
+// Lower case for the two-byte UTF-8 ranges that addresses really use: Latin-1, Latin Extended-A, Greek and
+// Cyrillic (Unicode 15 UnicodeData, simple lower-case mappings).
 std::uint32_t lower_code_point(std::uint32_t c) {
   if (c >= 0xC0 && c <= 0xDE && c != 0xD7) return c + 32;
   if ((c >= 0x100 && c <= 0x137) || (c >= 0x14A && c <= 0x177)) return c | 1U;
@@ -51,7 +51,8 @@ std::optional<std::string> normalize_email(std::string_view text) {
   if (dot == std::string_view::npos || dot == 0 || dot + 1 == domain.size()) return {};
   if (text.size() > email_bytes_max || !valid_utf8(text)) return {};
   for (const char c : text) {
-    if (static_cast<unsigned char>(c) <= ' ' || c == 0x7F || c == '<' || c == '>' || c == ',' || c == ';') return {};
+    if (static_cast<unsigned char>(c) <= ' ' || c == 0x7F || c == '<' || c == '>' || c == ',' || c == ';')
+      return {};
   }
   return lower_letters(text);
 }
@@ -69,7 +70,8 @@ std::optional<std::string> normalize_phone(std::string_view text, std::string_vi
   if (util->Parse(number, region, &parsed) != phones::PhoneNumberUtil::NO_PARSING_ERROR) return {};
   if (kind == PhoneKind::mobile) {  // who has a type is valid: one search through the patterns does
     const auto type = util->GetNumberType(parsed);
-    if (type != phones::PhoneNumberUtil::MOBILE && type != phones::PhoneNumberUtil::FIXED_LINE_OR_MOBILE) return {};
+    if (type != phones::PhoneNumberUtil::MOBILE && type != phones::PhoneNumberUtil::FIXED_LINE_OR_MOBILE)
+      return {};
   } else if (!util->IsValidNumber(parsed)) {
     return {};
   }
@@ -78,6 +80,8 @@ std::optional<std::string> normalize_phone(std::string_view text, std::string_vi
   return out;
 }
 
-std::string phone_metadata_version() { return "8.12.57"; }
+std::string phone_metadata_version() {
+  return "8.12.57";
+}
 
 }  // namespace sluice

@@ -6,7 +6,8 @@
 
 namespace sluice {
 
-// Howard Hinnant's civil-date algorithms (chrono-Compatible Low-Level Date Algorithms): eras of 400 years, years from March.
+// Howard Hinnant's civil-date algorithms (chrono-Compatible Low-Level Date Algorithms): eras of 400 years,
+// years from March.
 std::int64_t days_from_civil(std::int64_t year, unsigned month, unsigned day) {
   year -= month <= 2 ? 1 : 0;
   const std::int64_t era = (year >= 0 ? year : year - 399) / 400;
@@ -20,7 +21,8 @@ Civil civil_from_days(std::int64_t days) {
   days += 719468;
   const std::int64_t era = (days >= 0 ? days : days - 146096) / 146097;
   const auto day_of_era = static_cast<unsigned>(days - era * 146097);
-  const unsigned year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+  const unsigned year_of_era =
+      (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
   const unsigned day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
   const unsigned march_month = (5 * day_of_year + 2) / 153;
   const unsigned month = march_month < 10 ? march_month + 3 : march_month - 9;
@@ -96,7 +98,8 @@ std::optional<TimeUs> parse_time(std::string_view text) {
   unsigned year = 0;
   unsigned month = 0;
   unsigned day = 0;
-  if (!in.digits(4, year) || !in.eat('-') || !in.digits(2, month) || !in.eat('-') || !in.digits(2, day)) return {};
+  if (!in.digits(4, year) || !in.eat('-') || !in.digits(2, month) || !in.eat('-') || !in.digits(2, day))
+    return {};
   if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month)) return {};
   TimeUs time = days_from_civil(year, month, day) * us_per_d;
   if (in.done()) return time;
@@ -125,9 +128,11 @@ std::string format_time(TimeUs time) {
   const auto us = static_cast<int>(rest % us_per_s);
   rest /= us_per_s;
   std::array<char, 64> out{};
-  const int n = std::snprintf(out.data(), out.size(), us % 1000 == 0 ? "%04lld-%02u-%02uT%02d:%02d:%02d.%03dZ" : "%04lld-%02u-%02uT%02d:%02d:%02d.%06dZ",
-                              static_cast<long long>(date.year), date.month, date.day, static_cast<int>(rest / 3600),
-                              static_cast<int>(rest / 60 % 60), static_cast<int>(rest % 60), us % 1000 == 0 ? us / 1000 : us);
+  const int n = std::snprintf(
+      out.data(), out.size(),
+      us % 1000 == 0 ? "%04lld-%02u-%02uT%02d:%02d:%02d.%03dZ" : "%04lld-%02u-%02uT%02d:%02d:%02d.%06dZ",
+      static_cast<long long>(date.year), date.month, date.day, static_cast<int>(rest / 3600),
+      static_cast<int>(rest / 60 % 60), static_cast<int>(rest % 60), us % 1000 == 0 ? us / 1000 : us);
   return {out.data(), static_cast<std::size_t>(n)};
 }
 
@@ -138,13 +143,32 @@ struct Unit {
   DurationUs us;
 };
 constexpr std::array<Unit, 26> units{{
-    {"ms", 0, us_per_ms}, {"s", 0, us_per_s},       {"m", 0, us_per_min},      {"h", 0, us_per_h},
-    {"d", 0, us_per_d},   {"w", 0, 7 * us_per_d},   {"mo", 1, 0},              {"y", 12, 0},
-    {"sec", 0, us_per_s}, {"second", 0, us_per_s},  {"seconds", 0, us_per_s},  {"min", 0, us_per_min},
-    {"minute", 0, us_per_min}, {"minutes", 0, us_per_min}, {"hour", 0, us_per_h}, {"hours", 0, us_per_h},
-    {"day", 0, us_per_d}, {"days", 0, us_per_d},    {"week", 0, 7 * us_per_d}, {"weeks", 0, 7 * us_per_d},
-    {"month", 1, 0},      {"months", 1, 0},         {"year", 12, 0},           {"years", 12, 0},
-    {"us", 0, 1},         {"min.", 0, us_per_min},
+    {"ms", 0, us_per_ms},
+    {"s", 0, us_per_s},
+    {"m", 0, us_per_min},
+    {"h", 0, us_per_h},
+    {"d", 0, us_per_d},
+    {"w", 0, 7 * us_per_d},
+    {"mo", 1, 0},
+    {"y", 12, 0},
+    {"sec", 0, us_per_s},
+    {"second", 0, us_per_s},
+    {"seconds", 0, us_per_s},
+    {"min", 0, us_per_min},
+    {"minute", 0, us_per_min},
+    {"minutes", 0, us_per_min},
+    {"hour", 0, us_per_h},
+    {"hours", 0, us_per_h},
+    {"day", 0, us_per_d},
+    {"days", 0, us_per_d},
+    {"week", 0, 7 * us_per_d},
+    {"weeks", 0, 7 * us_per_d},
+    {"month", 1, 0},
+    {"months", 1, 0},
+    {"year", 12, 0},
+    {"years", 12, 0},
+    {"us", 0, 1},
+    {"min.", 0, us_per_min},
 }};
 constexpr std::int64_t span_count_max = 1'000'000'000;  // keeps every product inside 64 bits
 }  // namespace
@@ -164,7 +188,8 @@ std::optional<Span> parse_span(std::string_view text) {
     while (i < text.size() && text[i] == ' ') ++i;
     std::size_t end = i;
     while (end < text.size() && text[end] >= 'a' && text[end] <= 'z') ++end;
-    const auto* unit = std::find_if(units.begin(), units.end(), [&](const Unit& u) { return u.name == text.substr(i, end - i); });
+    const auto* unit = std::find_if(units.begin(), units.end(),
+                                    [&](const Unit& u) { return u.name == text.substr(i, end - i); });
     if (unit == units.end()) return {};
     if (unit->months != 0 && count > 12'000) return {};
     if (unit->us != 0 && count > std::numeric_limits<std::int64_t>::max() / 4 / unit->us) return {};

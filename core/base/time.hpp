@@ -1,5 +1,5 @@
-// Time as the journal and the state know it: microseconds since 1970-01-01 UTC in a signed 64-bit number. Texts are
-// read and written without locale. Calendar arithmetic (mo, y, zones) is in base/calendar.hpp.
+// Time as the journal and the state know it: microseconds since 1970-01-01 UTC in a signed 64-bit number.
+// Texts are read and written without locale. Calendar arithmetic (mo, y, zones) is in base/calendar.hpp.
 #pragma once
 
 #include <cstdint>
@@ -29,15 +29,16 @@ struct Civil {
 };
 Civil civil_from_days(std::int64_t days);
 
-// RFC 3339 and what real clients send beside it: "2026-11-22", "2026-11-22T15:30:11.722Z", "2026-11-22 15:30:11+01:00".
-// A time without a zone is UTC; digits beyond microseconds are dropped. Nothing else may stand around it.
+// RFC 3339 and what real clients send beside it: "2026-11-22", "2026-11-22T15:30:11.722Z", "2026-11-22
+// 15:30:11+01:00". A time without a zone is UTC; digits beyond microseconds are dropped. Nothing else may
+// stand around it.
 std::optional<TimeUs> parse_time(std::string_view text);
 
 // "2026-11-22T15:30:11.722Z": UTC, milliseconds; microseconds only when they are not zero.
 std::string format_time(TimeUs time);
 
-// A length of time as config.md writes it: "90s", "15m", "1h30m", "7d", "2w", "500ms"; months and years are calendar
-// units and so kept apart. "7 days", "1 hour" are read too.
+// A length of time as config.md writes it: "90s", "15m", "1h30m", "7d", "2w", "500ms"; months and years are
+// calendar units and so kept apart. "7 days", "1 hour" are read too.
 struct Span {
   std::int32_t months = 0;  // mo and y
   DurationUs us = 0;        // everything else

@@ -1,4 +1,5 @@
-// The commands of `sluice`. Each prints for people, or JSON with --json, and returns the exit code: 0 well, 1 not, 2 usage.
+// The commands of `sluice`. Each prints for people, or JSON with --json, and returns the exit code: 0 well, 1
+// not, 2 usage.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +28,8 @@ int run(const Common& common, const RunOptions& options);
 int profile(const Common& common, const std::string& person);
 int audience(const Common& common, const std::string& name);
 int outbox(const Common& common);
-int dead_list(const Common& common, const std::string& destination, const std::string& reason);
+int dead_list(const Common& common, const std::string& destination, const std::string& reason,
+              std::size_t limit);
 int dead_show(const Common& common, std::int64_t id);
 int dead_replay(const Common& common, const std::vector<std::int64_t>& ids);
 

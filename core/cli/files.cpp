@@ -37,12 +37,14 @@ int journal_verify(const Common& common) {
     w.end_array().end_object();
     (void)std::puts(out.c_str());
   } else {
-    (void)std::printf("journal %s, generation %u: %llu inputs, %llu to %llu, %llu bytes\n", r.identity.id.c_str(),
-                      r.identity.generation, static_cast<unsigned long long>(r.entries),
-                      static_cast<unsigned long long>(r.first_seq), static_cast<unsigned long long>(r.next_seq - 1),
-                      static_cast<unsigned long long>(r.bytes));
+    (void)std::printf(
+        "journal %s, generation %u: %llu inputs, %llu to %llu, %llu bytes\n", r.identity.id.c_str(),
+        r.identity.generation, static_cast<unsigned long long>(r.entries),
+        static_cast<unsigned long long>(r.first_seq), static_cast<unsigned long long>(r.next_seq - 1),
+        static_cast<unsigned long long>(r.bytes));
     if (r.first_stamp != no_time) {
-      (void)std::printf("from %s to %s\n", format_time(r.first_stamp).c_str(), format_time(r.last_stamp).c_str());
+      (void)std::printf("from %s to %s\n", format_time(r.first_stamp).c_str(),
+                        format_time(r.last_stamp).c_str());
     }
     for (const std::string& problem : r.problems) (void)std::printf("damaged: %s\n", problem.c_str());
     if (r.problems.empty()) (void)std::puts("whole");
@@ -72,10 +74,11 @@ int journal_repair(const Common& common) {
   const auto repaired = repair_journal(*files, *data);
   if (!repaired) return fail(repaired.error().detail);
   for (const LogDamage& damage : repaired.value()) {
-    (void)std::printf("%s: %llu inputs from %llu on are lost (%llu bytes at %llu); the file as it was: %s\n", damage.file.c_str(),
-                      static_cast<unsigned long long>(damage.entries), static_cast<unsigned long long>(damage.first_seq),
-                      static_cast<unsigned long long>(damage.bytes), static_cast<unsigned long long>(damage.offset),
-                      damage.copy.c_str());
+    (void)std::printf("%s: %llu inputs from %llu on are lost (%llu bytes at %llu); the file as it was: %s\n",
+                      damage.file.c_str(), static_cast<unsigned long long>(damage.entries),
+                      static_cast<unsigned long long>(damage.first_seq),
+                      static_cast<unsigned long long>(damage.bytes),
+                      static_cast<unsigned long long>(damage.offset), damage.copy.c_str());
   }
   if (repaired.value().empty()) (void)std::puts("nothing was damaged");
   return 0;
@@ -93,14 +96,15 @@ int store_verify(const Common& common) {
     JsonWriter w(out);
     w.begin_object().member_integer("checkpoint_seq", static_cast<std::int64_t>(r.checkpoint_seq));
     w.member_integer("base_seq", static_cast<std::int64_t>(r.base_seq)).member("recorded", r.recorded.hex());
-    w.member("recomputed", r.recomputed.hex()).member_integer("profiles", static_cast<std::int64_t>(r.profiles));
+    w.member("recomputed", r.recomputed.hex())
+        .member_integer("profiles", static_cast<std::int64_t>(r.profiles));
     w.key("problems").begin_array();
     for (const std::string& problem : r.problems) w.string(problem);
     w.end_array().end_object();
     (void)std::puts(out.c_str());
   } else {
-    (void)std::printf("checkpoint at input %llu: state hash %s\n", static_cast<unsigned long long>(r.checkpoint_seq),
-                      r.recorded.hex().c_str());
+    (void)std::printf("checkpoint at input %llu: state hash %s\n",
+                      static_cast<unsigned long long>(r.checkpoint_seq), r.recorded.hex().c_str());
     (void)std::printf("recomputed from %s, %llu inputs, %llu people: %s\n",
                       r.from_genesis ? "the first input" : "the base checkpoint",
                       static_cast<unsigned long long>(r.inputs), static_cast<unsigned long long>(r.profiles),

@@ -12,6 +12,7 @@ struct Arguments {
   std::string check_format = "text";
   std::string person, audience, destination, reason;
   std::int64_t dead_id = 0;
+  std::size_t dead_limit = 100;
   std::vector<std::int64_t> dead_ids;
   std::uint64_t from = 1, count = UINT64_MAX;
   bool unmasked = false;
@@ -24,23 +25,29 @@ void with_config(CLI::App* command, Arguments& a) {
 }
 
 void add_running(CLI::App& app, Arguments& a) {
-  CLI::App* check = app.add_subcommand("check", "Report every mistake in a configuration, each with its place and mend");
+  CLI::App* check =
+      app.add_subcommand("check", "Report every mistake in a configuration, each with its place and mend");
   check->add_option("file,--config,-c", a.common.config, "the configuration")->capture_default_str();
-  check->add_option("--format", a.check_format, "text, json or github")->check(CLI::IsMember({"text", "json", "github"}));
+  check->add_option("--format", a.check_format, "text, json or github")
+      ->check(CLI::IsMember({"text", "json", "github"}));
   check->callback([&] { a.code = cli::check(a.common, a.check_format); });
 
   CLI::App* run = app.add_subcommand("run", "Run the hub");
   run->add_option("file,--config,-c", a.common.config, "the configuration")->capture_default_str();
-  run->add_flag("--until-idle", a.run.until_idle, "read every source that can end to its end, deliver everything, stop");
+  run->add_flag("--until-idle", a.run.until_idle,
+                "read every source that can end to its end, deliver everything, stop");
   run->add_flag("--quiet,-q", a.run.quiet, "log warnings and errors alone");
   run->add_option("--clock", a.run.clock, "wall, or events: time is the newest event's own time")
       ->check(CLI::IsMember({"wall", "events"}));
   run->add_option("--checkpoint-inputs", a.run.checkpoint_inputs,
                   "a checkpoint after so many inputs: as many are stepped again after a crash")
-      ->check(CLI::PositiveNumber)->capture_default_str();
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   run->callback([&] { a.code = cli::run(a.common, a.run); });
 
-  app.add_subcommand("schema", "Print the JSON Schema of connectors.yaml, for editors")->callback([&] { a.code = schema(); });
+  app.add_subcommand("schema", "Print the JSON Schema of connectors.yaml, for editors")->callback([&] {
+    a.code = schema();
+  });
   CLI::App* plugin = app.add_subcommand("plugin", "Connectors")->require_subcommand(1);
   CLI::App* list = plugin->add_subcommand("list", "The connectors that are installed");
   list->add_flag("--json", a.common.json, "for programs");
@@ -48,7 +55,8 @@ void add_running(CLI::App& app, Arguments& a) {
 }
 
 void add_reading(CLI::App& app, Arguments& a) {
-  CLI::App* profile = app.add_subcommand("profile", "Show one person: identifiers, traits, audiences, deliveries");
+  CLI::App* profile =
+      app.add_subcommand("profile", "Show one person: identifiers, traits, audiences, deliveries");
   profile->add_option("person", a.person, "an id, or type:value such as email:ada@example.com")->required();
   with_config(profile, a);
   profile->callback([&] { a.code = cli::profile(a.common, a.person); });
@@ -62,12 +70,14 @@ void add_reading(CLI::App& app, Arguments& a) {
   with_config(outbox, a);
   outbox->callback([&] { a.code = cli::outbox(a.common); });
 
-  CLI::App* dead = app.add_subcommand("dead", "Dead letters: what could not be delivered")->require_subcommand(1);
+  CLI::App* dead =
+      app.add_subcommand("dead", "Dead letters: what could not be delivered")->require_subcommand(1);
   CLI::App* list = dead->add_subcommand("list", "Counts by reason, and the newest");
   list->add_option("--destination", a.destination);
   list->add_option("--reason", a.reason);
+  list->add_option("--limit", a.dead_limit, "how many of the newest to list (100)");
   with_config(list, a);
-  list->callback([&] { a.code = dead_list(a.common, a.destination, a.reason); });
+  list->callback([&] { a.code = dead_list(a.common, a.destination, a.reason, a.dead_limit); });
   CLI::App* show = dead->add_subcommand("show", "Everything about one");
   show->add_option("id", a.dead_id)->required();
   with_config(show, a);
@@ -89,12 +99,14 @@ void add_files(CLI::App& app, Arguments& a) {
   dump->add_flag("--unmasked", a.unmasked, "with what people sent: personal data");
   with_config(dump, a);
   dump->callback([&] { a.code = journal_dump(a.common, a.from, a.count, a.unmasked); });
-  CLI::App* repair = journal->add_subcommand("repair", "Mend a damaged journal; keeps the damaged bytes beside it");
+  CLI::App* repair =
+      journal->add_subcommand("repair", "Mend a damaged journal; keeps the damaged bytes beside it");
   with_config(repair, a);
   repair->callback([&] { a.code = journal_repair(a.common); });
 
   CLI::App* store = app.add_subcommand("store", "Checkpoints and the queryable store")->require_subcommand(1);
-  CLI::App* state = store->add_subcommand("verify", "Recompute the state from the journal and compare the hashes");
+  CLI::App* state =
+      store->add_subcommand("verify", "Recompute the state from the journal and compare the hashes");
   with_config(state, a);
   state->callback([&] { a.code = store_verify(a.common); });
 }
@@ -107,7 +119,8 @@ int unknown_command(const CLI::App& app, int argc, char** argv, const CLI::Parse
   const bool known = std::find(names.begin(), names.end(), word) != names.end();
   const std::string meant = known || word.empty() || word.front() == '-' ? "" : closest(word, names);
   if (meant.empty()) return app.exit(error) == 0 ? 0 : 2;
-  (void)std::fprintf(stderr, "sluice: there is no command '%s': did you mean '%s'?\n", word.c_str(), meant.c_str());
+  (void)std::fprintf(stderr, "sluice: there is no command '%s': did you mean '%s'?\n", word.c_str(),
+                     meant.c_str());
   return 2;
 }
 
@@ -130,4 +143,6 @@ int main_of(int argc, char** argv) {
 }  // namespace
 }  // namespace sluice::cli
 
-int main(int argc, char** argv) { return sluice::cli::main_of(argc, argv); }
+int main(int argc, char** argv) {
+  return sluice::cli::main_of(argc, argv);
+}

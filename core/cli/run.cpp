@@ -1,8 +1,9 @@
 #include <csignal>
 #include <cstdio>
 #include <thread>
-
 #include <unistd.h>
+
+#include "sluice/plugin.h"
 
 #include "api/admin.hpp"
 #include "base/json.hpp"
@@ -10,13 +11,13 @@
 #include "cli/commands.hpp"
 #include "cli/setup.hpp"
 #include "hub/hub.hpp"
-#include "sluice/plugin.h"
 
 namespace sluice::cli {
 
 namespace {
 
-// Waits for SIGTERM or SIGINT on a thread of its own; all other threads have them blocked. A second one ends the process.
+// Waits for SIGTERM or SIGINT on a thread of its own; all other threads have them blocked. A second one ends
+// the process.
 class Signals {
  public:
   Signals() {
@@ -54,12 +55,13 @@ void print_summary(hub::Hub& hub) {
     totals = world.state.totals;
     people = world.state.profiles();
   });
-  log_info("hub", std::to_string(totals.events) + " events, " + std::to_string(totals.duplicates) + " of them duplicates, " +
-                      std::to_string(people) + " people");
+  log_info("hub", std::to_string(totals.events) + " events, " + std::to_string(totals.duplicates) +
+                      " of them duplicates, " + std::to_string(people) + " people");
   if (hub.runner() == nullptr) return;
   for (const ingest::FeedStatus& feed : hub.runner()->status()) {
     if (feed.rejected > 0) {
-      log_warn("sources", feed.source + ": " + std::to_string(feed.rejected) + " rows were rejected; they stand in " +
+      log_warn("sources", feed.source + ": " + std::to_string(feed.rejected) +
+                              " rows were rejected; they stand in " +
                               hub::rejects_folder(hub.config().hub.data) + "/" + feed.source + ".jsonl");
     }
     if (!feed.error.empty()) log_error("sources", feed.source + ": " + feed.error);
@@ -114,11 +116,15 @@ int check(const Common& common, const std::string& format) {
   w.begin_array();
   for (const config::Diagnostic& d : setup.diagnostics) {
     if (format == "github") {
-      (void)std::printf("::%s file=%s,line=%d,col=%d::%s%s%s\n", d.warning ? "warning" : "error", d.place.file.c_str(),
-                        d.place.line, d.place.column, d.what.c_str(), d.help.empty() ? "" : ": ", d.help.c_str());
+      (void)std::printf("::%s file=%s,line=%d,col=%d::%s%s%s\n", d.warning ? "warning" : "error",
+                        d.place.file.c_str(), d.place.line, d.place.column, d.what.c_str(),
+                        d.help.empty() ? "" : ": ", d.help.c_str());
       continue;
     }
-    w.begin_object().member("file", d.place.file).member_integer("line", d.place.line).member_integer("column", d.place.column);
+    w.begin_object()
+        .member("file", d.place.file)
+        .member_integer("line", d.place.line)
+        .member_integer("column", d.place.column);
     w.member("severity", d.warning ? "warning" : "error").member("code", d.code).member("message", d.what);
     w.member("help", d.help).end_object();
   }
@@ -144,9 +150,13 @@ int plugin_list(const Common& common) {
     const char* kind = source && destination ? "source, destination" : source ? "source" : "destination";
     if (common.json) {
       w.begin_object().member("plugin", entry.plugin).member("id", entry.info.id).member("kind", kind);
-      w.member("version", entry.version).member("title", entry.info.title).member("path", entry.path).end_object();
+      w.member("version", entry.version)
+          .member("title", entry.info.title)
+          .member("path", entry.path)
+          .end_object();
     } else {
-      (void)std::printf("%-16s %-12s %-10s %s\n", entry.plugin.c_str(), kind, entry.version.c_str(), entry.info.title.c_str());
+      (void)std::printf("%-16s %-12s %-10s %s\n", entry.plugin.c_str(), kind, entry.version.c_str(),
+                        entry.info.title.c_str());
     }
   }
   w.end_array();

@@ -1,10 +1,9 @@
 #include "cli/setup.hpp"
 
-#include <unistd.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <unistd.h>
 
 #include "base/text.hpp"
 #include "hub/epoch.hpp"
@@ -42,7 +41,8 @@ Setup load(const std::string& file, bool check_secrets) {
 
 bool report(const Setup& setup, bool warnings) {
   for (const plugin::Refused& refused : setup.registry.refused()) {
-    (void)std::fprintf(stderr, "warning: %s is not loaded: %s\n", refused.path.c_str(), refused.reason.c_str());
+    (void)std::fprintf(stderr, "warning: %s is not loaded: %s\n", refused.path.c_str(),
+                       refused.reason.c_str());
   }
   for (const config::Diagnostic& diagnostic : setup.diagnostics) {
     if (diagnostic.warning && !warnings) continue;
@@ -67,7 +67,8 @@ Answer ask(const config::Config& config, const std::string& path, const std::str
     request.url = "http://hub" + path;
   } else {
     request.url = "http://" + admin + path;
-    if (const char* token = std::getenv("SLUICE_TOKEN")) request.headers.emplace_back("Authorization", std::string("Bearer ") + token);
+    if (const char* token = std::getenv("SLUICE_TOKEN"))
+      request.headers.emplace_back("Authorization", std::string("Bearer ") + token);
   }
   net::HttpResponse response = client.value()->fetch(std::move(request));
   if (response.status == 0 && response.reached == net::Reached::no) return answer;

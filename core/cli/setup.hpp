@@ -21,11 +21,12 @@ struct Setup {
 };
 Setup load(const std::string& file, bool check_secrets);
 
-// Prints what is wrong to standard error; warnings only where `warnings`. True: the configuration can be used.
+// Prints what is wrong to standard error; warnings only where `warnings`. True: the configuration can be
+// used.
 bool report(const Setup& setup, bool warnings);
 
-// Asks the running hub over its admin door; nothing when none answers. `body`: POST. The hub's refusal is printed, and the
-// answer then empty.
+// Asks the running hub over its admin door; nothing when none answers. `body`: POST. The hub's refusal is
+// printed, and the answer then empty.
 struct Answer {
   bool reached = false;
   int status = 0;

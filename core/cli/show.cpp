@@ -47,7 +47,9 @@ Result<std::unique_ptr<store::Database>> open_store(const config::Config& config
   return store::Database::open(hub::database_path(config.hub.data), store::Access::read);
 }
 
-std::string text_of(Json value) { return std::string(value.string_or("")); }
+std::string text_of(Json value) {
+  return std::string(value.string_or(""));
+}
 
 std::string padded(std::string text, std::size_t width) {
   text.resize(std::max(width, text.size() + 1), ' ');
@@ -64,8 +66,8 @@ void print_members(const char* title, Json object) {
 }
 
 void print_profile(Json p) {
-  (void)std::printf("%s, seen from %.19sZ to %.19sZ\n", text_of(p["id"]).c_str(), text_of(p["first_seen"]).c_str(),
-                    text_of(p["last_seen"]).c_str());
+  (void)std::printf("%s, seen from %.19sZ to %.19sZ\n", text_of(p["id"]).c_str(),
+                    text_of(p["first_seen"]).c_str(), text_of(p["last_seen"]).c_str());
   (void)std::printf("\nidentifiers\n");
   p["identifiers"].members([](std::string_view type, Json values) {
     values.elements([&](Json value) {
@@ -77,16 +79,17 @@ void print_profile(Json p) {
     const Json details = p["trait_details"];
     p["traits"].members([&](std::string_view name, Json value) {
       const std::string text = value.is_string() ? std::string(*value.string()) : value.text();
-      (void)std::printf("  %-16.*s %-28s %s, %.19sZ\n", static_cast<int>(name.size()), name.data(), text.c_str(),
-                        text_of(details[name]["source"]).c_str(), text_of(details[name]["time"]).c_str());
+      (void)std::printf("  %-16.*s %-28s %s, %.19sZ\n", static_cast<int>(name.size()), name.data(),
+                        text.c_str(), text_of(details[name]["source"]).c_str(),
+                        text_of(details[name]["time"]).c_str());
     });
   }
   print_members("computed traits", p["computed"]);
   if (p["consent"].size() > 0) {
     (void)std::printf("\nconsent\n");
     p["consent"].members([](std::string_view purpose, Json said) {
-      (void)std::printf("  %-24.*s %-8s %s\n", static_cast<int>(purpose.size()), purpose.data(), text_of(said["status"]).c_str(),
-                        text_of(said["time"]).c_str());
+      (void)std::printf("  %-24.*s %-8s %s\n", static_cast<int>(purpose.size()), purpose.data(),
+                        text_of(said["status"]).c_str(), text_of(said["time"]).c_str());
     });
   }
 }
@@ -104,7 +107,8 @@ void print_deliveries(Json deliveries) {
   deliveries.elements([&](Json d) {
     std::string what = text_of(d["name"]);
     if (text_of(d["op"]) == "message") what = text_of(d["route"]) + ", " + what;
-    std::string next = padded(text_of(d["destination"]), 10) + padded(text_of(d["op"]), 8) + padded(what, 21) + text_of(d["outcome"]);
+    std::string next = padded(text_of(d["destination"]), 10) + padded(text_of(d["op"]), 8) +
+                       padded(what, 21) + text_of(d["outcome"]);
     if (const std::string reason = text_of(d["reason"]); !reason.empty()) next += ", " + reason;
     if (times > 0 && next != line) flush();
     if (times++ == 0) at = text_of(d["at"]);
@@ -116,7 +120,8 @@ void print_deliveries(Json deliveries) {
 void print_story(Json p) {
   (void)std::printf("\naudiences\n");
   p["audiences"].elements([](Json m) {
-    (void)std::printf("  in %-21s since %s\n", text_of(m["audience"]).c_str(), text_of(m["entered_at"]).c_str());
+    (void)std::printf("  in %-21s since %s\n", text_of(m["audience"]).c_str(),
+                      text_of(m["entered_at"]).c_str());
   });
   p["history"].elements([](Json h) {
     const bool by_time = h["by_time"].boolean().value_or(false);
@@ -126,8 +131,8 @@ void print_story(Json p) {
   });
   if (p["workflows"].size() > 0) (void)std::printf("\nworkflows\n");
   p["workflows"].elements([](Json run) {
-    (void)std::printf("  %-24s since %s, waits until %s\n", text_of(run["workflow"]).c_str(), text_of(run["started"]).c_str(),
-                      text_of(run["waits_until"]).c_str());
+    (void)std::printf("  %-24s since %s, waits until %s\n", text_of(run["workflow"]).c_str(),
+                      text_of(run["started"]).c_str(), text_of(run["waits_until"]).c_str());
   });
   if (p["merged"].size() > 0) (void)std::printf("\nbecame one with\n");
   p["merged"].elements([](Json m) {
@@ -140,17 +145,18 @@ void print_story(Json p) {
 }  // namespace
 
 int profile(const Common& common, const std::string& person) {
-  const Shown shown = show(common, "/v1/profiles/" + path_segment(person),
-                           "nobody is known by '" + person + "': give an id, or type:value such as email:ada@example.com",
-                           [&](const config::Config& config) -> Result<std::string> {
-                             const auto files = make_file_system();
-                             const auto world = SLUICE_TRY(hub::read_world(*files, config.hub.data));
-                             const ProfileId id = hub::find_person(*world, person);
-                             if (id == nobody) return std::string{};
-                             std::string json = hub::profile_json(*world, id);
-                             auto store = open_store(config);
-                             return store ? hub::with_deliveries(std::move(json), *store.value(), id) : json;
-                           });
+  const Shown shown =
+      show(common, "/v1/profiles/" + path_segment(person),
+           "nobody is known by '" + person + "': give an id, or type:value such as email:ada@example.com",
+           [&](const config::Config& config) -> Result<std::string> {
+             const auto files = make_file_system();
+             const auto world = SLUICE_TRY(hub::read_world(*files, config.hub.data));
+             const ProfileId id = hub::find_person(*world, person);
+             if (id == nobody) return std::string{};
+             std::string json = hub::profile_json(*world, id);
+             auto store = open_store(config);
+             return store ? hub::with_deliveries(std::move(json), *store.value(), id) : json;
+           });
   if (shown.code != 0 || common.json) return print_json(shown);
   JsonParser parser;
   const Json root = parser.parse(shown.json);
@@ -161,12 +167,13 @@ int profile(const Common& common, const std::string& person) {
 
 int audience(const Common& common, const std::string& name) {
   const std::string path = name.empty() ? "/v1/audiences" : "/v1/audiences/" + path_segment(name);
-  const Shown shown = show(common, path, "no audience is named '" + name + "'; `sluice audience` lists them",
-                           [&](const config::Config& config) -> Result<std::string> {
-                             const auto files = make_file_system();
-                             const auto world = SLUICE_TRY(hub::read_world(*files, config.hub.data));
-                             return name.empty() ? hub::audiences_json(*world) : hub::audience_json(*world, name);
-                           });
+  const Shown shown =
+      show(common, path, "no audience is named '" + name + "'; `sluice audience` lists them",
+           [&](const config::Config& config) -> Result<std::string> {
+             const auto files = make_file_system();
+             const auto world = SLUICE_TRY(hub::read_world(*files, config.hub.data));
+             return name.empty() ? hub::audiences_json(*world) : hub::audience_json(*world, name);
+           });
   if (shown.code != 0 || common.json) return print_json(shown);
   JsonParser parser;
   const Json root = parser.parse(shown.json);
@@ -174,7 +181,8 @@ int audience(const Common& common, const std::string& name) {
     (void)std::printf("%-32s %s\n", text_of(a["audience"]).c_str(), a["size"].text().c_str());
   });
   if (name.empty()) return 0;
-  (void)std::printf("%s: %s people at %s\n", name.c_str(), root["size"].text().c_str(), text_of(root["at"]).c_str());
+  (void)std::printf("%s: %s people at %s\n", name.c_str(), root["size"].text().c_str(),
+                    text_of(root["at"]).c_str());
   root["members"].elements([](Json m) {
     (void)std::printf("  %s  since %s  %s\n", text_of(m["id"]).c_str(), text_of(m["entered_at"]).c_str(),
                       m["identifiers"].text().c_str());
@@ -194,26 +202,32 @@ int outbox(const Common& common) {
   }
   if (common.json) return print_json(shown);
   JsonParser parser;
-  (void)std::printf("%-20s %-8s %10s %10s %10s  %s\n", "destination", "state", "backlog", "delivered", "retries", "last error");
+  (void)std::printf("%-20s %-8s %10s %10s %10s  %s\n", "destination", "state", "backlog", "delivered",
+                    "retries", "last error");
   parser.parse(shown.json)["lanes"].elements([](Json lane) {
-    (void)std::printf("%-20s %-8s %10s %10s %10s  %s\n", text_of(lane["destination"]).c_str(), text_of(lane["state"]).c_str(),
-                      lane["backlog"].text().c_str(), lane["outcomes"]["delivered"].text().c_str(),
-                      lane["retries"].text().c_str(), text_of(lane["last_error"]).c_str());
+    (void)std::printf("%-20s %-8s %10s %10s %10s  %s\n", text_of(lane["destination"]).c_str(),
+                      text_of(lane["state"]).c_str(), lane["backlog"].text().c_str(),
+                      lane["outcomes"]["delivered"].text().c_str(), lane["retries"].text().c_str(),
+                      text_of(lane["last_error"]).c_str());
   });
   return 0;
 }
 
-int dead_list(const Common& common, const std::string& destination, const std::string& reason) {
-  std::string path = "/v1/dead?destination=" + path_segment(destination) + "&reason=" + path_segment(reason);
+int dead_list(const Common& common, const std::string& destination, const std::string& reason,
+              std::size_t limit) {
+  const std::string path = "/v1/dead?destination=" + path_segment(destination) +
+                           "&reason=" + path_segment(reason) + "&limit=" + std::to_string(limit);
   const Shown shown = show(common, path, "", [&](const config::Config& config) -> Result<std::string> {
     const auto store = SLUICE_TRY(open_store(config));
-    return hub::dead_letters_json(*store, destination, reason);
+    return hub::dead_letters_json(*store, destination, reason, limit);
   });
   if (shown.code != 0 || common.json) return print_json(shown);
   JsonParser parser;
   const Json root = parser.parse(shown.json);
   if (root["groups"].size() == 0) (void)std::puts("no dead letters");
-  root["groups"].elements([](Json g) {
+  std::int64_t total = 0;
+  root["groups"].elements([&](Json g) {
+    total += g["count"].integer().value_or(0);
     (void)std::printf("%8s  %-16s %-10s %s\n", g["count"].text().c_str(), text_of(g["destination"]).c_str(),
                       text_of(g["kind"]).c_str(), text_of(g["reason"]).c_str());
   });
@@ -222,6 +236,10 @@ int dead_list(const Common& common, const std::string& destination, const std::s
                       text_of(l["destination"]).c_str(), text_of(l["op"]).c_str(), text_of(l["name"]).c_str(),
                       text_of(l["reason"]).c_str());
   });
+  if (const auto listed = static_cast<std::int64_t>(root["letters"].size()); listed < total) {
+    (void)std::printf("the newest %lld of %lld; --limit N lists more\n", static_cast<long long>(listed),
+                      static_cast<long long>(total));
+  }
   return 0;
 }
 
@@ -247,11 +265,13 @@ int dead_replay(const Common& common, const std::vector<std::int64_t>& ids) {
   for (const std::int64_t id : ids) w.integer(id);
   w.end_array().end_object();
   const Answer answer = ask(*setup.config, "/v1/dead/replay", &body);
-  if (!answer.reached) return fail("no hub is running: a replay is a command to it; start it with `sluice run`");
+  if (!answer.reached)
+    return fail("no hub is running: a replay is a command to it; start it with `sluice run`");
   if (answer.status != 200) return fail(error_text(answer.body));
   JsonParser parser;
   if (common.json) return print_json({0, answer.body});
-  (void)std::printf("%s of %zu sent again\n", parser.parse(answer.body)["replayed"].text().c_str(), ids.size());
+  (void)std::printf("%s of %zu sent again\n", parser.parse(answer.body)["replayed"].text().c_str(),
+                    ids.size());
   return 0;
 }
 

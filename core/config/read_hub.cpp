@@ -27,7 +27,8 @@ void read_dedup(Reading& reading, const Node& dedup, Hub& hub) {
   if (const Node* days = dedup.find("days")) {
     hub.dedup_days = parse_integer(days->text).value_or(hub.dedup_days);
     if (hub.dedup_days > dedup_days_max) {
-      error(reading.report, *days, "out-of-range", "'days' is at most " + std::to_string(dedup_days_max), "write 7");
+      error(reading.report, *days, "out-of-range", "'days' is at most " + std::to_string(dedup_days_max),
+            "write 7");
     }
   }
   if (const Node* memory = dedup.find("memory"))

@@ -1,9 +1,8 @@
 #include "config/reading.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
-
-#include <algorithm>
 
 namespace sluice::config {
 

@@ -38,7 +38,8 @@ struct Reading {
   Names audiences, destinations, purposes, computed, identifiers;
   std::map<std::string, std::string> redacted;  // "sources.crm" -> its settings without secrets written out
 
-  // A whole file, cut at bytes_max + 1, from disk or from the options' memory; kept in config.files. Nothing: there is none.
+  // A whole file, cut at bytes_max + 1, from disk or from the options' memory; kept in config.files. Nothing:
+  // there is none.
   std::optional<std::string> read_file(const std::string& path, std::size_t bytes_max);
   const Document& document_of(const Node& node) const;
   // All members of a section that is a map, over all files; names twice are reported.

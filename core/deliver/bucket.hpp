@@ -17,33 +17,33 @@ namespace sluice::deliver {
 class TokenBucket {
  public:
   TokenBucket(double count, DurationUs per, DurationUs now)
-      : x_per_us(count / static_cast<double>(per)),
-        x_capacity(std::max(1.0, x_per_us * us_per_s)),
-        x_tokens(x_capacity),
-        x_at(now) {}
+      : per_us_(count / static_cast<double>(per)),
+        capacity_(std::max(1.0, per_us_ * us_per_s)),
+        tokens_(capacity_),
+        at_(now) {}
 
   // Takes `n` tokens if one is there; a call that needs more than the bucket holds leaves a debt.
   bool take(double n, DurationUs now) {
     refill(now);
-    if (x_tokens < 1.0) return false;
-    x_tokens -= n;
+    if (tokens_ < 1.0) return false;
+    tokens_ -= n;
     return true;
   }
   // When take() will say yes; `now` or later.
   DurationUs ready_at(DurationUs now) {
     refill(now);
-    if (x_tokens >= 1.0) return now;
-    return now + static_cast<DurationUs>(std::ceil((1.0 - x_tokens) / x_per_us));
+    if (tokens_ >= 1.0) return now;
+    return now + static_cast<DurationUs>(std::ceil((1.0 - tokens_) / per_us_));
   }
 
  private:
   void refill(DurationUs now) {
     // A token that is there but for a rounding error is there.
-    x_tokens = std::min(x_capacity, x_tokens + static_cast<double>(now - x_at) * x_per_us + 1e-9);
-    x_at = now;
+    tokens_ = std::min(capacity_, tokens_ + static_cast<double>(now - at_) * per_us_ + 1e-9);
+    at_ = now;
   }
-  double x_per_us, x_capacity, x_tokens;
-  DurationUs x_at;
+  double per_us_, capacity_, tokens_;
+  DurationUs at_;
 };
 
 inline constexpr DurationUs backoff_base = 500 * us_per_ms;
@@ -54,19 +54,19 @@ inline constexpr DurationUs backoff_max = 5 * us_per_min;
 // Architecture Blog, 2015).
 class Backoff {
  public:
-  explicit Backoff(std::uint64_t seed) : x_state(seed) {}
+  explicit Backoff(std::uint64_t seed) : state_(seed) {}
 
   static DurationUs bound(std::uint32_t attempts) {  // attempts: failed ones, from 1
     const std::uint32_t doublings = std::min<std::uint32_t>(attempts == 0 ? 0 : attempts - 1, 20);
     return std::min(backoff_max, backoff_base << doublings);
   }
   DurationUs next(std::uint32_t attempts) {
-    x_state = hash64_pair(x_state, 0x9E3779B97F4A7C15ULL);
-    return 1 + static_cast<DurationUs>(x_state % static_cast<std::uint64_t>(bound(attempts)));
+    state_ = hash64_pair(state_, 0x9E3779B97F4A7C15ULL);
+    return 1 + static_cast<DurationUs>(state_ % static_cast<std::uint64_t>(bound(attempts)));
   }
 
  private:
-  std::uint64_t x_state;
+  std::uint64_t state_;
 };
 
 }  // namespace sluice::deliver

@@ -76,40 +76,40 @@ bool limit_used_up(const net::HttpResponse& response) {
 class Host final : public plugin::HostServices {
  public:
   Host(const Connections& connections, std::string name)
-      : x_connections(connections), x_name(std::move(name)) {}
+      : connections_(connections), name_(std::move(name)) {}
   Redactor redact;  // set once, before the connector is opened
 
   void log(std::int32_t level, std::string_view text) override {
-    if (x_connections.log) x_connections.log(level, x_name, redact(text));
+    if (connections_.log) connections_.log(level, name_, redact(text));
   }
-  TimeUs now_us() override { return x_connections.clock.wall_us(); }
+  TimeUs now_us() override { return connections_.clock.wall_us(); }
   void metric(std::int32_t, std::string_view, double) override {}
   Result<std::optional<std::string>> get(std::string_view key) override {
-    if (x_connections.database != nullptr) return x_connections.database->meta(full(key));
-    const std::lock_guard lock(x_mutex);
-    const auto found = x_values.find(std::string(key));
-    return found == x_values.end() ? std::optional<std::string>() : std::optional<std::string>(found->second);
+    if (connections_.database != nullptr) return connections_.database->meta(full(key));
+    const std::lock_guard lock(mutex_);
+    const auto found = values_.find(std::string(key));
+    return found == values_.end() ? std::optional<std::string>() : std::optional<std::string>(found->second);
   }
   Status put(std::string_view key, std::optional<std::string_view> value) override {
-    if (x_connections.database != nullptr) {
-      return value ? x_connections.database->put_meta(full(key), *value)
-                   : x_connections.database->remove_meta(full(key));
+    if (connections_.database != nullptr) {
+      return value ? connections_.database->put_meta(full(key), *value)
+                   : connections_.database->remove_meta(full(key));
     }
-    const std::lock_guard lock(x_mutex);
-    x_values.erase(std::string(key));
-    if (value) x_values.emplace(key, *value);
+    const std::lock_guard lock(mutex_);
+    values_.erase(std::string(key));
+    if (value) values_.emplace(key, *value);
     return Done{};
   }
   plugin::Response http(const plugin::HttpRequest& request) override {
-    return to_response(x_connections.http.fetch(to_http(request)));
+    return to_response(connections_.http.fetch(to_http(request)));
   }
 
  private:
-  std::string full(std::string_view key) const { return "destination/" + x_name + "/" + std::string(key); }
-  const Connections& x_connections;
-  std::string x_name;
-  std::mutex x_mutex;  // guards x_values
-  std::map<std::string, std::string> x_values;
+  std::string full(std::string_view key) const { return "destination/" + name_ + "/" + std::string(key); }
+  const Connections& connections_;
+  std::string name_;
+  std::mutex mutex_;  // guards values_
+  std::map<std::string, std::string> values_;
 };
 
 Fate fate_of(sluice_status status) {
@@ -136,26 +136,26 @@ class ConnectorCourier final : public Courier {
  public:
   ConnectorCourier(std::shared_ptr<const Connections> connections, std::unique_ptr<Host> host,
                    std::unique_ptr<plugin::Connector> connector)
-      : x_connections(std::move(connections)), x_host(std::move(host)), x_connector(std::move(connector)) {
-    const plugin::ManifestInfo& info = x_connector->info();
-    x_limits.records_max = info.batch_records;
-    x_limits.bytes_max = info.batch_bytes;
-    x_limits.parallel = info.parallel;
-    x_limits.blocking = !x_connector->offers_plan();
-    x_limits.one_per_person = x_limits.blocking && info.channel != "";
-    x_limits.unsafe_operations = info.unsafe_ops;
-    if (!info.rates.empty()) x_limits.rate = Rate{info.rates.front().count, info.rates.front().per};
-    x_limits.group_by = info.group_by == "key"    ? GroupBy::person
-                        : info.group_by == "op"   ? GroupBy::operation
-                        : info.group_by == "name" ? GroupBy::name
-                                                  : GroupBy::nothing;
+      : connections_(std::move(connections)), host_(std::move(host)), connector_(std::move(connector)) {
+    const plugin::ManifestInfo& info = connector_->info();
+    limits_.records_max = info.batch_records;
+    limits_.bytes_max = info.batch_bytes;
+    limits_.parallel = info.parallel;
+    limits_.blocking = !connector_->offers_plan();
+    limits_.one_per_person = limits_.blocking && info.channel != "";
+    limits_.unsafe_operations = info.unsafe_ops;
+    if (!info.rates.empty()) limits_.rate = Rate{info.rates.front().count, info.rates.front().per};
+    limits_.group_by = info.group_by == "key"    ? GroupBy::person
+                       : info.group_by == "op"   ? GroupBy::operation
+                       : info.group_by == "name" ? GroupBy::name
+                                                 : GroupBy::nothing;
   }
 
-  const CourierLimits& limits() const override { return x_limits; }
+  const CourierLimits& limits() const override { return limits_; }
 
   Result<Answer> plan(std::span<const Parcel> parcels) override {
     auto batch = std::make_shared<std::vector<plugin::Record>>(records_of(parcels));
-    plugin::PlanOutput output = SLUICE_TRY(x_connector->plan(*batch, {.stop = x_stop.get_token()}));
+    plugin::PlanOutput output = SLUICE_TRY(connector_->plan(*batch, {.stop = stop_.get_token()}));
     return answer_of(std::move(output), batch);
   }
 
@@ -163,7 +163,7 @@ class ConnectorCourier final : public Courier {
     const auto sent = std::static_pointer_cast<Sent>(request.what);
     const auto answer = std::static_pointer_cast<plugin::Response>(response.what);
     plugin::InterpretOutput output =
-        SLUICE_TRY(x_connector->interpret(*sent->batch, *answer, {.stop = x_stop.get_token()}));
+        SLUICE_TRY(connector_->interpret(*sent->batch, *answer, {.stop = stop_.get_token()}));
     Answer out = answer_of(std::move(output), sent->batch);
     sort_refusals(request, *answer, out);
     if (response.status >= 200 && response.status < 300 && response.retry_after > 0)
@@ -173,8 +173,8 @@ class ConnectorCourier final : public Courier {
 
   Result<Answer> deliver(std::span<const Parcel> parcels) override {
     const std::vector<plugin::Record> batch = records_of(parcels);
-    const plugin::CallLimits limits{.timeout = x_connector->info().timeout, .stop = x_stop.get_token()};
-    std::vector<plugin::Outcome> outcomes = SLUICE_TRY(x_connector->deliver(batch, limits));
+    const plugin::CallLimits limits{.timeout = connector_->info().timeout, .stop = stop_.get_token()};
+    std::vector<plugin::Outcome> outcomes = SLUICE_TRY(connector_->deliver(batch, limits));
     Answer out;
     for (std::uint32_t i = 0; i < outcomes.size(); ++i)
       out.verdicts.push_back({i, verdict_of(std::move(outcomes[i]))});
@@ -184,16 +184,16 @@ class ConnectorCourier final : public Courier {
   void send(const CourierRequest& request, std::function<void(CourierResponse)> done) override {
     const auto sent = std::static_pointer_cast<Sent>(request.what);
     Result<plugin::HttpRequest> http =
-        plugin::resolve(x_connector->http_policy(), sent->asked, x_host->now_us());
+        plugin::resolve(connector_->http_policy(), sent->asked, host_->now_us());
     if (!http) {  // checked by answer_of() already; the policy does not change
       CourierResponse refused;
       refused.sent = false;
-      refused.error = x_host->redact(http.error().detail);
+      refused.error = host_->redact(http.error().detail);
       refused.what = std::make_shared<plugin::Response>();
       done(std::move(refused));
       return;
     }
-    auto answered = [sent, done = std::move(done), connections = x_connections](net::HttpResponse response) {
+    auto answered = [sent, done = std::move(done), connections = connections_](net::HttpResponse response) {
       CourierResponse out;
       out.sent = response.reached != net::Reached::no;
       out.status = response.status;
@@ -212,7 +212,7 @@ class ConnectorCourier final : public Courier {
       out.what = std::move(answer);
       done(std::move(out));
     };
-    x_connections->http.send(to_http(std::move(http).value()), std::move(answered));
+    connections_->http.send(to_http(std::move(http).value()), std::move(answered));
   }
 
   Exchange describe(const CourierRequest& request, const CourierResponse& response) const override {
@@ -220,17 +220,17 @@ class ConnectorCourier final : public Courier {
     // Credentials are added later, by resolve(): this is what the connector asked for.
     Exchange out;
     const plugin::Request& asked = sent->asked;
-    out.request = asked.method + " " + x_host->redact(asked.url) + "\n\n" +
-                  x_host->redact(std::string_view(asked.body).substr(0, described_bytes_max));
+    out.request = asked.method + " " + host_->redact(asked.url) + "\n\n" +
+                  host_->redact(std::string_view(asked.body).substr(0, described_bytes_max));
     out.response =
         response.status == 0 ? "no answer: " + response.error : "HTTP " + std::to_string(response.status);
     if (const auto answer = std::static_pointer_cast<plugin::Response>(response.what)) {
-      out.response += "\n\n" + x_host->redact(std::string_view(answer->body).substr(0, described_bytes_max));
+      out.response += "\n\n" + host_->redact(std::string_view(answer->body).substr(0, described_bytes_max));
     }
     return out;
   }
 
-  void cancel() override { x_stop.request_stop(); }
+  void cancel() override { stop_.request_stop(); }
 
  private:
   static std::vector<plugin::Record> records_of(std::span<const Parcel> parcels) {
@@ -253,7 +253,7 @@ class ConnectorCourier final : public Courier {
   }
 
   Verdict verdict_of(plugin::Outcome outcome) const {
-    Verdict out{fate_of(outcome.status), -1, std::move(outcome.reason), x_host->redact(outcome.detail),
+    Verdict out{fate_of(outcome.status), -1, std::move(outcome.reason), host_->redact(outcome.detail),
                 std::move(outcome.remote_id)};
     if (outcome.retry_after_ms >= 0) out.retry_after = outcome.retry_after_ms * us_per_ms;
     return out;
@@ -266,12 +266,12 @@ class ConnectorCourier final : public Courier {
     for (plugin::Request& request : output.requests) {
       // Whether it may be sent does not depend on its body, which is neither copied nor signed for that.
       std::string body = std::exchange(request.body, {});
-      const auto http = plugin::resolve(x_connector->http_policy(), request, x_host->now_us());
+      const auto http = plugin::resolve(connector_->http_policy(), request, host_->now_us());
       request.body = std::move(body);
       if (!http) {
         const Fate fate = http.error().code == Code::misconfigured ? Fate::auth : Fate::rejected;
         for (const std::uint32_t r : request.records) {
-          out.verdicts.push_back({r, {fate, -1, "request_refused", x_host->redact(http.error().detail), {}}});
+          out.verdicts.push_back({r, {fate, -1, "request_refused", host_->redact(http.error().detail), {}}});
         }
         continue;
       }
@@ -282,9 +282,9 @@ class ConnectorCourier final : public Courier {
     }
     for (const plugin::RateLimit& limit : output.limits) {
       if (limit.remaining > 0 || limit.reset == no_time) continue;
-      out.pause = std::max(out.pause, limit.reset - x_connections->clock.wall_us());
+      out.pause = std::max(out.pause, limit.reset - connections_->clock.wall_us());
     }
-    for (const std::string& fault : output.faults) x_host->log(SLUICE_WARN, fault);
+    for (const std::string& fault : output.faults) host_->log(SLUICE_WARN, fault);
     return out;
   }
 
@@ -306,11 +306,11 @@ class ConnectorCourier final : public Courier {
     for (Judged& judged : answer.verdicts) judged.verdict.fate = fate;
   }
 
-  std::shared_ptr<const Connections> x_connections;
-  std::unique_ptr<Host> x_host;
-  std::unique_ptr<plugin::Connector> x_connector;
-  CourierLimits x_limits;
-  std::stop_source x_stop;
+  std::shared_ptr<const Connections> connections_;
+  std::unique_ptr<Host> host_;
+  std::unique_ptr<plugin::Connector> connector_;
+  CourierLimits limits_;
+  std::stop_source stop_;
 };
 
 Result<std::unique_ptr<Courier>> open_courier(const std::shared_ptr<const Connections>& connections,

@@ -46,7 +46,7 @@ class Redactor {  // [any] once made
   std::string operator()(std::string_view text) const;
 
  private:
-  std::vector<std::string> x_secrets;  // the longest first
+  std::vector<std::string> secrets_;  // the longest first
 };
 
 }  // namespace sluice::deliver

@@ -40,7 +40,7 @@ struct Delivery::Impl {
   std::condition_variable ended;
 };
 
-Delivery::Delivery(std::unique_ptr<Impl> impl) : x_impl(std::move(impl)) {}
+Delivery::Delivery(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Delivery::~Delivery() {
   stop();
@@ -86,37 +86,37 @@ Result<std::unique_ptr<Delivery>> Delivery::open(DeliveryOptions options, const 
 
 Status Delivery::offer(std::uint64_t seq, std::vector<Effect> effects) {
   for (Effect& effect : effects) {
-    const auto lane = x_impl->by_name.find(effect.destination);
-    if (lane == x_impl->by_name.end()) continue;
-    std::vector<Effect>& sorted = x_impl->sorted[lane->second];
+    const auto lane = impl_->by_name.find(effect.destination);
+    if (lane == impl_->by_name.end()) continue;
+    std::vector<Effect>& sorted = impl_->sorted[lane->second];
     if (sorted.empty()) sorted.reserve(effects.size());
     sorted.push_back(std::move(effect));
   }
-  for (std::size_t i = 0; i < x_impl->lanes.size(); ++i) {
-    if (x_impl->sorted[i].empty()) continue;
-    SLUICE_TRY(x_impl->lanes[i]->offer(seq, std::move(x_impl->sorted[i])));
-    x_impl->sorted[i].clear();
+  for (std::size_t i = 0; i < impl_->lanes.size(); ++i) {
+    if (impl_->sorted[i].empty()) continue;
+    SLUICE_TRY(impl_->lanes[i]->offer(seq, std::move(impl_->sorted[i])));
+    impl_->sorted[i].clear();
   }
   return Done{};
 }
 
 Status Delivery::sync() {
-  for (const auto& lane : x_impl->lanes) SLUICE_TRY(lane->sync());
+  for (const auto& lane : impl_->lanes) SLUICE_TRY(lane->sync());
   return Done{};
 }
 
 std::uint64_t Delivery::applied(std::string_view destination) const {
-  const auto lane = x_impl->by_name.find(std::string(destination));
-  return lane == x_impl->by_name.end() ? 0 : x_impl->lanes[lane->second]->applied();
+  const auto lane = impl_->by_name.find(std::string(destination));
+  return lane == impl_->by_name.end() ? 0 : impl_->lanes[lane->second]->applied();
 }
 
 void Delivery::start() {
-  if (x_impl->history) x_impl->history->start();
-  for (const auto& lane : x_impl->lanes) lane->start();
+  if (impl_->history) impl_->history->start();
+  for (const auto& lane : impl_->lanes) lane->start();
 }
 
 bool Delivery::idle() const {
-  for (const auto& lane : x_impl->lanes) {
+  for (const auto& lane : impl_->lanes) {
     if (!lane->idle()) return false;
   }
   return true;
@@ -124,23 +124,23 @@ bool Delivery::idle() const {
 
 Status Delivery::drain(DurationUs timeout) {
   {
-    std::unique_lock lock(x_impl->mutex);
-    x_impl->ended.wait_for(lock, std::chrono::microseconds(timeout), [this] { return idle(); });
+    std::unique_lock lock(impl_->mutex);
+    impl_->ended.wait_for(lock, std::chrono::microseconds(timeout), [this] { return idle(); });
   }
   return sync();
 }
 
 void Delivery::stop() {
-  for (const auto& lane : x_impl->lanes) lane->ask_to_stop();
-  const DurationUs until = x_impl->real.monotonic_us() + x_impl->options.stop_patience;
-  for (const auto& lane : x_impl->lanes)
-    lane->stop(std::max<DurationUs>(0, until - x_impl->real.monotonic_us()));
-  if (x_impl->history) x_impl->history->stop();
+  for (const auto& lane : impl_->lanes) lane->ask_to_stop();
+  const DurationUs until = impl_->real.monotonic_us() + impl_->options.stop_patience;
+  for (const auto& lane : impl_->lanes)
+    lane->stop(std::max<DurationUs>(0, until - impl_->real.monotonic_us()));
+  if (impl_->history) impl_->history->stop();
 }
 
 std::vector<LaneStatus> Delivery::status() const {
   std::vector<LaneStatus> all;
-  for (const auto& lane : x_impl->lanes) all.push_back(lane->status());
+  for (const auto& lane : impl_->lanes) all.push_back(lane->status());
   return all;
 }
 

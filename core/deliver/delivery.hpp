@@ -93,7 +93,7 @@ class Delivery {
  private:
   struct Impl;
   explicit Delivery(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> x_impl;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace sluice::deliver

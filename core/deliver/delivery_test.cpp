@@ -16,28 +16,28 @@ namespace {
 // Answers each request at once, on the lane's thread, unless it hangs.
 class Quick final : public Courier {
  public:
-  Quick(Vendor& vendor, bool hangs) : x_inner(vendor, x_clock, {}, 1'000), x_hangs(hangs) {}
-  const CourierLimits& limits() const override { return x_inner.limits(); }
-  Result<Answer> plan(std::span<const Parcel> parcels) override { return x_inner.plan(parcels); }
+  Quick(Vendor& vendor, bool hangs) : inner_(vendor, clock_, {}, 1'000), hangs_(hangs) {}
+  const CourierLimits& limits() const override { return inner_.limits(); }
+  Result<Answer> plan(std::span<const Parcel> parcels) override { return inner_.plan(parcels); }
   Result<Answer> interpret(const CourierRequest& request, const CourierResponse& response) override {
-    return x_inner.interpret(request, response);
+    return inner_.interpret(request, response);
   }
-  Result<Answer> deliver(std::span<const Parcel> parcels) override { return x_inner.deliver(parcels); }
+  Result<Answer> deliver(std::span<const Parcel> parcels) override { return inner_.deliver(parcels); }
   void send(const CourierRequest& request, std::function<void(CourierResponse)> done) override {
-    x_inner.send(request, std::move(done));
-    if (!x_hangs) x_inner.answer(0);
+    inner_.send(request, std::move(done));
+    if (!hangs_) inner_.answer(0);
   }
   Exchange describe(const CourierRequest& request, const CourierResponse& response) const override {
-    return x_inner.describe(request, response);
+    return inner_.describe(request, response);
   }
   void cancel() override {
-    while (!x_inner.pending.empty()) x_inner.answer(0);
+    while (!inner_.pending.empty()) inner_.answer(0);
   }
 
  private:
-  SystemClock x_clock;
-  ScriptedCourier x_inner;
-  bool x_hangs;
+  SystemClock clock_;
+  ScriptedCourier inner_;
+  bool hangs_;
 };
 
 struct World {

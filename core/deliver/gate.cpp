@@ -44,10 +44,10 @@ void Gate::merge(ProfileId loser, ProfileId winner) {
   for (const std::string& purpose : denied.purposes) deny(winner, purpose);
   if (denied.forgotten) forget(winner);
   {
-    const std::unique_lock lock(x_merge_mutex);
-    x_winner[loser] = winner;
-    x_merges.push_back({loser, winner});
-    x_merge_count.store(x_merges.size(), std::memory_order_release);
+    const std::unique_lock lock(merge_mutex_);
+    winner_[loser] = winner;
+    merges_.push_back({loser, winner});
+    merge_count_.store(merges_.size(), std::memory_order_release);
   }
   Shard& s = shard(loser);
   const std::unique_lock lock(s.mutex);
@@ -75,16 +75,16 @@ bool Gate::allows(const Effect& effect) const {
 
 ProfileId Gate::winner_of(ProfileId person) const {
   if (merge_count() == 0) return person;
-  const std::shared_lock lock(x_merge_mutex);
-  for (auto found = x_winner.find(person); found != x_winner.end(); found = x_winner.find(person)) {
+  const std::shared_lock lock(merge_mutex_);
+  for (auto found = winner_.find(person); found != winner_.end(); found = winner_.find(person)) {
     person = found->second;
   }
   return person;
 }
 
 void Gate::merges_since(std::uint64_t from, std::vector<Merge>& out) const {
-  const std::shared_lock lock(x_merge_mutex);
-  for (std::uint64_t i = from; i < x_merges.size(); ++i) out.push_back(x_merges[i]);
+  const std::shared_lock lock(merge_mutex_);
+  for (std::uint64_t i = from; i < merges_.size(); ++i) out.push_back(merges_[i]);
 }
 
 }  // namespace sluice::deliver

@@ -38,7 +38,7 @@ class Gate {  // [any]; no call blocks for longer than a look-up in a hash map
     ProfileId loser, winner;
   };
   void merges_since(std::uint64_t from, std::vector<Merge>& out) const;
-  std::uint64_t merge_count() const { return x_merge_count.load(std::memory_order_acquire); }
+  std::uint64_t merge_count() const { return merge_count_.load(std::memory_order_acquire); }
 
  private:
   struct Denied {
@@ -50,14 +50,14 @@ class Gate {  // [any]; no call blocks for longer than a look-up in a hash map
     std::unordered_map<ProfileId, Denied> denied;
   };
   static constexpr std::size_t shard_count = 64;
-  Shard& shard(ProfileId person) { return x_shards[person % shard_count]; }
-  const Shard& shard(ProfileId person) const { return x_shards[person % shard_count]; }
+  Shard& shard(ProfileId person) { return shards_[person % shard_count]; }
+  const Shard& shard(ProfileId person) const { return shards_[person % shard_count]; }
 
-  std::array<Shard, shard_count> x_shards;
-  mutable std::shared_mutex x_merge_mutex;  // guards x_winner and x_merges
-  std::unordered_map<ProfileId, ProfileId> x_winner;
-  std::vector<Merge> x_merges;
-  std::atomic<std::uint64_t> x_merge_count{0};
+  std::array<Shard, shard_count> shards_;
+  mutable std::shared_mutex merge_mutex_;  // guards winner_ and merges_
+  std::unordered_map<ProfileId, ProfileId> winner_;
+  std::vector<Merge> merges_;
+  std::atomic<std::uint64_t> merge_count_{0};
 };
 
 }  // namespace sluice::deliver

@@ -22,7 +22,7 @@ inline constexpr std::size_t history_rows_waiting_max = 20'000;  // of all
 class History {
  public:
   History(store::Database& database, std::string journal)
-      : x_database(database), x_journal(std::move(journal)) {}
+      : database_(database), journal_(std::move(journal)) {}
   ~History() { stop(); }
 
   void add(const std::string& destination, const Effect& effect, const Outcome& outcome);  // [any]
@@ -32,15 +32,15 @@ class History {
   void stop();     // [main] flushes
 
  private:
-  store::Database& x_database;
-  std::string x_journal;
-  mutable std::mutex x_mutex;  // guards everything below but the thread
-  std::condition_variable x_changed;
-  std::vector<store::DeliveryRow> x_waiting;
-  std::size_t x_plain = 0;
-  std::uint64_t x_left_out = 0;
-  bool x_stopping = false;
-  std::thread x_thread;
+  store::Database& database_;
+  std::string journal_;
+  mutable std::mutex mutex_;  // guards everything below but the thread
+  std::condition_variable changed_;
+  std::vector<store::DeliveryRow> waiting_;
+  std::size_t plain_ = 0;
+  std::uint64_t left_out_ = 0;
+  bool stopping_ = false;
+  std::thread thread_;
 };
 
 }  // namespace sluice::deliver

@@ -80,12 +80,12 @@ class Lane {
   static Result<std::unique_ptr<Lane>> open(LaneOptions options, std::unique_ptr<Courier> courier);
   ~Lane();
 
-  const std::string& name() const { return x_options.destination.name; }
-  Status offer(std::uint64_t seq, std::vector<Effect> effects);                    // [step]
-  Status sync() { return x_log->sync(); }                                          // [any]
-  std::uint64_t applied() const { return x_log->applied(); }                       // [step]
-  bool idle() const { return x_unfinished.load(std::memory_order_acquire) == 0; }  // [any]
-  LaneStatus status() const;                                                       // [any]
+  const std::string& name() const { return options_.destination.name; }
+  Status offer(std::uint64_t seq, std::vector<Effect> effects);                   // [step]
+  Status sync() { return log_->sync(); }                                          // [any]
+  std::uint64_t applied() const { return log_->applied(); }                       // [step]
+  bool idle() const { return unfinished_.load(std::memory_order_acquire) == 0; }  // [any]
+  LaneStatus status() const;                                                      // [any]
 
   void start();        // [main] the thread
   void ask_to_stop();  // [main] nothing new goes out; returns at once
@@ -191,39 +191,39 @@ class Lane {
   void fail(const Error& error);
   void publish();
 
-  LaneOptions x_options;
-  std::unique_ptr<Courier> x_courier;
-  CourierLimits x_limits;
-  std::unique_ptr<LaneLog> x_log;
-  std::shared_ptr<Inbox> x_inbox = std::make_shared<Inbox>();
-  std::thread x_thread;
-  std::vector<std::uint64_t> x_frames;                                // the step's, reused
-  std::vector<std::uint32_t> x_bytes;                                 // likewise
-  std::atomic<std::uint64_t> x_unfinished{0}, x_unfinished_bytes{0};  // offered and without an outcome
-  std::atomic<std::uint64_t> x_memory{0};                             // bytes of records in inbox and queue
+  LaneOptions options_;
+  std::unique_ptr<Courier> courier_;
+  CourierLimits limits_;
+  std::unique_ptr<LaneLog> log_;
+  std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
+  std::thread thread_;
+  std::vector<std::uint64_t> frames_;                               // the step's, reused
+  std::vector<std::uint32_t> bytes_;                                // likewise
+  std::atomic<std::uint64_t> unfinished_{0}, unfinished_bytes_{0};  // offered and without an outcome
+  std::atomic<std::uint64_t> memory_{0};                            // bytes of records in inbox and queue
 
   // The lane's thread alone:
-  LaneQueue x_queue;
-  std::list<Batch> x_batches;
-  std::uint64_t x_batch_ids = 0, x_merges_seen = 0, x_loaded_frame = 0;
-  EffectKey x_floor;  // above every record loaded so far
-  std::optional<TokenBucket> x_bucket;
-  Backoff x_backoff;
-  std::uint64_t x_in_flight = 0;
-  std::uint32_t x_failures = 0, x_refusals = 0;
-  DurationUs x_backed_off = -1;  // when x_failures last grew into a longer pause
-  DurationUs x_pause_until = 0, x_last_success = 0, x_linger_from = 0, x_unsynced_since = 0;
-  std::vector<LaneLog::Ended> x_ended;
-  std::vector<std::unique_ptr<Item>> x_ended_items;  // beside x_ended
-  bool x_unsynced = false;
-  std::vector<store::DeadLetter> x_letters;  // of those among them that are dead letters
-  bool x_one_per_person = false, x_broken = false, x_stopped = false;
+  LaneQueue queue_;
+  std::list<Batch> batches_;
+  std::uint64_t batch_ids_ = 0, merges_seen_ = 0, loaded_frame_ = 0;
+  EffectKey floor_;  // above every record loaded so far
+  std::optional<TokenBucket> bucket_;
+  Backoff backoff_;
+  std::uint64_t in_flight_ = 0;
+  std::uint32_t failures_ = 0, refusals_ = 0;
+  DurationUs backed_off_ = -1;  // when failures_ last grew into a longer pause
+  DurationUs pause_until_ = 0, last_success_ = 0, linger_from_ = 0, unsynced_since_ = 0;
+  std::vector<LaneLog::Ended> ended_;
+  std::vector<std::unique_ptr<Item>> ended_items_;  // beside ended_
+  bool unsynced_ = false;
+  std::vector<store::DeadLetter> letters_;  // of those among them that are dead letters
+  bool one_per_person_ = false, broken_ = false, stopped_ = false;
 
-  mutable std::mutex x_status_mutex;  // guards x_status
-  LaneStatus x_status;
-  std::string x_last_error;
-  OutcomeCounts x_counts{};
-  std::uint64_t x_sends = 0, x_retries = 0;
+  mutable std::mutex status_mutex_;  // guards status_
+  LaneStatus status_;
+  std::string last_error_;
+  OutcomeCounts counts_{};
+  std::uint64_t sends_ = 0, retries_ = 0;
 };
 
 }  // namespace sluice::deliver

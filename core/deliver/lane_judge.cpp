@@ -17,10 +17,10 @@ bool fate_unknown(const CourierResponse& response) {
 }  // namespace
 
 void Lane::land(Landed landed) {
-  --x_in_flight;
+  --in_flight_;
   const auto batch =
-      std::find_if(x_batches.begin(), x_batches.end(), [&](const Batch& b) { return b.id == landed.batch; });
-  if (batch == x_batches.end()) return;
+      std::find_if(batches_.begin(), batches_.end(), [&](const Batch& b) { return b.id == landed.batch; });
+  if (batch == batches_.end()) return;
   Planned& planned = batch->requests[landed.request];
   planned.state = Planned::State::done;
   --batch->open;
@@ -32,10 +32,10 @@ void Lane::land(Landed landed) {
   landing.error = landed.response.error;
   const CourierRequest request = std::move(planned.request);
   landing.request = &request;
-  Result<Answer> answer = x_courier->interpret(request, landed.response);
+  Result<Answer> answer = courier_->interpret(request, landed.response);
   if (answer) {
     for (CourierRequest& further : answer.value().requests) {
-      const DurationUs at = x_options.clock.monotonic_us() + further.delay;
+      const DurationUs at = options_.clock.monotonic_us() + further.delay;
       batch->requests.push_back({std::move(further), at, Planned::State::waiting});
       ++batch->open;
     }
@@ -48,7 +48,7 @@ void Lane::land(Landed landed) {
   }
   close_landing(*batch, landing);
   advance(*batch);
-  if (batch->open == 0) x_batches.erase(batch);
+  if (batch->open == 0) batches_.erase(batch);
 }
 
 void Lane::judge_all(Batch& batch, const std::vector<std::uint32_t>& records, const Answer& answer,
@@ -72,7 +72,7 @@ void Lane::judge_all(Batch& batch, const std::vector<std::uint32_t>& records, co
           {Fate::retry, -1, "connector_left_out", "the connector said nothing about this record", {}},
           landing);
   }
-  if (answer.pause > 0) pause(x_options.clock.monotonic_us() + answer.pause);
+  if (answer.pause > 0) pause(options_.clock.monotonic_us() + answer.pause);
 }
 
 void Lane::judge(Batch& batch, std::uint32_t record, const Verdict& verdict, Landing& landing) {
@@ -101,8 +101,8 @@ void Lane::judge(Batch& batch, std::uint32_t record, const Verdict& verdict, Lan
       landing.retry_after = std::max(landing.retry_after, verdict.retry_after);
       if (landing.error.empty())
         landing.error = verdict.reason + (verdict.detail.empty() ? "" : ": " + verdict.detail);
-      ++x_retries;
-      return x_queue.put_back(item);
+      ++retries_;
+      return queue_.put_back(item);
     case Fate::too_big:
     case Fate::unclear:
       if (landing.error.empty()) landing.error = verdict.reason;
@@ -124,9 +124,9 @@ void Lane::judge_retry(Item* item, const Verdict& verdict, Landing& landing) {
   landing.failure = true;
   if (landing.error.empty())
     landing.error = verdict.reason + (verdict.detail.empty() ? "" : ": " + verdict.detail);
-  const DurationUs now = x_options.clock.monotonic_us();
+  const DurationUs now = options_.clock.monotonic_us();
   if (item->first_failure == 0) item->first_failure = std::max<DurationUs>(1, now);
-  if (item->attempts >= attempts_max && x_last_success > item->first_failure) {
+  if (item->attempts >= attempts_max && last_success_ > item->first_failure) {
     return end(item, OutcomeKind::rejected, "retries_exhausted",
                "failed " + std::to_string(item->attempts) +
                    " times while other records were taken; last: " + landing.error,
@@ -136,15 +136,15 @@ void Lane::judge_retry(Item* item, const Verdict& verdict, Landing& landing) {
   if (verdict.retry_after >= 0) {
     due = now + std::min(verdict.retry_after, pause_max);
   } else if (due < 0) {
-    due = landing.due = now + x_backoff.next(std::max<std::uint32_t>(1, item->attempts));
+    due = landing.due = now + backoff_.next(std::max<std::uint32_t>(1, item->attempts));
   }
-  ++x_retries;
-  x_queue.retry(item, due);
+  ++retries_;
+  queue_.retry(item, due);
 }
 
 // What a response says about the destination, after what it said about each record.
 void Lane::close_landing(Batch& batch, Landing& landing) {
-  const DurationUs now = x_options.clock.monotonic_us();
+  const DurationUs now = options_.clock.monotonic_us();
   if (!landing.split.empty()) {
     landing.success = true;
     const auto middle = landing.split.begin() + static_cast<std::ptrdiff_t>((landing.split.size() + 1) / 2);
@@ -153,53 +153,53 @@ void Lane::close_landing(Batch& batch, Landing& landing) {
     // The halves go out when the batch has come back: what is behind them must not be sent before.
     if (batch.serial) withdraw_waiting(batch);
   }
-  if (landing.failure && landing.success) x_one_per_person = true;
+  if (landing.failure && landing.success) one_per_person_ = true;
   if (landing.refused) {
-    ++x_refusals;
-    pause(now + std::min(pause_max, auth_pause_first << std::min<std::uint32_t>(x_refusals - 1, 5)));
+    ++refusals_;
+    pause(now + std::min(pause_max, auth_pause_first << std::min<std::uint32_t>(refusals_ - 1, 5)));
   } else if (landing.throttled) {
     note_failure(landing);
     if (landing.retry_after >= 0) {
       pause(now + landing.retry_after);
-    } else if (landing.sent > x_backed_off) {
-      x_backed_off = now;
-      pause(now + x_backoff.next(x_failures));
+    } else if (landing.sent > backed_off_) {
+      backed_off_ = now;
+      pause(now + backoff_.next(failures_));
     }
   } else if (landing.success) {
-    x_failures = x_refusals = 0;
-    x_last_success = std::max<DurationUs>(1, now);
+    failures_ = refusals_ = 0;
+    last_success_ = std::max<DurationUs>(1, now);
   } else if (landing.failure) {
     // A server that names a time means all of us, not this request alone.
     if (landing.retry_after >= 0) pause(now + landing.retry_after);
     note_failure(landing);
-    if (x_failures >= failures_in_a_row && landing.sent > x_backed_off) {
-      x_backed_off = now;
-      pause(now + x_backoff.next(x_failures - failures_in_a_row + 1));
+    if (failures_ >= failures_in_a_row && landing.sent > backed_off_) {
+      backed_off_ = now;
+      pause(now + backoff_.next(failures_ - failures_in_a_row + 1));
     }
   } else {
     return;  // nothing was decided yet
   }
-  x_last_error = landing.success && !landing.refused && !landing.throttled ? "" : landing.error;
+  last_error_ = landing.success && !landing.refused && !landing.throttled ? "" : landing.error;
 }
 
 // What was sent before the lane backed off says nothing new when it fails: eight requests in flight that meet
 // one bad moment are one failure, not eight, and the pause stays short.
 void Lane::note_failure(const Landing& landing) {
-  if (landing.sent > x_backed_off) ++x_failures;
+  if (landing.sent > backed_off_) ++failures_;
 }
 
 void Lane::pause(DurationUs until) {
-  const DurationUs now = x_options.clock.monotonic_us();
-  x_pause_until = std::max(x_pause_until, std::min(until, now + pause_max));
+  const DurationUs now = options_.clock.monotonic_us();
+  pause_until_ = std::max(pause_until_, std::min(until, now + pause_max));
 }
 
 void Lane::end(Item* item, OutcomeKind kind, std::string reason, std::string detail, const Landing* landing,
                std::string remote_id) {
-  const TimeUs at = x_options.clock.wall_us();
+  const TimeUs at = options_.clock.wall_us();
   const EffectKey key = item->effect.key;
   Outcome outcome{kind, std::move(reason), std::move(detail), item->attempts, at, std::move(remote_id)};
-  std::unique_ptr<Item> owned = x_queue.finish(item);
-  if ((kind == OutcomeKind::rejected || kind == OutcomeKind::held) && x_options.database != nullptr) {
+  std::unique_ptr<Item> owned = queue_.finish(item);
+  if ((kind == OutcomeKind::rejected || kind == OutcomeKind::held) && options_.database != nullptr) {
     store::DeadLetter letter;
     letter.effect = owned->effect;
     letter.effect.destination = name();
@@ -208,58 +208,58 @@ void Lane::end(Item* item, OutcomeKind kind, std::string reason, std::string det
     letter.reason = outcome.reason;
     letter.detail = outcome.detail;
     if (landing != nullptr && landing->request != nullptr) {
-      Courier::Exchange exchange = x_courier->describe(*landing->request, *landing->response);
+      Courier::Exchange exchange = courier_->describe(*landing->request, *landing->response);
       letter.request = std::move(exchange.request);
       letter.response = std::move(exchange.response);
     }
     letter.attempts = outcome.attempts;
     letter.at = at;
-    x_letters.push_back(std::move(letter));
+    letters_.push_back(std::move(letter));
   }
-  x_ended.push_back({key, std::move(outcome)});
-  x_ended_items.push_back(std::move(owned));
+  ended_.push_back({key, std::move(outcome)});
+  ended_items_.push_back(std::move(owned));
 }
 
 // Dead letters first, durably: once the log says that a record has ended, nothing else remembers it.
 Status Lane::write_outcomes() {
-  if (x_ended.empty()) return Done{};
-  if (!x_letters.empty()) {
-    SLUICE_TRY(x_options.database->add_dead_letters(x_letters));
-    x_letters.clear();
+  if (ended_.empty()) return Done{};
+  if (!letters_.empty()) {
+    SLUICE_TRY(options_.database->add_dead_letters(letters_));
+    letters_.clear();
   }
-  SLUICE_TRY(x_log->append_outcomes(x_ended));
-  if (!std::exchange(x_unsynced, true)) x_unsynced_since = x_options.clock.monotonic_us();
+  SLUICE_TRY(log_->append_outcomes(ended_));
+  if (!std::exchange(unsynced_, true)) unsynced_since_ = options_.clock.monotonic_us();
   std::uint64_t bytes = 0;
-  for (std::size_t i = 0; i < x_ended.size(); ++i) {
-    const Item& item = *x_ended_items[i];
-    const Outcome& outcome = x_ended[i].outcome;
-    ++x_counts[static_cast<std::size_t>(outcome.kind)];
+  for (std::size_t i = 0; i < ended_.size(); ++i) {
+    const Item& item = *ended_items_[i];
+    const Outcome& outcome = ended_[i].outcome;
+    ++counts_[static_cast<std::size_t>(outcome.kind)];
     bytes += item.bytes;
-    if (x_options.history != nullptr) x_options.history->add(name(), item.effect, outcome);
-    if (x_options.on_outcome) x_options.on_outcome(item.effect, outcome);
+    if (options_.history != nullptr) options_.history->add(name(), item.effect, outcome);
+    if (options_.on_outcome) options_.on_outcome(item.effect, outcome);
   }
-  x_memory -= bytes;
-  x_unfinished_bytes -= bytes;
-  const std::uint64_t before = x_unfinished.fetch_sub(x_ended.size(), std::memory_order_acq_rel);
-  if (before == x_ended.size() && x_options.on_idle) x_options.on_idle();
-  x_ended.clear();
-  x_ended_items.clear();
+  memory_ -= bytes;
+  unfinished_bytes_ -= bytes;
+  const std::uint64_t before = unfinished_.fetch_sub(ended_.size(), std::memory_order_acq_rel);
+  if (before == ended_.size() && options_.on_idle) options_.on_idle();
+  ended_.clear();
+  ended_items_.clear();
   return Done{};
 }
 
 // Returns when it has to be called again, or `never`.
 DurationUs Lane::sync_when_due() {
-  if (!x_unsynced) return never;
-  const DurationUs due = x_unsynced_since + outcome_sync_every;
-  if (x_options.clock.monotonic_us() < due) return due;
-  EffectKey floor = x_floor;
-  std::uint64_t frame = x_loaded_frame + 1;
-  x_queue.lowest(frame, floor);
-  if (const Status synced = x_log->sync_outcomes(floor, frame); !synced) {
+  if (!unsynced_) return never;
+  const DurationUs due = unsynced_since_ + outcome_sync_every;
+  if (options_.clock.monotonic_us() < due) return due;
+  EffectKey floor = floor_;
+  std::uint64_t frame = loaded_frame_ + 1;
+  queue_.lowest(frame, floor);
+  if (const Status synced = log_->sync_outcomes(floor, frame); !synced) {
     fail(synced.error());
     return never;
   }
-  x_unsynced = false;
+  unsynced_ = false;
   return never;
 }
 

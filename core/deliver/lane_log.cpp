@@ -37,18 +37,18 @@ Error not_ours(const std::string& directory, std::uint64_t frame) {
 Result<std::unique_ptr<LaneLog>> LaneLog::open(const LaneLogOptions& options) {
   std::unique_ptr<LaneLog> lane(new LaneLog(options.directory));
   OpenReport report;
-  lane->x_records = SLUICE_TRY(Log::open(options.files,
-                                         {.directory = options.directory + "/records",
+  lane->records_ = SLUICE_TRY(Log::open(options.files,
+                                        {.directory = options.directory + "/records",
+                                         .segment_bytes = options.segment_bytes,
+                                         .first_seq = 1,
+                                         .salt = options.salt},
+                                        report));
+  lane->outcomes_ = SLUICE_TRY(Log::open(options.files,
+                                         {.directory = options.directory + "/outcomes",
                                           .segment_bytes = options.segment_bytes,
                                           .first_seq = 1,
-                                          .salt = options.salt},
+                                          .salt = options.salt + 1},
                                          report));
-  lane->x_outcomes = SLUICE_TRY(Log::open(options.files,
-                                          {.directory = options.directory + "/outcomes",
-                                           .segment_bytes = options.segment_bytes,
-                                           .first_seq = 1,
-                                           .salt = options.salt + 1},
-                                          report));
   SLUICE_TRY(lane->load_outcomes());
   SLUICE_TRY(lane->load_applied());
   return lane;
@@ -56,57 +56,57 @@ Result<std::unique_ptr<LaneLog>> LaneLog::open(const LaneLogOptions& options) {
 
 Status LaneLog::load_outcomes() {
   std::uint64_t bad = 0;
-  SLUICE_TRY(x_outcomes->read(x_outcomes->first_seq(), [&](const Entry& entry) {
+  SLUICE_TRY(outcomes_->read(outcomes_->first_seq(), [&](const Entry& entry) {
     if (!load_frame(entry)) bad = entry.seq;
     return bad == 0;
   }));
-  if (bad != 0) return not_ours(x_directory + "/outcomes", bad);
-  std::erase_if(x_done, [this](const EffectKey& key) { return key < x_floor; });
-  std::erase_if(x_intents, [this](const EffectKey& key) { return key < x_floor || x_done.contains(key); });
-  x_floor_at_open = x_floor;
+  if (bad != 0) return not_ours(directory_ + "/outcomes", bad);
+  std::erase_if(done_, [this](const EffectKey& key) { return key < floor_; });
+  std::erase_if(intents_, [this](const EffectKey& key) { return key < floor_ || done_.contains(key); });
+  floor_at_open_ = floor_;
   return Done{};
 }
 
 bool LaneLog::load_frame(const Entry& entry) {
   ByteReader r(entry.payload);
   if (entry.kind == kind_floor) {
-    x_floor = read_key(r);
-    x_first_frame = r.varint();
-    x_floor_frame = entry.seq;
+    floor_ = read_key(r);
+    first_frame_ = r.varint();
+    floor_frame_ = entry.seq;
     return r.ok();
   }
   while (r.ok() && !r.at_end()) {
     if (entry.kind == kind_outcomes) r.u8();
     const EffectKey key = read_key(r);
-    x_highest = std::max(x_highest, key);
-    (entry.kind == kind_outcomes ? x_done : x_intents).insert(key);
+    highest_ = std::max(highest_, key);
+    (entry.kind == kind_outcomes ? done_ : intents_).insert(key);
     if (entry.kind != kind_outcomes) continue;
     r.varint();
     r.zigzag();
     r.text();
   }
-  if (x_written.empty() || x_written.back().frame + frames_per_stretch <= entry.seq) {
-    x_written.push_back({entry.seq, x_highest});
+  if (written_.empty() || written_.back().frame + frames_per_stretch <= entry.seq) {
+    written_.push_back({entry.seq, highest_});
   }
-  x_written.back() = {x_written.back().frame, std::max(x_written.back().highest, x_highest)};
+  written_.back() = {written_.back().frame, std::max(written_.back().highest, highest_)};
   return r.ok();
 }
 
 Status LaneLog::load_applied() {
-  if (x_floor.seq > 0) x_applied = x_floor.seq - 1;
-  const std::uint64_t next = x_records->next_seq();
-  x_first_frame = std::clamp(x_first_frame, x_records->first_seq(), std::max(next, x_records->first_seq()));
-  if (next <= x_records->first_seq()) return Done{};
-  return x_records->read(next - 1, [this](const Entry& entry) {
+  if (floor_.seq > 0) applied_ = floor_.seq - 1;
+  const std::uint64_t next = records_->next_seq();
+  first_frame_ = std::clamp(first_frame_, records_->first_seq(), std::max(next, records_->first_seq()));
+  if (next <= records_->first_seq()) return Done{};
+  return records_->read(next - 1, [this](const Entry& entry) {
     ByteReader r(entry.payload);
-    x_applied = std::max(x_applied, r.varint());
+    applied_ = std::max(applied_, r.varint());
     return true;
   });
 }
 
 Status LaneLog::append(std::uint64_t seq, TimeUs now, std::vector<Effect>& effects,
                        std::vector<std::uint64_t>& frames, std::vector<std::uint32_t>& bytes) {
-  std::erase_if(effects, [this](const Effect& e) { return e.key.seq <= x_applied || done(e.key); });
+  std::erase_if(effects, [this](const Effect& e) { return e.key.seq <= applied_ || done(e.key); });
   frames.clear();
   bytes.clear();
   if (effects.empty()) return Done{};
@@ -115,7 +115,7 @@ Status LaneLog::append(std::uint64_t seq, TimeUs now, std::vector<Effect>& effec
     std::string payload;  // room for the head, which is known last, and the records
   };
   std::vector<Chunk> chunks;
-  std::uint64_t frame = x_records->next_seq();
+  std::uint64_t frame = records_->next_seq();
   for (std::size_t i = 0; i < effects.size(); ++i) {
     const bool new_input = i == 0 || effects[i].key.seq != effects[i - 1].key.seq;
     if (chunks.empty() || (new_input && chunks.back().payload.size() >= frame_bytes_target)) {
@@ -123,48 +123,48 @@ Status LaneLog::append(std::uint64_t seq, TimeUs now, std::vector<Effect>& effec
       chunks.back().payload.resize(head_bytes_max);
     }
     Chunk& chunk = chunks.back();
-    x_buffer.clear();
-    effects[i].encode(x_buffer);
-    ByteWriter(chunk.payload).text(x_buffer);
+    buffer_.clear();
+    effects[i].encode(buffer_);
+    ByteWriter(chunk.payload).text(buffer_);
     chunk.applied = effects[i].key.seq;
     ++chunk.count;
     frames.push_back(frame + chunks.size() - 1);
-    bytes.push_back(static_cast<std::uint32_t>(x_buffer.size()));
+    bytes.push_back(static_cast<std::uint32_t>(buffer_.size()));
   }
   chunks.back().applied = seq;
   std::vector<Entry> entries(chunks.size());
   for (std::size_t i = 0; i < chunks.size(); ++i) {
-    x_buffer.clear();
-    ByteWriter w(x_buffer);
+    buffer_.clear();
+    ByteWriter w(buffer_);
     w.varint(chunks[i].applied);
     w.varint(chunks[i].count);
-    const std::size_t unused = head_bytes_max - x_buffer.size();
-    x_buffer.copy(chunks[i].payload.data() + unused, x_buffer.size());
+    const std::size_t unused = head_bytes_max - buffer_.size();
+    buffer_.copy(chunks[i].payload.data() + unused, buffer_.size());
     entries[i] = {.seq = frame + i,
                   .stamp = now,
                   .kind = kind_records,
                   .flags = frame_commit_end,
                   .payload = std::string_view(chunks[i].payload).substr(unused)};
   }
-  const std::lock_guard lock(x_records_mutex);
-  SLUICE_TRY(x_records->append(entries));
-  x_applied = seq;
+  const std::lock_guard lock(records_mutex_);
+  SLUICE_TRY(records_->append(entries));
+  applied_ = seq;
   return Done{};
 }
 
 Status LaneLog::sync() {
   {
-    const std::lock_guard lock(x_records_mutex);
-    SLUICE_TRY(x_records->sync());
+    const std::lock_guard lock(records_mutex_);
+    SLUICE_TRY(records_->sync());
   }
-  const std::lock_guard lock(x_outcomes_mutex);
-  return x_outcomes->sync();
+  const std::lock_guard lock(outcomes_mutex_);
+  return outcomes_->sync();
 }
 
 Result<std::uint64_t> LaneLog::read(std::uint64_t from, const Each& each) {
   std::uint64_t next = from, bad = 0;
   if (from >= next_frame()) return next;
-  SLUICE_TRY(x_records->read(from, [&](const Entry& entry) {
+  SLUICE_TRY(records_->read(from, [&](const Entry& entry) {
     ByteReader r(entry.payload);
     r.varint();
     const std::uint64_t count = r.varint();
@@ -175,79 +175,79 @@ Result<std::uint64_t> LaneLog::read(std::uint64_t from, const Each& each) {
       if (!Effect::decode(text, effect)) break;
       if (done(effect.key)) continue;
       const Stored stored{entry.seq, entry.stamp, static_cast<std::uint32_t>(text.size()),
-                          x_intents.contains(effect.key)};
+                          intents_.contains(effect.key)};
       more = each(stored, std::move(effect));
     }
     if (!r.ok() || !r.at_end()) bad = entry.seq;
     next = entry.seq + 1;
     return more && bad == 0;
   }));
-  if (bad != 0) return not_ours(x_directory + "/records", bad);
+  if (bad != 0) return not_ours(directory_ + "/records", bad);
   return next;
 }
 
 Status LaneLog::append_frame(std::uint8_t kind, std::string_view payload) {
-  const std::lock_guard lock(x_outcomes_mutex);
-  const std::uint64_t frame = x_outcomes->next_seq();
+  const std::lock_guard lock(outcomes_mutex_);
+  const std::uint64_t frame = outcomes_->next_seq();
   const Entry entry{.seq = frame, .stamp = 0, .kind = kind, .flags = frame_commit_end, .payload = payload};
-  SLUICE_TRY(x_outcomes->append(std::span(&entry, 1)));
+  SLUICE_TRY(outcomes_->append(std::span(&entry, 1)));
   if (kind == kind_floor) {
-    x_floor_frame = frame;
-  } else if (x_written.empty() || x_written.back().frame + frames_per_stretch <= frame) {
-    x_written.push_back({frame, x_highest});
+    floor_frame_ = frame;
+  } else if (written_.empty() || written_.back().frame + frames_per_stretch <= frame) {
+    written_.push_back({frame, highest_});
   } else {
-    x_written.back().highest = std::max(x_written.back().highest, x_highest);
+    written_.back().highest = std::max(written_.back().highest, highest_);
   }
   return Done{};
 }
 
 Status LaneLog::append_outcomes(const std::vector<Ended>& ended) {
-  x_out.clear();
-  ByteWriter w(x_out);
+  out_.clear();
+  ByteWriter w(out_);
   for (const Ended& end : ended) {
     w.u8(static_cast<std::uint8_t>(end.outcome.kind));
     write_key(w, end.key);
     w.varint(end.outcome.attempts);
     w.zigzag(end.outcome.at);
     w.text(end.outcome.reason);
-    x_highest = std::max(x_highest, end.key);
+    highest_ = std::max(highest_, end.key);
   }
-  return append_frame(kind_outcomes, x_out);
+  return append_frame(kind_outcomes, out_);
 }
 
 Status LaneLog::append_intents(const std::vector<EffectKey>& keys) {
-  x_out.clear();
-  ByteWriter w(x_out);
+  out_.clear();
+  ByteWriter w(out_);
   for (const EffectKey& key : keys) {
     write_key(w, key);
-    x_highest = std::max(x_highest, key);
+    highest_ = std::max(highest_, key);
   }
-  return append_frame(kind_intents, x_out);
+  return append_frame(kind_intents, out_);
 }
 
 Status LaneLog::sync_intents() {
-  const std::lock_guard lock(x_outcomes_mutex);
-  return x_outcomes->sync();
+  const std::lock_guard lock(outcomes_mutex_);
+  return outcomes_->sync();
 }
 
 Status LaneLog::sync_outcomes(EffectKey floor, std::uint64_t frame) {
-  const bool moved = x_floor < floor;
+  const bool moved = floor_ < floor;
   if (moved) {
-    x_out.clear();
-    ByteWriter w(x_out);
+    out_.clear();
+    ByteWriter w(out_);
     write_key(w, floor);
     w.varint(frame);
-    SLUICE_TRY(append_frame(kind_floor, x_out));
-    x_floor = floor;
+    SLUICE_TRY(append_frame(kind_floor, out_));
+    floor_ = floor;
   }
   SLUICE_TRY(sync_intents());
   if (!moved) return Done{};
-  SLUICE_TRY(x_records->drop_before(frame));
+  SLUICE_TRY(records_->drop_before(frame));
   // A stretch of outcomes may go when all its keys lie below the floor; the floor itself stays.
-  std::uint64_t keep = x_floor_frame;
-  while (!x_written.empty() && x_written.front().highest < floor) x_written.pop_front();
-  if (!x_written.empty()) keep = std::min(keep, x_written.front().frame);
-  return x_outcomes->drop_before(keep);
+  std::uint64_t keep = floor_frame_;
+  while (!written_.empty() && written_.front().highest < floor) written_.pop_front();
+  if (!written_.empty()) keep = std::min(keep, written_.front().frame);
+  return outcomes_->drop_before(keep);
 }
 
 }  // namespace sluice::deliver

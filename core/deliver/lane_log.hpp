@@ -56,8 +56,8 @@ class LaneLog {
   // record left, the number of its frame.
   Status append(std::uint64_t seq, TimeUs now, std::vector<Effect>& effects,
                 std::vector<std::uint64_t>& frames, std::vector<std::uint32_t>& bytes);
-  std::uint64_t applied() const { return x_applied; }  // [step]
-  Status sync();                                       // [any] both logs
+  std::uint64_t applied() const { return applied_; }  // [step]
+  Status sync();                                      // [any] both logs
 
   // [lane] Records without an outcome from frame `from` on, in order, until `each` returns false after a
   // frame's last one. Returns the next frame to read.
@@ -70,9 +70,9 @@ class LaneLog {
   using Each = std::function<bool(const Stored&, Effect)>;
   Result<std::uint64_t> read(std::uint64_t from, const Each& each);
   std::uint64_t first_frame() const {
-    return x_first_frame;
+    return first_frame_;
   }  // [lane] the first that may hold unfinished records
-  std::uint64_t next_frame() const { return x_records->next_seq(); }  // [any]
+  std::uint64_t next_frame() const { return records_->next_seq(); }  // [any]
 
   // [lane] Nothing of this is durable before sync_outcomes().
   struct Ended {
@@ -87,12 +87,12 @@ class LaneLog {
   Status sync_outcomes(EffectKey floor, std::uint64_t frame);
 
  private:
-  explicit LaneLog(std::string directory) : x_directory(std::move(directory)) {}
+  explicit LaneLog(std::string directory) : directory_(std::move(directory)) {}
   Status load_outcomes();
   Status load_applied();
   bool load_frame(const Entry& entry);
   Status append_frame(std::uint8_t kind, std::string_view payload);
-  bool done(const EffectKey& key) const { return key < x_floor_at_open || x_done.contains(key); }
+  bool done(const EffectKey& key) const { return key < floor_at_open_ || done_.contains(key); }
 
   struct Written {  // a stretch of outcomes: it begins at `frame`, and its keys go up to `highest`
     std::uint64_t frame;
@@ -101,22 +101,22 @@ class LaneLog {
   // A stretch is as long as this at most: the grain in which segments of outcomes are given up.
   static constexpr std::uint64_t frames_per_stretch = 256;
 
-  std::string x_directory;
-  std::mutex x_records_mutex;   // guards changes of x_records
-  std::mutex x_outcomes_mutex;  // guards changes of x_outcomes
-  std::unique_ptr<Log> x_records, x_outcomes;
-  std::uint64_t x_applied = 0;
-  EffectKey x_floor_at_open;  // exclusive; not changed afterwards: the step reads it
-  EffectKey x_floor;          // the lane's
-  std::uint64_t x_first_frame = 1;
-  std::uint64_t x_floor_frame = 0;  // of x_outcomes: where the latest floor stands
+  std::string directory_;
+  std::mutex records_mutex_;   // guards changes of records_
+  std::mutex outcomes_mutex_;  // guards changes of outcomes_
+  std::unique_ptr<Log> records_, outcomes_;
+  std::uint64_t applied_ = 0;
+  EffectKey floor_at_open_;  // exclusive; not changed afterwards: the step reads it
+  EffectKey floor_;          // the lane's
+  std::uint64_t first_frame_ = 1;
+  std::uint64_t floor_frame_ = 0;  // of outcomes_: where the latest floor stands
   // Outcomes above the floor that were read back, for records that have not been offered or read back yet.
   // Written by open() alone, then shared by the step (append) and the lane (read).
-  KeySet x_done, x_intents;
-  std::deque<Written> x_written;
-  EffectKey x_highest;   // of all outcomes and intents so far
-  std::string x_buffer;  // the step's
-  std::string x_out;     // the lane's
+  KeySet done_, intents_;
+  std::deque<Written> written_;
+  EffectKey highest_;   // of all outcomes and intents so far
+  std::string buffer_;  // the step's
+  std::string out_;     // the lane's
 };
 
 }  // namespace sluice::deliver

@@ -9,7 +9,7 @@
 namespace sluice::deliver {
 
 LaneQueue::~LaneQueue() {
-  for (auto& [order, person] : x_people) {
+  for (auto& [order, person] : people_) {
     while (person.head != nullptr) {
       const std::unique_ptr<Item> dead(std::exchange(person.head, person.head->next));
     }
@@ -22,16 +22,16 @@ void LaneQueue::push(std::unique_ptr<Item> owned, ProfileId person_id) {
   item->order = person_id != nobody ? person_id : hash64_pair(hash64_pair(key.seq, key.ordinal), ~0ULL);
   if (!item->effect.supersede.empty()) {
     item->supersede = std::max<std::uint64_t>(1, hash64(item->effect.supersede, item->order));
-    x_latest[item->supersede] = item;
+    latest_[item->supersede] = item;
   }
-  Frame& frame = x_frames[item->frame];
+  Frame& frame = frames_[item->frame];
   if (frame.unfinished++ == 0) {
     frame.first = key;
     frame.offered = item->offered;
   }
-  ++x_count;
-  x_bytes += item->bytes;
-  Person& person = x_people[item->order];
+  ++count_;
+  bytes_ += item->bytes;
+  Person& person = people_[item->order];
   person.order = item->order;
   item->next = nullptr;
   (person.tail != nullptr ? person.tail->next : person.head) = item;
@@ -39,8 +39,8 @@ void LaneQueue::push(std::unique_ptr<Item> owned, ProfileId person_id) {
   ++person.records;
   person.bytes += item->bytes;
   if (person.ready) {
-    ++x_ready_records;
-    x_ready_bytes += item->bytes;
+    ++ready_records_;
+    ready_bytes_ += item->bytes;
   } else {
     settle(person, false);
   }
@@ -55,21 +55,21 @@ void LaneQueue::insert_by_key(Person& person, Item* item) {
   ++person.records;
   person.bytes += item->bytes;
   if (person.ready) {
-    ++x_ready_records;
-    x_ready_bytes += item->bytes;
+    ++ready_records_;
+    ready_bytes_ += item->bytes;
   }
 }
 
 LaneQueue::Person& LaneQueue::person_of(const Item& item) {
-  const auto found = x_people.find(item.order);
-  SLUICE_CHECK(found != x_people.end());
+  const auto found = people_.find(item.order);
+  SLUICE_CHECK(found != people_.end());
   return found->second;
 }
 
 void LaneQueue::join(ProfileId loser, ProfileId winner) {
-  const auto found = x_people.find(loser);
-  if (found == x_people.end()) return;
-  Person& person = x_people[winner];
+  const auto found = people_.find(loser);
+  if (found == people_.end()) return;
+  Person& person = people_[winner];
   person.order = winner;
   Person& old = found->second;
   if (old.ready) leave(old);
@@ -83,15 +83,15 @@ void LaneQueue::join(ProfileId loser, ProfileId winner) {
   old.tail = nullptr;
   old.records = old.bytes = 0;
   person.due = std::max(person.due, old.due);
-  if (old.blocked) --x_blocked;
+  if (old.blocked) --blocked_;
   const std::uint32_t flying = old.flying;
   if (flying == 0) {
-    if (x_current == &old) x_current = nullptr;
-    x_people.erase(found);
+    if (current_ == &old) current_ = nullptr;
+    people_.erase(found);
   } else {
     old.blocked = false;
     old.due = 0;
-    x_heirs[loser] = winner;
+    heirs_[loser] = winner;
     person.flying += 1;  // stands for all of the loser's; see land()
   }
   if (person.ready && (person.flying > 0 || person.due > 0)) leave(person);
@@ -100,20 +100,20 @@ void LaneQueue::join(ProfileId loser, ProfileId winner) {
 
 void LaneQueue::enter(Person& person, bool front) {
   person.ready = true;
-  x_ready_records += person.records;
-  x_ready_bytes += person.bytes;
-  person.before = front ? nullptr : x_ready_tail;
-  person.after = front ? x_ready_head : nullptr;
-  (person.before != nullptr ? person.before->after : x_ready_head) = &person;
-  (person.after != nullptr ? person.after->before : x_ready_tail) = &person;
+  ready_records_ += person.records;
+  ready_bytes_ += person.bytes;
+  person.before = front ? nullptr : ready_tail_;
+  person.after = front ? ready_head_ : nullptr;
+  (person.before != nullptr ? person.before->after : ready_head_) = &person;
+  (person.after != nullptr ? person.after->before : ready_tail_) = &person;
 }
 
 void LaneQueue::leave(Person& person) {
   person.ready = false;
-  x_ready_records -= person.records;
-  x_ready_bytes -= person.bytes;
-  (person.before != nullptr ? person.before->after : x_ready_head) = person.after;
-  (person.after != nullptr ? person.after->before : x_ready_tail) = person.before;
+  ready_records_ -= person.records;
+  ready_bytes_ -= person.bytes;
+  (person.before != nullptr ? person.before->after : ready_head_) = person.after;
+  (person.after != nullptr ? person.after->before : ready_tail_) = person.before;
   person.before = person.after = nullptr;
 }
 
@@ -122,27 +122,27 @@ void LaneQueue::settle(Person& person, bool front) {
   if (person.due > 0) {
     if (!person.blocked) {
       person.blocked = true;
-      ++x_blocked;
+      ++blocked_;
     }
     if (person.queued < person.due) {
       person.queued = person.due;
-      x_due.push({person.due, person.order});
+      due_.push({person.due, person.order});
     }
   } else if (person.head != nullptr) {
     enter(person, front);
   } else {
-    if (x_current == &person) x_current = nullptr;
-    x_people.erase(person.order);
+    if (current_ == &person) current_ = nullptr;
+    people_.erase(person.order);
   }
 }
 
 Item* LaneQueue::choose(std::uint64_t batch, bool one_per_person, Person** chosen) const {
   // A person whose record was the last one taken goes on, so that his records travel together.
-  if (!one_per_person && x_current != nullptr && x_current->batch == batch && x_current->flying > 0 &&
-      x_current->due == 0 && x_current->head != nullptr) {
-    *chosen = x_current;
+  if (!one_per_person && current_ != nullptr && current_->batch == batch && current_->flying > 0 &&
+      current_->due == 0 && current_->head != nullptr) {
+    *chosen = current_;
   } else {
-    *chosen = x_ready_head;
+    *chosen = ready_head_;
   }
   return *chosen != nullptr ? (*chosen)->head : nullptr;
 }
@@ -164,7 +164,7 @@ Item* LaneQueue::next(std::uint64_t batch, bool one_per_person) {
   person->bytes -= item->bytes;
   ++person->flying;
   person->batch = batch;
-  x_current = person;
+  current_ = person;
   return item;
 }
 
@@ -172,12 +172,12 @@ void LaneQueue::land(Person& person, bool front) {
   SLUICE_CHECK(person.flying > 0);
   --person.flying;
   if (person.flying > 0) return;
-  if (const auto heir = x_heirs.find(person.order); heir != x_heirs.end()) {
+  if (const auto heir = heirs_.find(person.order); heir != heirs_.end()) {
     const ProfileId winner = heir->second;
-    x_heirs.erase(heir);
-    Person& next = x_people[winner];
-    if (x_current == &person) x_current = nullptr;
-    x_people.erase(person.order);
+    heirs_.erase(heir);
+    Person& next = people_[winner];
+    if (current_ == &person) current_ = nullptr;
+    people_.erase(person.order);
     land(next, true);
     return;
   }
@@ -185,7 +185,7 @@ void LaneQueue::land(Person& person, bool front) {
 }
 
 LaneQueue::Person& LaneQueue::line_of(Item* item) {
-  for (auto heir = x_heirs.find(item->order); heir != x_heirs.end(); heir = x_heirs.find(item->order)) {
+  for (auto heir = heirs_.find(item->order); heir != heirs_.end(); heir = heirs_.find(item->order)) {
     item->order = heir->second;
   }
   return person_of(*item);
@@ -193,7 +193,7 @@ LaneQueue::Person& LaneQueue::line_of(Item* item) {
 
 void LaneQueue::put_back(Item* item, bool front) {
   Person& flown = person_of(*item);
-  if (x_current == &flown) x_current = nullptr;
+  if (current_ == &flown) current_ = nullptr;
   insert_by_key(line_of(item), item);
   land(flown, front);
 }
@@ -209,38 +209,37 @@ void LaneQueue::retry(Item* item, DurationUs due) {
 std::unique_ptr<Item> LaneQueue::finish(Item* item) {
   std::unique_ptr<Item> owned(item);
   if (item->supersede != 0) {
-    const auto latest = x_latest.find(item->supersede);
-    if (latest != x_latest.end() && latest->second == item) x_latest.erase(latest);
+    const auto latest = latest_.find(item->supersede);
+    if (latest != latest_.end() && latest->second == item) latest_.erase(latest);
   }
-  const auto frame = x_frames.find(item->frame);
-  SLUICE_CHECK(frame != x_frames.end());
-  if (--frame->second.unfinished == 0) x_frames.erase(frame);
-  --x_count;
-  x_bytes -= item->bytes;
+  const auto frame = frames_.find(item->frame);
+  SLUICE_CHECK(frame != frames_.end());
+  if (--frame->second.unfinished == 0) frames_.erase(frame);
+  --count_;
+  bytes_ -= item->bytes;
   land(person_of(*item), true);
   return owned;
 }
 
 bool LaneQueue::held_back(const Item& item) const {
   std::uint64_t order = item.order;
-  for (auto heir = x_heirs.find(order); heir != x_heirs.end(); heir = x_heirs.find(order))
-    order = heir->second;
-  const auto found = x_people.find(order);
-  if (found == x_people.end()) return false;
+  for (auto heir = heirs_.find(order); heir != heirs_.end(); heir = heirs_.find(order)) order = heir->second;
+  const auto found = people_.find(order);
+  if (found == people_.end()) return false;
   const Person& person = found->second;
   return person.due > 0 || (person.head != nullptr && person.head->effect.key < item.effect.key);
 }
 
 DurationUs LaneQueue::wake(DurationUs now) {
-  while (!x_due.empty() && x_due.top().at <= now) {
-    const auto found = x_people.find(x_due.top().order);
-    x_due.pop();
-    if (found == x_people.end()) continue;
+  while (!due_.empty() && due_.top().at <= now) {
+    const auto found = people_.find(due_.top().order);
+    due_.pop();
+    if (found == people_.end()) continue;
     Person& person = found->second;
     if (!person.blocked || person.due > now) continue;  // since then put off, or in flight
     person.blocked = false;
     person.due = 0;
-    --x_blocked;
+    --blocked_;
     settle(person, true);
   }
   return next_due();
@@ -248,14 +247,14 @@ DurationUs LaneQueue::wake(DurationUs now) {
 
 bool LaneQueue::superseded(const Item& item) const {
   if (item.supersede == 0) return false;
-  const auto latest = x_latest.find(item.supersede);
-  return latest != x_latest.end() && latest->second != &item;
+  const auto latest = latest_.find(item.supersede);
+  return latest != latest_.end() && latest->second != &item;
 }
 
 bool LaneQueue::lowest(std::uint64_t& frame, EffectKey& key) const {
-  if (x_frames.empty()) return false;
-  frame = x_frames.begin()->first;
-  key = x_frames.begin()->second.first;
+  if (frames_.empty()) return false;
+  frame = frames_.begin()->first;
+  key = frames_.begin()->second.first;
   return true;
 }
 

@@ -57,20 +57,20 @@ class LaneQueue {  // one thread at a time
   bool held_back(const Item& item) const;
   // Lets those go whose time has come; returns the next time at which it has to be called, or `never`.
   DurationUs wake(DurationUs now);
-  DurationUs next_due() const { return x_due.empty() ? never : x_due.top().at; }
+  DurationUs next_due() const { return due_.empty() ? never : due_.top().at; }
 
   bool superseded(const Item& item) const;  // a later record says the same and more
-  bool empty() const { return x_count == 0; }
-  bool ready() const { return x_ready_head != nullptr; }
-  std::uint64_t ready_records() const { return x_ready_records; }  // of people who may send
-  std::uint64_t ready_bytes() const { return x_ready_bytes; }
-  std::uint64_t count() const { return x_count; }
-  std::uint64_t bytes() const { return x_bytes; }
-  std::uint64_t blocked_people() const { return x_blocked; }
+  bool empty() const { return count_ == 0; }
+  bool ready() const { return ready_head_ != nullptr; }
+  std::uint64_t ready_records() const { return ready_records_; }  // of people who may send
+  std::uint64_t ready_bytes() const { return ready_bytes_; }
+  std::uint64_t count() const { return count_; }
+  std::uint64_t bytes() const { return bytes_; }
+  std::uint64_t blocked_people() const { return blocked_; }
   // Of the lowest frame with an unfinished record: the frame's number and its first key. False: there is
   // none.
   bool lowest(std::uint64_t& frame, EffectKey& key) const;
-  TimeUs oldest() const { return x_frames.empty() ? 0 : x_frames.begin()->second.offered; }
+  TimeUs oldest() const { return frames_.empty() ? 0 : frames_.begin()->second.offered; }
 
  private:
   struct Person {
@@ -81,7 +81,7 @@ class LaneQueue {  // one thread at a time
     std::uint32_t flying = 0;
     std::uint64_t batch = 0;  // of those in flight
     DurationUs due = 0;       // of a retry; 0: none
-    DurationUs queued = 0;    // the latest `due` that x_due has
+    DurationUs queued = 0;    // the latest `due` that due_ has
     bool blocked = false, ready = false;
     Person* before = nullptr;  // in the line of ready people
     Person* after = nullptr;
@@ -107,17 +107,17 @@ class LaneQueue {  // one thread at a time
       Item* item);  // where it waits: its person's, or the winner's of a merge that came while it flew
   Item* choose(std::uint64_t batch, bool one_per_person, Person** person) const;
 
-  std::unordered_map<std::uint64_t, Person> x_people;
-  Person* x_ready_head = nullptr;
-  Person* x_ready_tail = nullptr;
-  Person* x_current = nullptr;  // whose records next() took last: they may follow each other in a batch
+  std::unordered_map<std::uint64_t, Person> people_;
+  Person* ready_head_ = nullptr;
+  Person* ready_tail_ = nullptr;
+  Person* current_ = nullptr;  // whose records next() took last: they may follow each other in a batch
   // A loser with records in flight, and the winner, who waits for them: one of his `flying` stands for all of
   // them.
-  std::unordered_map<std::uint64_t, std::uint64_t> x_heirs;
-  std::priority_queue<Due> x_due;
-  std::unordered_map<std::uint64_t, const Item*> x_latest;  // by supersede
-  std::map<std::uint64_t, Frame> x_frames;                  // with unfinished records
-  std::uint64_t x_count = 0, x_bytes = 0, x_blocked = 0, x_ready_records = 0, x_ready_bytes = 0;
+  std::unordered_map<std::uint64_t, std::uint64_t> heirs_;
+  std::priority_queue<Due> due_;
+  std::unordered_map<std::uint64_t, const Item*> latest_;  // by supersede
+  std::map<std::uint64_t, Frame> frames_;                  // with unfinished records
+  std::uint64_t count_ = 0, bytes_ = 0, blocked_ = 0, ready_records_ = 0, ready_bytes_ = 0;
 };
 
 }  // namespace sluice::deliver

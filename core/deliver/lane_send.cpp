@@ -18,7 +18,7 @@ void at_latest(DurationUs& next, DurationUs at) {
 }  // namespace
 
 std::string Lane::key_of(const EffectKey& key) const {
-  std::string text = x_options.journal;
+  std::string text = options_.journal;
   text.reserve(text.size() + 28);
   text += '.';
   text += std::to_string(key.seq);
@@ -29,19 +29,19 @@ std::string Lane::key_of(const EffectKey& key) const {
 
 bool Lane::unsafe(const Item& item) const {
   const bool repeat_acts_twice =
-      (x_limits.unsafe_operations >> static_cast<unsigned>(item.effect.op) & 1U) != 0;
+      (limits_.unsafe_operations >> static_cast<unsigned>(item.effect.op) & 1U) != 0;
   if (!repeat_acts_twice) return false;
-  const config::Destination& d = x_options.destination;
+  const config::Destination& d = options_.destination;
   if (d.on_unknown_set) return d.on_unknown == config::OnUnknown::hold;
   return item.effect.op == Operation::message;
 }
 
 std::uint32_t Lane::parallel() const {
-  return x_failures >= failures_in_a_row || x_refusals > 0 ? 1 : x_limits.parallel;
+  return failures_ >= failures_in_a_row || refusals_ > 0 ? 1 : limits_.parallel;
 }
 
 std::uint64_t Lane::group_of(const Item& item) const {
-  switch (x_limits.group_by) {
+  switch (limits_.group_by) {
     case GroupBy::nothing:
       return 0;
     case GroupBy::person:
@@ -56,14 +56,14 @@ std::uint64_t Lane::group_of(const Item& item) const {
 
 // Whether the lane as a whole may send something now.
 bool Lane::admits(DurationUs& next) {
-  const DurationUs now = x_options.clock.monotonic_us();
-  if (x_pause_until > now) {
-    at_latest(next, x_pause_until);
+  const DurationUs now = options_.clock.monotonic_us();
+  if (pause_until_ > now) {
+    at_latest(next, pause_until_);
     return false;
   }
-  if (x_in_flight >= parallel()) return false;  // a landing wakes the lane
-  if (x_bucket && !x_options.destination.shadow) {
-    if (const DurationUs ready = x_bucket->ready_at(now); ready > now) {
+  if (in_flight_ >= parallel()) return false;  // a landing wakes the lane
+  if (bucket_ && !options_.destination.shadow) {
+    if (const DurationUs ready = bucket_->ready_at(now); ready > now) {
       at_latest(next, ready);
       return false;
     }
@@ -78,17 +78,17 @@ bool Lane::send_more(DurationUs& next) {
 
 // One step of what is planned and unsent. True: something changed.
 bool Lane::send_waiting(DurationUs& next) {
-  for (auto batch = x_batches.begin(); batch != x_batches.end(); ++batch) {
+  for (auto batch = batches_.begin(); batch != batches_.end(); ++batch) {
     for (std::size_t i = 0; i < batch->requests.size(); ++i) {
       Planned& planned = batch->requests[i];
       if (planned.state == Planned::State::flying && batch->serial) break;
       if (planned.state != Planned::State::waiting) continue;
       if (withdraw_if_changed(*batch, planned)) {
         advance(*batch);
-        if (batch->open == 0) x_batches.erase(batch);
+        if (batch->open == 0) batches_.erase(batch);
         return true;
       }
-      const DurationUs now = x_options.clock.monotonic_us();
+      const DurationUs now = options_.clock.monotonic_us();
       if (planned.not_before > now) {
         at_latest(next, planned.not_before);
         if (batch->serial) break;
@@ -99,13 +99,13 @@ bool Lane::send_waiting(DurationUs& next) {
         fail(noted.error());
         return false;
       }
-      if (x_bucket) x_bucket->take(1, now);
+      if (bucket_) bucket_->take(1, now);
       planned.state = Planned::State::flying;
       planned.sent = now;
-      ++x_in_flight;
-      ++x_sends;
+      ++in_flight_;
+      ++sends_;
       for (const std::uint32_t r : planned.request.records) ++batch->items[r]->attempts;
-      x_courier->send(planned.request, [inbox = x_inbox, id = batch->id, i](CourierResponse response) {
+      courier_->send(planned.request, [inbox = inbox_, id = batch->id, i](CourierResponse response) {
         const std::lock_guard lock(inbox->mutex);
         inbox->landed.push_back({id, i, std::move(response)});
         inbox->changed.notify_one();
@@ -122,7 +122,7 @@ bool Lane::withdraw_if_changed(Batch& batch, Planned& planned) {
   const std::vector<std::uint32_t>& records = planned.request.records;
   const bool changed = std::any_of(records.begin(), records.end(), [&](std::uint32_t r) {
     const Item& item = *batch.items[r];
-    return x_queue.held_back(item) || !x_options.gate.allows(item.effect);
+    return queue_.held_back(item) || !options_.gate.allows(item.effect);
   });
   if (changed) withdraw(batch, planned);
   return changed;
@@ -130,7 +130,7 @@ bool Lane::withdraw_if_changed(Batch& batch, Planned& planned) {
 
 void Lane::withdraw(Batch& batch, Planned& planned) {
   for (const std::uint32_t r : planned.request.records)
-    x_queue.put_back(std::exchange(batch.items[r], nullptr));
+    queue_.put_back(std::exchange(batch.items[r], nullptr));
   planned.state = Planned::State::done;
   --batch.open;
 }
@@ -143,16 +143,16 @@ void Lane::withdraw_waiting(Batch& batch) {
 
 // False: the record is not to be sent now; it has its outcome, or waits again.
 bool Lane::filter(Item* item) {
-  const config::Destination& d = x_options.destination;
+  const config::Destination& d = options_.destination;
   const Effect& effect = item->effect;
   if (item->unknown && unsafe(*item)) {
     end(item, OutcomeKind::held, "crashed_while_sending", "the hub stopped between sending and the answer",
         nullptr);
-  } else if (!x_options.gate.allows(effect)) {
+  } else if (!options_.gate.allows(effect)) {
     end(item, OutcomeKind::suppressed, "", "");
-  } else if (x_queue.superseded(*item)) {
+  } else if (queue_.superseded(*item)) {
     end(item, OutcomeKind::superseded, "", "");
-  } else if (x_options.clock.wall_us() - item->offered > d.expires.value_or(7 * us_per_d)) {
+  } else if (options_.clock.wall_us() - item->offered > d.expires.value_or(7 * us_per_d)) {
     end(item, OutcomeKind::expired, "", "");
   } else if (d.shadow) {
     end(item, OutcomeKind::shadow, "", "");
@@ -163,40 +163,40 @@ bool Lane::filter(Item* item) {
 }
 
 bool Lane::form_batch(DurationUs& next) {
-  if (!x_queue.ready() || !admits(next)) return false;
+  if (!queue_.ready() || !admits(next)) return false;
   // A batch that is not full waits a little, but only while something is under way: the first record goes at
   // once.
   const bool full =
-      x_queue.ready_records() >= x_limits.records_max || x_queue.ready_bytes() >= x_limits.bytes_max;
-  const DurationUs now = x_options.clock.monotonic_us();
-  if (full || x_in_flight == 0 || x_limits.linger == 0) {
-    x_linger_from = 0;
+      queue_.ready_records() >= limits_.records_max || queue_.ready_bytes() >= limits_.bytes_max;
+  const DurationUs now = options_.clock.monotonic_us();
+  if (full || in_flight_ == 0 || limits_.linger == 0) {
+    linger_from_ = 0;
   } else {
-    if (x_linger_from == 0) x_linger_from = now;
-    if (now < x_linger_from + x_limits.linger) return at_latest(next, x_linger_from + x_limits.linger), false;
-    x_linger_from = 0;
+    if (linger_from_ == 0) linger_from_ = now;
+    if (now < linger_from_ + limits_.linger) return at_latest(next, linger_from_ + limits_.linger), false;
+    linger_from_ = 0;
   }
-  Batch& batch = x_batches.emplace_back();
-  batch.id = ++x_batch_ids;
+  Batch& batch = batches_.emplace_back();
+  batch.id = ++batch_ids_;
   std::vector<Item*> items;
   std::uint64_t bytes = 0;
   std::uint32_t skipped = 0;
   bool ended = false;
-  while (items.size() < x_limits.records_max) {
-    Item* item = x_queue.next(batch.id, x_one_per_person);
+  while (items.size() < limits_.records_max) {
+    Item* item = queue_.next(batch.id, one_per_person_);
     if (item == nullptr) break;
     if (!filter(item)) {
       ended = true;
       continue;
     }
     const bool alone = item->attempts >= attempts_together;
-    if (!items.empty() && (bytes + item->bytes > x_limits.bytes_max || alone)) {
-      x_queue.put_back(item);
+    if (!items.empty() && (bytes + item->bytes > limits_.bytes_max || alone)) {
+      queue_.put_back(item);
       break;
     }
     if (!items.empty() && group_of(*item) != group_of(*items.front())) {
-      x_queue.put_back(item, false);
-      if (++skipped >= x_limits.records_max) break;
+      queue_.put_back(item, false);
+      if (++skipped >= limits_.records_max) break;
       continue;
     }
     bytes += item->bytes;
@@ -208,7 +208,7 @@ bool Lane::form_batch(DurationUs& next) {
     dispatch(batch, std::move(items));
     advance(batch);
   }
-  if (batch.open == 0) x_batches.pop_back();
+  if (batch.open == 0) batches_.pop_back();
   return ended || formed;
 }
 
@@ -221,11 +221,11 @@ void Lane::dispatch(Batch& batch, std::vector<Item*> items) {
   for (const Item* item : batch.items) {
     parcels.push_back({key_of(item->effect.key), item->attempts + 1, &item->effect});
   }
-  x_limits.blocking ? deliver(batch, parcels) : plan(batch, parcels);
+  limits_.blocking ? deliver(batch, parcels) : plan(batch, parcels);
 }
 
 void Lane::plan(Batch& batch, const std::vector<Parcel>& parcels) {
-  Result<Answer> answer = x_courier->plan(parcels);
+  Result<Answer> answer = courier_->plan(parcels);
   Landing landing;
   landing.records = batch.items.size();
   if (!answer) {
@@ -241,7 +241,7 @@ void Lane::plan(Batch& batch, const std::vector<Parcel>& parcels) {
     }
     return close_landing(batch, landing);
   }
-  const DurationUs now = x_options.clock.monotonic_us();
+  const DurationUs now = options_.clock.monotonic_us();
   std::unordered_set<std::uint64_t> people;
   const bool several = answer.value().requests.size() > 1;  // one alone is in order with itself
   for (CourierRequest& request : answer.value().requests) {
@@ -263,10 +263,10 @@ void Lane::deliver(Batch& batch, const std::vector<Parcel>& parcels) {
   std::vector<std::uint32_t> all(batch.items.size());
   for (std::uint32_t i = 0; i < all.size(); ++i) all[i] = i;
   if (const Status noted = note_intents(batch, all); !noted) return fail(noted.error());
-  if (x_bucket) x_bucket->take(static_cast<double>(all.size()), x_options.clock.monotonic_us());
-  ++x_sends;
+  if (bucket_) bucket_->take(static_cast<double>(all.size()), options_.clock.monotonic_us());
+  ++sends_;
   for (Item* item : batch.items) ++item->attempts;
-  Result<Answer> answer = x_courier->deliver(parcels);
+  Result<Answer> answer = courier_->deliver(parcels);
   Landing landing;
   landing.records = batch.items.size();
   if (answer) {
@@ -290,8 +290,8 @@ Status Lane::note_intents(const Batch& batch, const std::vector<std::uint32_t>& 
     if (unsafe(*batch.items[r])) keys.push_back(batch.items[r]->effect.key);
   }
   if (keys.empty()) return Done{};
-  SLUICE_TRY(x_log->append_intents(keys));
-  return x_log->sync_intents();
+  SLUICE_TRY(log_->append_intents(keys));
+  return log_->sync_intents();
 }
 
 // When all of a batch has come back: what was split off is next.
@@ -301,8 +301,8 @@ void Lane::advance(Batch& batch) {
     batch.rest.pop_front();
     std::vector<Item*> items;
     for (Item* item : group) {
-      if (x_queue.held_back(*item)) {
-        x_queue.put_back(item);
+      if (queue_.held_back(*item)) {
+        queue_.put_back(item);
       } else if (filter(item)) {
         items.push_back(item);
       }

@@ -58,18 +58,18 @@ Redactor::Redactor(std::string_view with, std::string_view expanded,
     const std::string quoted = json_string(secret);
     for (std::string form :
          {secret, quoted.substr(1, quoted.size() - 2), percent_encoded(secret), base64(secret)}) {
-      x_secrets.push_back(std::move(form));
+      secrets_.push_back(std::move(form));
     }
   }
-  std::sort(x_secrets.begin(), x_secrets.end(), [](const std::string& a, const std::string& b) {
+  std::sort(secrets_.begin(), secrets_.end(), [](const std::string& a, const std::string& b) {
     return a.size() != b.size() ? a.size() > b.size() : a < b;
   });
-  x_secrets.erase(std::unique(x_secrets.begin(), x_secrets.end()), x_secrets.end());
+  secrets_.erase(std::unique(secrets_.begin(), secrets_.end()), secrets_.end());
 }
 
 std::string Redactor::operator()(std::string_view text) const {
   std::string out(text);
-  for (const std::string& secret : x_secrets) {
+  for (const std::string& secret : secrets_) {
     for (std::size_t at = out.find(secret); at != std::string::npos; at = out.find(secret, at + 3)) {
       out.replace(at, secret.size(), "***");
     }

@@ -60,17 +60,17 @@ class ScriptedCourier final : public Courier {
     std::shared_ptr<Verdicts> verdicts;
   };
   ScriptedCourier(Vendor& vendor, const Clock& clock, CourierLimits limits, std::uint32_t per_request)
-      : x_vendor(vendor), x_clock(clock), x_limits(limits), x_per_request(per_request) {}
+      : vendor_(vendor), clock_(clock), limits_(limits), per_request_(per_request) {}
 
   std::vector<Pending> pending;
   std::function<Status(std::span<const Parcel>)> refuse_plan;
 
-  const CourierLimits& limits() const override { return x_limits; }
+  const CourierLimits& limits() const override { return limits_; }
   Result<Answer> plan(std::span<const Parcel> parcels) override {
     if (refuse_plan) SLUICE_TRY(refuse_plan(parcels));
     Answer answer;
     for (std::uint32_t i = 0; i < parcels.size(); ++i) {
-      if (i % x_per_request == 0) answer.requests.emplace_back().what = std::make_shared<Pending>();
+      if (i % per_request_ == 0) answer.requests.emplace_back().what = std::make_shared<Pending>();
       answer.requests.back().records.push_back(i);
       std::static_pointer_cast<Pending>(answer.requests.back().what)->records.push_back(seen(parcels[i]));
     }
@@ -99,7 +99,7 @@ class ScriptedCourier final : public Courier {
     Pending one = *std::static_pointer_cast<Pending>(request.what);
     one.done = std::move(done);
     pending.push_back(std::move(one));
-    x_vendor.in_flight_max = std::max(x_vendor.in_flight_max, pending.size());
+    vendor_.in_flight_max = std::max(vendor_.in_flight_max, pending.size());
   }
   Exchange describe(const CourierRequest&, const CourierResponse& response) const override {
     return {"the request", "HTTP " + std::to_string(response.status)};
@@ -118,22 +118,22 @@ class ScriptedCourier final : public Courier {
 
  private:
   Seen seen(const Parcel& parcel) const {
-    return {parcel.id, parcel.effect->key, parcel.effect->person, parcel.attempt, x_clock.monotonic_us()};
+    return {parcel.id, parcel.effect->key, parcel.effect->person, parcel.attempt, clock_.monotonic_us()};
   }
   Verdicts take(std::vector<Seen> records) {
-    for (Seen& record : records) record.at = x_clock.monotonic_us();
-    x_vendor.requests.push_back(records);
-    Verdicts verdicts = x_vendor.answer(records);
+    for (Seen& record : records) record.at = clock_.monotonic_us();
+    vendor_.requests.push_back(records);
+    Verdicts verdicts = vendor_.answer(records);
     for (std::size_t i = 0; i < records.size(); ++i) {
       if (verdicts.each.empty() || verdicts.each[i].fate == Fate::delivered)
-        x_vendor.accepted.push_back(records[i]);
+        vendor_.accepted.push_back(records[i]);
     }
     return verdicts;
   }
-  Vendor& x_vendor;
-  const Clock& x_clock;
-  CourierLimits x_limits;
-  std::uint32_t x_per_request;
+  Vendor& vendor_;
+  const Clock& clock_;
+  CourierLimits limits_;
+  std::uint32_t per_request_;
 };
 
 // One lane in virtual time.

@@ -22,7 +22,7 @@ using ProgramPtr = std::shared_ptr<const Program>;
 struct Problem {
   std::size_t offset = 0, length = 1;
   std::string what;
-  std::string help;     // may be empty
+  std::string help;  // may be empty
   bool warning = false;
 };
 
@@ -30,26 +30,27 @@ struct Problem {
 struct Scope {
   bool traits = false, scores = false, audiences = false, consent = false, profile = false, account = false;
   bool event = false, row = false, now = false, selectors = false;  // selectors: events("…")…
-  std::string element;                       // inside .where(e, …): the name that stands for the event ("e")
-  std::vector<std::string> audience_names;   // known ones, for did-you-mean; names are checked when `audiences`
+  std::string element;  // inside .where(e, …): the name that stands for the event ("e")
+  std::vector<std::string>
+      audience_names;  // known ones, for did-you-mean; names are checked when `audiences`
   std::vector<std::string> purpose_names;
 };
 
 enum class Aggregation : std::uint8_t { count = 1, sum, min, max, avg, exists, first, last, unique, top };
 
-// events(NAME)[.where(e, COND)][.within(D) | .since(T)].OP(…): what must be kept per person so that the program can run.
-// Two specs with the same `text` are the same aggregate.
+// events(NAME)[.where(e, COND)][.within(D) | .since(T)].OP(…): what must be kept per person so that the
+// program can run. Two specs with the same `text` are the same aggregate.
 struct AggregateSpec {
-  std::string text;            // canonical: the key under which equal aggregates are shared
-  std::string event;           // the event's name
-  ProgramPtr where;            // over the event; null: all
-  std::string where_text;      // canonical, empty without where
-  DurationUs within = 0;       // 0: all time (or `since`)
-  TimeUs since = no_time;      // no_time: no lower end
+  std::string text;        // canonical: the key under which equal aggregates are shared
+  std::string event;       // the event's name
+  ProgramPtr where;        // over the event; null: all
+  std::string where_text;  // canonical, empty without where
+  DurationUs within = 0;   // 0: all time (or `since`)
+  TimeUs since = no_time;  // no_time: no lower end
   Aggregation op = Aggregation::count;
-  ProgramPtr value;            // over the event; null for count and exists. first/last: the member path after them
-  std::string value_text;      // canonical
-  std::uint32_t top = 0;       // top(e, X, n): n
+  ProgramPtr value;  // over the event; null for count and exists. first/last: the member path after them
+  std::string value_text;  // canonical
+  std::uint32_t top = 0;   // top(e, X, n): n
 };
 
 // A name that a program reads. `slot` is the caller's: Program::bind_* sets it, the Context gets it back.
@@ -63,14 +64,15 @@ struct Symbol {
 class Context {
  public:
   virtual ~Context() = default;
-  virtual Value trait(const Symbol& name) = 0;                 // unknown if the person has none of that name
-  virtual Value audience(const Symbol& name) = 0;              // boolean
-  virtual Value consent(const Symbol& purpose) = 0;            // boolean
-  virtual Value profile_field(std::string_view name) = 0;      // id, first_seen, last_seen, timezone, locale
-  virtual Value event_field(std::string_view name) = 0;        // name, type, time, properties, traits, context, source, user_id, anonymous_id, message_id
-  virtual Value row() = 0;                                     // Kind::json
-  virtual Value now() = 0;                                     // timestamp
-  virtual Value aggregate(std::uint32_t slot) = 0;             // of Program::aggregates()[i], by its bound slot
+  virtual Value trait(const Symbol& name) = 0;             // unknown if the person has none of that name
+  virtual Value audience(const Symbol& name) = 0;          // boolean
+  virtual Value consent(const Symbol& purpose) = 0;        // boolean
+  virtual Value profile_field(std::string_view name) = 0;  // id, first_seen, last_seen, timezone, locale
+  virtual Value event_field(std::string_view name) = 0;    // name, type, time, properties, traits, context,
+                                                           // source, user_id, anonymous_id, message_id
+  virtual Value row() = 0;                                 // Kind::json
+  virtual Value now() = 0;                                 // timestamp
+  virtual Value aggregate(std::uint32_t slot) = 0;         // of Program::aggregates()[i], by its bound slot
 };
 
 // A Context with nothing in it, to derive from.
@@ -111,16 +113,18 @@ class Program {  // immutable once bound; evaluation is [any], one Arena a threa
   bool reads_profile() const;
 
   // Slots are set once, before the first evaluation, by whoever compiled the configuration.
-  void bind_trait(std::size_t index, std::uint32_t slot) const;      // index into traits()
+  void bind_trait(std::size_t index, std::uint32_t slot) const;  // index into traits()
   void bind_audience(std::size_t index, std::uint32_t slot) const;
   void bind_purpose(std::size_t index, std::uint32_t slot) const;
   void bind_aggregate(std::size_t index, std::uint32_t slot) const;
 
-  // The value; unknown where something is missing or fails. Deterministic: no clock, no locale, no hash order.
+  // The value; unknown where something is missing or fails. Deterministic: no clock, no locale, no hash
+  // order.
   Value evaluate(Context& context, Arena& arena) const;
   bool holds(Context& context, Arena& arena) const { return evaluate(context, arena).is_true(); }
 
-  // For a program that reads `now`: the first moment after now() at which its value may be another, all else equal; `never`.
+  // For a program that reads `now`: the first moment after now() at which its value may be another, all else
+  // equal; `never`.
   TimeUs next_change(Context& context, Arena& arena) const;
 
  private:
@@ -129,7 +133,8 @@ class Program {  // immutable once bound; evaluation is [any], one Arena a threa
   std::unique_ptr<Impl> impl_;
 };
 
-// Memory of one evaluation: lists, maps and texts that a program makes. reset() between evaluations; keeps its blocks.
+// Memory of one evaluation: lists, maps and texts that a program makes. reset() between evaluations; keeps
+// its blocks.
 class Arena {
  public:
   Arena();
@@ -158,7 +163,7 @@ class Template {
 
  private:
   struct Piece {
-    std::string literal;   // then:
+    std::string literal;  // then:
     std::size_t program = SIZE_MAX;
     std::optional<std::string> otherwise;
   };

@@ -4,9 +4,12 @@
 
 namespace sluice::hub {
 
-Checkpointer::Checkpointer(Checkpoints& checkpoints, Hooks hooks) : checkpoints_(checkpoints), hooks_(std::move(hooks)) {}
+Checkpointer::Checkpointer(Checkpoints& checkpoints, Hooks hooks)
+    : checkpoints_(checkpoints), hooks_(std::move(hooks)) {}
 
-Checkpointer::~Checkpointer() { stop(); }
+Checkpointer::~Checkpointer() {
+  stop();
+}
 
 void Checkpointer::start() {
   thread_ = std::thread([this] { run(); });

@@ -1,6 +1,6 @@
-// Writes checkpoints in the background. The step thread hands over rows as they come; a thread of its own puts them into the
-// file, makes the lanes durable and commits. A failure is told once and ends the process: a state that cannot be kept must
-// not be acknowledged for ever.
+// Writes checkpoints in the background. The step thread hands over rows as they come; a thread of its own
+// puts them into the file, makes the lanes durable and commits. A failure is told once and ends the process:
+// a state that cannot be kept must not be acknowledged for ever.
 #pragma once
 
 #include <condition_variable>
@@ -13,8 +13,9 @@
 #include <string>
 #include <thread>
 
-#include "base/hash.hpp"
 #include "sluice/result.hpp"
+
+#include "base/hash.hpp"
 #include "state/state.hpp"
 #include "store/checkpoint.hpp"
 
@@ -23,9 +24,9 @@ namespace sluice::hub {
 class Checkpointer {
  public:
   struct Hooks {
-    std::function<Status()> sync_lanes;                     // before a commit: effects are durable before their cause is dropped
-    std::function<void(const CheckpointInfo&)> committed;   // [checkpointer]
-    std::function<void(const Error&)> failed;               // [checkpointer] once
+    std::function<Status()> sync_lanes;  // before a commit: effects are durable before their cause is dropped
+    std::function<void(const CheckpointInfo&)> committed;  // [checkpointer]
+    std::function<void(const Error&)> failed;              // [checkpointer] once
   };
   Checkpointer(Checkpoints& checkpoints, Hooks hooks);
   ~Checkpointer();  // stop()
@@ -33,7 +34,8 @@ class Checkpointer {
   void start();
   void stop();  // after everything handed over is done
 
-  // [step] begin, then rows through row(), then finish with the state's hash. One checkpoint at a time: ready() says when.
+  // [step] begin, then rows through row(), then finish with the state's hash. One checkpoint at a time:
+  // ready() says when.
   bool ready() const;
   void begin(CheckpointInfo info, CheckpointKind kind);
   void row(state::Table table, std::string_view key, std::string_view value, bool erased);

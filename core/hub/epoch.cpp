@@ -3,18 +3,19 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "sluice/plugin.h"
+
 #include "base/json.hpp"
 #include "base/normalize.hpp"
 #include "hub/pipeline.hpp"
-#include "sluice/plugin.h"
 
 namespace sluice::hub {
 
 std::vector<config::ConnectorInfo> connectors_of(const plugin::Registry& registry) {
   std::vector<config::ConnectorInfo> out;
   for (const plugin::Entry& entry : registry.entries()) {
-    out.push_back({entry.plugin, (entry.info.kind & SLUICE_SOURCE) != 0, (entry.info.kind & SLUICE_DESTINATION) != 0,
-                   entry.info.text});
+    out.push_back({entry.plugin, (entry.info.kind & SLUICE_SOURCE) != 0,
+                   (entry.info.kind & SLUICE_DESTINATION) != 0, entry.info.text});
   }
   return out;
 }
@@ -29,19 +30,28 @@ bool uses(const config::Config& config, const config::ConnectorInfo& connector) 
 
 }  // namespace
 
-std::string epoch_payload(const config::Config& config, const std::vector<config::ConnectorInfo>& connectors) {
+std::string epoch_payload(const config::Config& config,
+                          const std::vector<config::ConnectorInfo>& connectors) {
   std::string out;
   JsonWriter w(out);
-  w.begin_object().member_integer("step_version", step_version).member("main", std::filesystem::absolute(config.file).lexically_normal().string());
+  w.begin_object()
+      .member_integer("step_version", step_version)
+      .member("main", std::filesystem::absolute(config.file).lexically_normal().string());
   w.key("files").begin_object();
   for (const auto& [path, text] : config.files) w.member(path, text);
   w.end_object().key("connectors").begin_array();
   for (const config::ConnectorInfo& connector : connectors) {
     if (!uses(config, connector)) continue;
     w.begin_object().member("plugin", connector.plugin).member_boolean("source", connector.source);
-    w.member_boolean("destination", connector.destination).member("manifest", connector.manifest).end_object();
+    w.member_boolean("destination", connector.destination)
+        .member("manifest", connector.manifest)
+        .end_object();
   }
-  w.end_array().key("versions").begin_object().member("phone_metadata", phone_metadata_version()).end_object();
+  w.end_array()
+      .key("versions")
+      .begin_object()
+      .member("phone_metadata", phone_metadata_version())
+      .end_object();
   w.end_object();
   return out;
 }
@@ -53,10 +63,12 @@ Result<std::shared_ptr<const view::Compiled>> compile_epoch(std::string_view pay
   config::LoadOptions options;
   options.check_secrets = false;
   options.from_memory = true;
-  root["files"].members([&](std::string_view path, Json text) { options.files.emplace(path, text.string_or("")); });
+  root["files"].members(
+      [&](std::string_view path, Json text) { options.files.emplace(path, text.string_or("")); });
   root["connectors"].elements([&](Json c) {
-    options.connectors.push_back({std::string(c["plugin"].string_or("")), c["source"].boolean().value_or(false),
-                                  c["destination"].boolean().value_or(false), std::string(c["manifest"].string_or(""))});
+    options.connectors.push_back(
+        {std::string(c["plugin"].string_or("")), c["source"].boolean().value_or(false),
+         c["destination"].boolean().value_or(false), std::string(c["manifest"].string_or(""))});
   });
   const config::Loaded loaded = config::load(std::string(root["main"].string_or("")), options);
   if (!loaded.config) {
@@ -67,7 +79,8 @@ Result<std::shared_ptr<const view::Compiled>> compile_epoch(std::string_view pay
   return view::compile(loaded.config, channels_of(*loaded.config, options.connectors));
 }
 
-std::vector<std::string> channels_of(const config::Config& config, const std::vector<config::ConnectorInfo>& connectors) {
+std::vector<std::string> channels_of(const config::Config& config,
+                                     const std::vector<config::ConnectorInfo>& connectors) {
   std::vector<std::string> channels;
   JsonParser parser;
   for (const config::Destination& destination : config.destinations) {

@@ -1,5 +1,6 @@
-// An epoch: the configuration and the versions under which the step runs, as they stand in the journal. Whatever is read
-// from an epoch's payload gives the same Compiled again, on any machine with the same binary.
+// An epoch: the configuration and the versions under which the step runs, as they stand in the journal.
+// Whatever is read from an epoch's payload gives the same Compiled again, on any machine with the same
+// binary.
 #pragma once
 
 #include <memory>
@@ -7,9 +8,10 @@
 #include <string_view>
 #include <vector>
 
+#include "sluice/result.hpp"
+
 #include "config/config.hpp"
 #include "plugin/registry.hpp"
-#include "sluice/result.hpp"
 #include "view/compiled.hpp"
 
 namespace sluice::hub {
@@ -17,14 +19,15 @@ namespace sluice::hub {
 // The connectors that a configuration may name, as the loader wants them.
 std::vector<config::ConnectorInfo> connectors_of(const plugin::Registry& registry);
 
-// The payload of an `epoch` input: JSON of step version, files of the configuration (never a secret: the files hold
-// references), manifests of the connectors that they use, versions of what the step reads.
+// The payload of an `epoch` input: JSON of step version, files of the configuration (never a secret: the
+// files hold references), manifests of the connectors that they use, versions of what the step reads.
 std::string epoch_payload(const config::Config& config, const std::vector<config::ConnectorInfo>& connectors);
 
 // corrupt: not a payload of ours, or a configuration that this binary no longer takes.
 Result<std::shared_ptr<const view::Compiled>> compile_epoch(std::string_view payload);
 
 // The channel of each destination's connector, by its manifest.
-std::vector<std::string> channels_of(const config::Config& config, const std::vector<config::ConnectorInfo>& connectors);
+std::vector<std::string> channels_of(const config::Config& config,
+                                     const std::vector<config::ConnectorInfo>& connectors);
 
 }  // namespace sluice::hub

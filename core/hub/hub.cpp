@@ -4,12 +4,13 @@
 #include <random>
 #include <set>
 
-#include "base/json.hpp"
+#include "sluice/plugin.h"
+
 #include "base/hash.hpp"
+#include "base/json.hpp"
 #include "base/log.hpp"
 #include "deliver/connector_courier.hpp"
 #include "hub/epoch.hpp"
-#include "sluice/plugin.h"
 
 namespace sluice::hub {
 
@@ -29,7 +30,9 @@ std::string folder_of(const config::Config& config) {
 
 Hub::Hub(HubOptions options) : options_(std::move(options)), files_(make_file_system()) {}
 
-Hub::~Hub() { stop(); }
+Hub::~Hub() {
+  stop();
+}
 
 Result<std::unique_ptr<Hub>> Hub::open(HubOptions options) {
   std::unique_ptr<Hub> hub(new Hub(std::move(options)));
@@ -52,12 +55,14 @@ Status Hub::recover() {
   OpenReport opened;
   journal_ = SLUICE_TRY(Journal::open(*files_, clock_, std::move(journal), opened));
   if (opened.cut_bytes > 0) {
-    log_warn("journal", "cut " + std::to_string(opened.cut_bytes) + " bytes (" + std::to_string(opened.cut_entries) +
-                            " whole inputs) at " + opened.cut_place + ": they were never acknowledged");
+    log_warn("journal", "cut " + std::to_string(opened.cut_bytes) + " bytes (" +
+                            std::to_string(opened.cut_entries) + " whole inputs) at " + opened.cut_place +
+                            ": they were never acknowledged");
   }
   const JournalIdentity& identity = journal_->identity();
   world_ = std::make_unique<World>(identity.hash_seed);
-  checkpoints_ = SLUICE_TRY(Checkpoints::open(*files_, checkpoint_folder(data), identity.id, identity.generation));
+  checkpoints_ =
+      SLUICE_TRY(Checkpoints::open(*files_, checkpoint_folder(data), identity.id, identity.generation));
   LoadReport loaded;
   const std::uint64_t seq = SLUICE_TRY(world_->restore(*checkpoints_, loaded));
   for (const std::string& problem : loaded.problems) log_warn("store", problem);
@@ -81,37 +86,50 @@ Status Hub::recover() {
     log_info("hub", "a new journal in " + data);
     return Done{};
   }
-  log_info("hub", "recovered " + std::to_string(world_->state.profiles()) + " people: checkpoint at " + std::to_string(seq) +
-                      " and " + std::to_string(replayed) + " inputs after it");
+  log_info("hub", "recovered " + std::to_string(world_->state.profiles()) + " people: checkpoint at " +
+                      std::to_string(seq) + " and " + std::to_string(replayed) + " inputs after it");
   return Done{};
 }
 
 Status Hub::open_delivery() {
-  deliver::Connections connections{*options_.registry, *http_, clock_, folder_of(*options_.config),
-                                   [folder = folder_of(*options_.config)](const std::string& with) {
-                                     return config::expand_secrets(with, folder);
-                                   },
-                                   database_.get(),
-                                   [](std::int32_t level, std::string_view destination, std::string_view text) {
-                                     const LogLevel as = level >= SLUICE_ERROR ? LogLevel::error : level >= SLUICE_WARN ? LogLevel::warn : LogLevel::info;
-                                     log(as, destination, text);
-                                   }};
+  deliver::Connections connections{
+      *options_.registry,
+      *http_,
+      clock_,
+      folder_of(*options_.config),
+      [folder = folder_of(*options_.config)](const std::string& with) {
+        return config::expand_secrets(with, folder);
+      },
+      database_.get(),
+      [](std::int32_t level, std::string_view destination, std::string_view text) {
+        const LogLevel as = level >= SLUICE_ERROR  ? LogLevel::error
+                            : level >= SLUICE_WARN ? LogLevel::warn
+                                                   : LogLevel::info;
+        log(as, destination, text);
+      }};
   const JournalIdentity& identity = journal_->identity();
   deliver::DeliveryOptions delivery{*files_, clock_, lanes_folder(options_.config->hub.data),
                                     identity.id + '.' + std::to_string(identity.generation), gate_};
   delivery.database = database_.get();
   delivery.seed = random_word();
   delivery.on_fatal = [this](const Error& error) { fail(error); };
-  delivery_ = SLUICE_TRY(deliver::Delivery::open(std::move(delivery), *options_.config, deliver::make_couriers(std::move(connections))));
+  delivery_ = SLUICE_TRY(deliver::Delivery::open(std::move(delivery), *options_.config,
+                                                 deliver::make_couriers(std::move(connections))));
   return Done{};
 }
 
 void Hub::apply_gate(const std::vector<GateChange>& changes) {
   for (const GateChange& change : changes) {
     switch (change.kind) {
-      case GateChange::Kind::deny: gate_.deny(change.person, change.purpose); break;
-      case GateChange::Kind::allow: gate_.allow(change.person, change.purpose); break;
-      case GateChange::Kind::merge: gate_.merge(change.person, change.winner); break;
+      case GateChange::Kind::deny:
+        gate_.deny(change.person, change.purpose);
+        break;
+      case GateChange::Kind::allow:
+        gate_.allow(change.person, change.purpose);
+        break;
+      case GateChange::Kind::merge:
+        gate_.merge(change.person, change.winner);
+        break;
     }
   }
 }
@@ -125,7 +143,9 @@ Status Hub::start() {
   checkpointer_->start();
 
   StepThread::Hooks step;
-  step.offer = [this](std::uint64_t seq, std::vector<Effect> effects) { return delivery_->offer(seq, std::move(effects)); };
+  step.offer = [this](std::uint64_t seq, std::vector<Effect> effects) {
+    return delivery_->offer(seq, std::move(effects));
+  };
   step.gate = [this](const std::vector<GateChange>& changes) { apply_gate(changes); };
   step.tick = [this](TimeUs now) {
     std::vector<Draft> drafts(1);
@@ -137,7 +157,8 @@ Status Hub::start() {
   StepOptions limits;
   limits.ticks = !options_.clock_events;
   limits.checkpoint_inputs = options_.checkpoint_inputs;
-  step_ = std::make_unique<StepThread>(*world_, *checkpoints_, *checkpointer_, clock_, limits, std::move(step));
+  step_ =
+      std::make_unique<StepThread>(*world_, *checkpoints_, *checkpointer_, clock_, limits, std::move(step));
   projector_ = std::make_unique<Projector>(*step_, *database_, clock_);
   const auto projected = database_->projected_seq();
   if (projected && projected.value() != world_->state.seq) {
@@ -153,8 +174,8 @@ Status Hub::start() {
   return Done{};
 }
 
-// The configuration is an input: it holds from its place in the journal on. A checkpoint at the tail comes first, so that
-// what was stepped under another configuration is never stepped again under this one.
+// The configuration is an input: it holds from its place in the journal on. A checkpoint at the tail comes
+// first, so that what was stepped under another configuration is never stepped again under this one.
 Status Hub::write_epoch() {
   const std::string payload = epoch_payload(*options_.config, options_.connectors);
   const bool changed = payload != world_->epoch;
@@ -166,18 +187,21 @@ Status Hub::write_epoch() {
   drafts[0].kind = InputKind::epoch;
   drafts[0].payload = payload;
   std::promise<Status> done;
-  const Submit submitted =
-      journal_->submit(std::move(drafts), [&](const Status& status, std::uint64_t) { done.set_value(status); });
-  if (submitted != Submit::ok) return Error{Code::transient, "the journal does not take the configuration: its disk is full"};
+  const Submit submitted = journal_->submit(
+      std::move(drafts), [&](const Status& status, std::uint64_t) { done.set_value(status); });
+  if (submitted != Submit::ok)
+    return Error{Code::transient, "the journal does not take the configuration: its disk is full"};
   SLUICE_TRY(done.get_future().get());
   log_info("hub", "configuration applied: " + options_.config->file);
   return Done{};
 }
 
-Result<std::unique_ptr<plugin::Connector>> Hub::open_connector(const config::Source& source, ConnectorServices*& services) {
+Result<std::unique_ptr<plugin::Connector>> Hub::open_connector(const config::Source& source,
+                                                               ConnectorServices*& services) {
   const plugin::Entry* entry = options_.registry->find(source.plugin, SLUICE_SOURCE);
   if (entry == nullptr) {
-    return Error{Code::misconfigured, "source '" + source.name + "': no plugin named '" + source.plugin + "' is installed"};
+    return Error{Code::misconfigured,
+                 "source '" + source.name + "': no plugin named '" + source.plugin + "' is installed"};
   }
   services_.push_back(std::make_unique<ConnectorServices>(source.name, clock_, *database_, *http_));
   services = services_.back().get();
@@ -196,9 +220,10 @@ Status Hub::start_sources() {
       runner.rejects_folder = rejects_folder(options_.config->hub.data);
       runner.until_idle = options_.until_idle;
       runner.merge_by_time = options_.clock_events;
-      runner_ = std::make_unique<ingest::SourceRunner>(std::move(runner), [this](std::vector<Draft> drafts, Journal::Answer done) {
-        return journal_->submit(std::move(drafts), std::move(done));
-      });
+      runner_ = std::make_unique<ingest::SourceRunner>(
+          std::move(runner), [this](std::vector<Draft> drafts, Journal::Answer done) {
+            return journal_->submit(std::move(drafts), std::move(done));
+          });
     }
     for (const config::Stream& stream : source.streams) {
       ingest::Feed feed;
@@ -243,9 +268,10 @@ Status Hub::start_door() {
   door_ = std::make_unique<ingest::TrackingDoor>(clock_, std::move(door));
   net::ServerOptions server;
   server.error_headers = ingest::TrackingDoor::cors_headers();
-  server_ = SLUICE_TRY(net::HttpServer::listen(options_.config->hub.listen, server, [this](net::Request request, net::Responder responder) {
-    door_->handle(std::move(request), std::move(responder));
-  }));
+  server_ = SLUICE_TRY(net::HttpServer::listen(options_.config->hub.listen, server,
+                                               [this](net::Request request, net::Responder responder) {
+                                                 door_->handle(std::move(request), std::move(responder));
+                                               }));
   last_event_ = clock_.monotonic_us();
   log_info("hub", "listening on " + server_->address());
   return Done{};
@@ -254,7 +280,8 @@ Status Hub::start_door() {
 bool Hub::idle() const {
   if (runner_ && !runner_->ended()) return false;
   if (door_ && clock_.monotonic_us() - last_event_ < options_.listen_idle) return false;
-  return journal_->queued_bytes() == 0 && step_->stepped_seq() + 1 == journal_->log().next_seq() && delivery_->idle();
+  return journal_->queued_bytes() == 0 && step_->stepped_seq() + 1 == journal_->log().next_seq() &&
+         delivery_->idle();
 }
 
 Status Hub::wait() {
@@ -284,8 +311,8 @@ void Hub::fail(const Error& error) {
   wake_.notify_all();
 }
 
-// In the order of the data's way: nothing comes in, what came in is journaled and stepped, what was stepped is delivered as
-// far as a short patience goes, and the rest waits in the lanes.
+// In the order of the data's way: nothing comes in, what came in is journaled and stepped, what was stepped
+// is delivered as far as a short patience goes, and the rest waits in the lanes.
 void Hub::stop() {
   if (stopped_ || !journal_) return;
   stopped_ = true;
@@ -314,9 +341,10 @@ Status Hub::command(std::string payload) {
   drafts[0].kind = InputKind::command;
   drafts[0].payload = std::move(payload);
   std::promise<Status> done;
-  const Submit submitted =
-      journal_->submit(std::move(drafts), [&](const Status& status, std::uint64_t) { done.set_value(status); });
-  if (submitted != Submit::ok) return Error{Code::transient, "the hub is stopping or its journal is full: try again"};
+  const Submit submitted = journal_->submit(
+      std::move(drafts), [&](const Status& status, std::uint64_t) { done.set_value(status); });
+  if (submitted != Submit::ok)
+    return Error{Code::transient, "the hub is stopping or its journal is full: try again"};
   return done.get_future().get();
 }
 
@@ -329,9 +357,14 @@ Result<std::size_t> Hub::replay_dead(const std::vector<std::int64_t>& ids) {
     std::string bytes;
     letter->effect.encode(bytes);
     std::string payload;
-    JsonWriter(payload).begin_object().member("command", "replay").member("destination", letter->effect.destination)
-        .member("record", base64(bytes)).end_object();
-    // A letter counts as replayed only when the journal has it: a crash in between leaves it listed, never lost.
+    JsonWriter(payload)
+        .begin_object()
+        .member("command", "replay")
+        .member("destination", letter->effect.destination)
+        .member("record", base64(bytes))
+        .end_object();
+    // A letter counts as replayed only when the journal has it: a crash in between leaves it listed, never
+    // lost.
     SLUICE_TRY(command(std::move(payload)));
     SLUICE_TRY(database_->take_dead_letters({id}));
     ++replayed;
@@ -339,8 +372,8 @@ Result<std::size_t> Hub::replay_dead(const std::vector<std::int64_t>& ids) {
   return replayed;
 }
 
-// The legal maxima of `retention:`. Of events: segments whose newest input is older go, once a base checkpoint stands behind
-// them. Called after each checkpoint.
+// The legal maxima of `retention:`. Of events: segments whose newest input is older go, once a base
+// checkpoint stands behind them. Called after each checkpoint.
 void Hub::retain() {
   if (const auto& letters = options_.config->retention.dead_letters) {
     const auto removed = database_->remove_dead_letters_before(add_span(clock_.wall_us(), *letters, -1));

@@ -1,5 +1,5 @@
-// The hub: recovers, then runs journal, step, lanes, sources and the listening door until it is told to stop or, with
-// until_idle, until everything there is to read has been delivered.
+// The hub: recovers, then runs journal, step, lanes, sources and the listening door until it is told to stop
+// or, with until_idle, until everything there is to read has been delivered.
 #pragma once
 
 #include <atomic>
@@ -41,7 +41,8 @@ struct HubOptions {
   bool until_idle = false;
   bool clock_events = false;
   std::uint64_t checkpoint_inputs = StepOptions{}.checkpoint_inputs;
-  DurationUs listen_idle = 2 * us_per_s;          // until_idle: a source that listens has ended after so long without events
+  DurationUs listen_idle =
+      2 * us_per_s;  // until_idle: a source that listens has ended after so long without events
 };
 
 class Hub {
@@ -50,11 +51,11 @@ class Hub {
   static Result<std::unique_ptr<Hub>> open(HubOptions options);
   ~Hub();
 
-  Status start();                      // [main]
+  Status start();  // [main]
   // [main] Until request_stop(), a failure, or idleness. Returns the failure.
   Status wait();
-  void stop();                         // [main] drains, checkpoints, ends the threads
-  void request_stop();                 // [any]; not from a signal handler
+  void stop();          // [main] drains, checkpoints, ends the threads
+  void request_stop();  // [any]; not from a signal handler
   bool ready() const { return ready_.load(); }
 
   // Reading. [any]
@@ -82,7 +83,8 @@ class Hub {
   Status write_epoch();
   Status start_sources();
   Status start_door();
-  Result<std::unique_ptr<plugin::Connector>> open_connector(const config::Source& source, ConnectorServices*& services);
+  Result<std::unique_ptr<plugin::Connector>> open_connector(const config::Source& source,
+                                                            ConnectorServices*& services);
   void apply_gate(const std::vector<GateChange>& changes);
   void fail(const Error& error);
   bool idle() const;

@@ -31,16 +31,20 @@ namespace {
 
 void write_letter(JsonWriter& w, const store::DeadLetter& letter) {
   w.begin_object().member_integer("id", letter.id).member("destination", letter.effect.destination);
-  w.member("op", name_of(letter.effect.op)).member("name", letter.effect.name).member("route", letter.effect.route);
+  w.member("op", name_of(letter.effect.op))
+      .member("name", letter.effect.name)
+      .member("route", letter.effect.route);
   w.member("profile", letter.effect.person == nobody ? "" : format_profile_id(letter.effect.person));
   w.member("kind", letter.kind).member("reason", letter.reason).member("detail", letter.detail);
-  w.member_integer("attempts", letter.attempts).member("at", format_time(letter.at)).member("state", letter.state);
+  w.member_integer("attempts", letter.attempts)
+      .member("at", format_time(letter.at))
+      .member("state", letter.state);
 }
 
 }  // namespace
 
-Result<std::string> dead_letters_json(store::Database& database, std::string_view destination, std::string_view reason) {
-  constexpr std::size_t listed_max = 100;
+Result<std::string> dead_letters_json(store::Database& database, std::string_view destination,
+                                      std::string_view reason, std::size_t limit) {
   store::DeadFilter filter;
   filter.destination = destination;
   filter.reason = reason;
@@ -48,12 +52,16 @@ Result<std::string> dead_letters_json(store::Database& database, std::string_vie
   JsonWriter w(out);
   w.begin_object().key("groups").begin_array();
   for (const store::DeadGroup& group : SLUICE_TRY(database.dead_groups(filter))) {
-    w.begin_object().member("destination", group.destination).member("kind", group.kind).member("reason", group.reason);
-    w.member_integer("count", static_cast<std::int64_t>(group.count)).member("first", format_time(group.first));
+    w.begin_object()
+        .member("destination", group.destination)
+        .member("kind", group.kind)
+        .member("reason", group.reason);
+    w.member_integer("count", static_cast<std::int64_t>(group.count))
+        .member("first", format_time(group.first));
     w.member("last", format_time(group.last)).end_object();
   }
   w.end_array().key("letters").begin_array();
-  for (const store::DeadLetter& letter : SLUICE_TRY(database.dead_letters(filter, listed_max))) {
+  for (const store::DeadLetter& letter : SLUICE_TRY(database.dead_letters(filter, limit))) {
     write_letter(w, letter);
     w.end_object();
   }
@@ -67,7 +75,9 @@ Result<std::string> dead_letter_json(store::Database& database, std::int64_t id)
   if (!letter) return out;
   JsonWriter w(out);
   write_letter(w, *letter);
-  w.member("key", letter->idempotency_key).key("payload").raw(letter->effect.payload.empty() ? "{}" : letter->effect.payload);
+  w.member("key", letter->idempotency_key)
+      .key("payload")
+      .raw(letter->effect.payload.empty() ? "{}" : letter->effect.payload);
   w.member("request", letter->request).member("response", letter->response).end_object();
   return out;
 }

@@ -1,12 +1,14 @@
-// What operators list: lanes, dead letters, a person's deliveries. JSON for the admin API and the command line.
+// What operators list: lanes, dead letters, a person's deliveries. JSON for the admin API and the command
+// line.
 #pragma once
 
 #include <string>
 #include <string_view>
 
+#include "sluice/result.hpp"
+
 #include "deliver/delivery.hpp"
 #include "model/effect.hpp"
-#include "sluice/result.hpp"
 #include "store/database.hpp"
 
 namespace sluice::hub {
@@ -15,8 +17,9 @@ namespace sluice::hub {
 std::string outbox_json(const deliver::Delivery& delivery);
 
 // {"groups":[{"destination","kind","reason","count","first","last"}],"letters":[{"id","destination","op","name","profile",
-//  "reason","detail","at","attempts"}]}: the newest 100
-Result<std::string> dead_letters_json(store::Database& database, std::string_view destination, std::string_view reason);
+//  "reason","detail","at","attempts"}]}: the newest `limit`
+Result<std::string> dead_letters_json(store::Database& database, std::string_view destination,
+                                      std::string_view reason, std::size_t limit);
 // Everything about one, the request and response with secrets cut out; empty: there is none.
 Result<std::string> dead_letter_json(store::Database& database, std::int64_t id);
 

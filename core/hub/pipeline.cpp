@@ -24,7 +24,8 @@ struct Pipeline::Parts {
   view::Readers readers;  // of the person at hand; cleared for each
 };
 
-Pipeline::Pipeline(state::State& state, LoadEpoch load_epoch) : state_(state), load_epoch_(std::move(load_epoch)) {}
+Pipeline::Pipeline(state::State& state, LoadEpoch load_epoch)
+    : state_(state), load_epoch_(std::move(load_epoch)) {}
 Pipeline::~Pipeline() = default;
 
 void Pipeline::resume(std::shared_ptr<const view::Compiled> compiled) {
@@ -71,8 +72,11 @@ void Pipeline::apply(const Input& input, StepOutput& out) {
         }
         break;
       }
-      case InputKind::command: command(input); break;
-      default: break;
+      case InputKind::command:
+        command(input);
+        break;
+      default:
+        break;
     }
   }
   if (!parts_) return;
@@ -94,8 +98,8 @@ void Pipeline::event(Event& event, TimeUs now, StepOutput& out) {
   const config::Hub& hub = compiled_->config->hub;
   ++state_.totals.events;
   ++counters_.events;
-  if (!event.message_id.empty() &&
-      !state_.first_sight(state::name_id(event.source), event.message_id, now, hub.dedup_days, hub.dedup_bytes)) {
+  if (!event.message_id.empty() && !state_.first_sight(state::name_id(event.source), event.message_id, now,
+                                                       hub.dedup_days, hub.dedup_bytes)) {
     ++state_.totals.duplicates;
     ++counters_.duplicates;
     return;
@@ -104,7 +108,8 @@ void Pipeline::event(Event& event, TimeUs now, StepOutput& out) {
       parts_->identity.resolve(state_, event, parts_->identity.claims(event, hub.country), state_.seq, now);
   if (who.profile == nullptr) return refuse({Code::rejected, "no_person"});
   Profile& profile = *who.profile;
-  // A time from the future is the clock of somebody's device: with event clocks, now is never behind the event.
+  // A time from the future is the clock of somebody's device: with event clocks, now is never behind the
+  // event.
   if (event.time == no_time) event.time = now;
   constexpr DurationUs ahead_max = 5 * us_per_min;
   if (event.time > now + ahead_max) event.time = now;
@@ -129,37 +134,41 @@ void Pipeline::event(Event& event, TimeUs now, StepOutput& out) {
   }
   if (who.identifiers_changed) parts_->effects.forget_identifiers();
   parts_->context.at(&profile, now, &event);
-  workflow::on_event(state_, profile, event, now, *compiled_, parts_->context, parts_->effects, counters_.workflows);
+  workflow::on_event(state_, profile, event, now, *compiled_, parts_->context, parts_->effects,
+                     counters_.workflows);
   route::route_event(profile, event, *compiled_, parts_->context, parts_->effects, counters_.routes);
   for (const unify::Merged& merged : who.merged) {
     // Whoever took the loser off a list must have the winner on it.
     for (const state::Membership& m : merged.before.memberships) {
       const std::size_t slot = compiled_->audience_slot(state_.name(m.audience));
       if (slot != SIZE_MAX && profile.membership(m.audience) != nullptr) {
-        route::route_membership(profile, slot, true, now, *compiled_, parts_->context, parts_->effects, counters_.routes);
+        route::route_membership(profile, slot, true, now, *compiled_, parts_->context, parts_->effects,
+                                counters_.routes);
       }
     }
   }
   settle(profile, &event, who.identifiers_changed, now, false);
 }
 
-void Pipeline::settle(Profile& profile, const Event* event, bool identifiers_changed, TimeUs now, bool by_time) {
+void Pipeline::settle(Profile& profile, const Event* event, bool identifiers_changed, TimeUs now,
+                      bool by_time) {
   view::PersonContext& context = parts_->context;
   context.at(&profile, now, event);
-  const auto changes = audience::update(state_, profile, context, *compiled_, parts_->readers, now, state_.seq, by_time);
+  const auto changes =
+      audience::update(state_, profile, context, *compiled_, parts_->readers, now, state_.seq, by_time);
   for (const audience::Change& change : changes) {
     ++(change.entered ? counters_.entered : counters_.left);
-    workflow::on_membership(state_, profile, change.audience, change.entered, event, now, *compiled_, context, parts_->effects,
-                            counters_.workflows);
-    route::route_membership(profile, change.audience, change.entered, now, *compiled_, context, parts_->effects,
-                            counters_.routes);
+    workflow::on_membership(state_, profile, change.audience, change.entered, event, now, *compiled_, context,
+                            parts_->effects, counters_.workflows);
+    route::route_membership(profile, change.audience, change.entered, now, *compiled_, context,
+                            parts_->effects, counters_.routes);
   }
   if (by_time) {
     workflow::wake(profile, now, *compiled_, context, parts_->effects, counters_.workflows);
     context.at(&profile, now, nullptr);
   }
-  route::route_profile(state_, profile, parts_->readers.routes, identifiers_changed, now, *compiled_, context, parts_->effects,
-                       counters_.routes);
+  route::route_profile(state_, profile, parts_->readers.routes, identifiers_changed, now, *compiled_, context,
+                       parts_->effects, counters_.routes);
   set_due(profile, now);
 }
 
@@ -192,8 +201,8 @@ void Pipeline::tell_gate(const unify::Resolution& who, StepOutput& out) {
     out.gate.push_back({GateChange::Kind::merge, merged.before.id, who.profile->id, {}});
   }
   for (const state::ConsentState& said : who.profile->consents) {
-    out.gate.push_back({said.granted ? GateChange::Kind::allow : GateChange::Kind::deny, who.profile->id, nobody,
-                        std::string(state_.name(said.purpose))});
+    out.gate.push_back({said.granted ? GateChange::Kind::allow : GateChange::Kind::deny, who.profile->id,
+                        nobody, std::string(state_.name(said.purpose))});
   }
 }
 
@@ -203,7 +212,8 @@ void Pipeline::describe_gate(std::vector<GateChange>& out) const {
   });
   std::as_const(state_).each_profile([&](const Profile& profile) {
     for (const state::ConsentState& said : profile.consents) {
-      if (!said.granted) out.push_back({GateChange::Kind::deny, profile.id, nobody, std::string(state_.name(said.purpose))});
+      if (!said.granted)
+        out.push_back({GateChange::Kind::deny, profile.id, nobody, std::string(state_.name(said.purpose))});
     }
   });
 }
@@ -227,7 +237,8 @@ void Pipeline::epoch(const Input& input, StepOutput& out) {
                                    [&](const view::SeriesPlan& old) { return kept_more(old, wanted); });
   };
   const bool windows_are_new = std::any_of(compiled->series.begin(), compiled->series.end(), is_new);
-  // Timers that were due before it fired under the old configuration: their effects stay, and ordinals go on behind them.
+  // Timers that were due before it fired under the old configuration: their effects stay, and ordinals go on
+  // behind them.
   const std::uint32_t ordinal = parts_ ? parts_->effects.count() : 0;
   if (parts_) hand_over(out);
   resume(std::move(compiled));
@@ -240,7 +251,9 @@ void Pipeline::epoch(const Input& input, StepOutput& out) {
 
 void Pipeline::reevaluate_all(bool windows_are_new, TimeUs now) {
   const std::string known = '\n' + std::string(state_.meta("routes"));
-  const auto is_new = [&](const config::Route& route) { return known.find('\n' + route.name + '\n') == std::string::npos; };
+  const auto is_new = [&](const config::Route& route) {
+    return known.find('\n' + route.name + '\n') == std::string::npos;
+  };
   const auto& routes = compiled_->config->routes;
   state_.each_profile([&](Profile& profile) {
     state_.touch(profile);
@@ -272,18 +285,21 @@ void Pipeline::command(const Input& input) {
 void Pipeline::resend(const Effect& effect, TimeUs now) {
   Profile* profile = state_.find(effect.person);
   const auto& destinations = compiled_->config->destinations;
-  const auto slot = static_cast<std::size_t>(
-      std::find_if(destinations.begin(), destinations.end(), [&](const auto& d) { return d.name == effect.destination; }) -
-      destinations.begin());
+  const auto slot =
+      static_cast<std::size_t>(std::find_if(destinations.begin(), destinations.end(),
+                                            [&](const auto& d) { return d.name == effect.destination; }) -
+                               destinations.begin());
   if (profile == nullptr || slot == destinations.size()) return;
   state_.touch(*profile);
   view::PersonContext& context = parts_->context;
   context.at(profile, now, nullptr);
   const auto& routes = compiled_->config->routes;
   const auto index = static_cast<std::size_t>(
-      std::find_if(routes.begin(), routes.end(), [&](const auto& r) { return r.name == effect.route; }) - routes.begin());
+      std::find_if(routes.begin(), routes.end(), [&](const auto& r) { return r.name == effect.route; }) -
+      routes.begin());
   if (index < routes.size() && routes[index].profiles) {
-    return route::resend(state_, *profile, index, now, *compiled_, context, parts_->effects, counters_.routes);
+    return route::resend(state_, *profile, index, now, *compiled_, context, parts_->effects,
+                         counters_.routes);
   }
   const bool membership = effect.op == Operation::enter || effect.op == Operation::leave;
   if (membership && index < routes.size() && !routes[index].audience.empty()) {
@@ -298,7 +314,9 @@ void Pipeline::resend(const Effect& effect, TimeUs now) {
   again.time = effect.time;
   again.name = effect.name;
   again.route = effect.route;
-  again.address = effect.op == Operation::message ? view::address_of(*profile, compiled_->channels[slot], *compiled_) : "";
+  again.address = effect.op == Operation::message
+                      ? view::address_of(*profile, compiled_->channels[slot], *compiled_)
+                      : "";
   again.payload = effect.payload;
 }
 

@@ -1,6 +1,6 @@
-// The step: (state, input) -> (state', effects). Calls the stages in order, one input after the other; timers that are due
-// fire before it. No I/O, no clock, no randomness: everything comes with the input, so the same journal gives the same state
-// and the same effects however it is cut into batches. One thread at a time.
+// The step: (state, input) -> (state', effects). Calls the stages in order, one input after the other; timers
+// that are due fire before it. No I/O, no clock, no randomness: everything comes with the input, so the same
+// journal gives the same state and the same effects however it is cut into batches. One thread at a time.
 #pragma once
 
 #include <array>
@@ -49,7 +49,8 @@ struct StepOutput {
 
 class Pipeline {
  public:
-  // Gives the compiled configuration of an epoch input's payload; null when it cannot be read: the step stops.
+  // Gives the compiled configuration of an epoch input's payload; null when it cannot be read: the step
+  // stops.
   using LoadEpoch = std::function<std::shared_ptr<const view::Compiled>(std::string_view payload)>;
 
   Pipeline(state::State& state, LoadEpoch load_epoch);
@@ -76,7 +77,8 @@ class Pipeline {
   void hand_over(StepOutput& out);
   void reevaluate_all(bool windows_are_new, TimeUs now);
   void event(Event& event, TimeUs now, StepOutput& out);  // sets its time right where it has none that can be
-  void settle(state::Profile& profile, const Event* event, bool identifiers_changed, TimeUs now, bool by_time);
+  void settle(state::Profile& profile, const Event* event, bool identifiers_changed, TimeUs now,
+              bool by_time);
   void set_due(state::Profile& profile, TimeUs now);
   void tell_gate(const unify::Resolution& who, StepOutput& out);
   void command(const Input& input);

@@ -1,5 +1,5 @@
-// Point 5 of the design: the same journal gives the same state and the same effects, however it is cut and wherever it is
-// recovered.
+// Point 5 of the design: the same journal gives the same state and the same effects, however it is cut and
+// wherever it is recovered.
 #include "hub/pipeline.hpp"
 
 #include <condition_variable>
@@ -112,12 +112,14 @@ struct Stored {
   std::string payload;
 };
 
-// A shop's weeks: people with several browsers, who become known, order, change their minds and are sent twice.
+// A shop's weeks: people with several browsers, who become known, order, change their minds and are sent
+// twice.
 class Generator {
  public:
   explicit Generator(std::uint32_t seed) : random_(seed) {}
 
-  // The payloads of `count` inputs; they are stepped here too, since a replay of dead letters needs effects that were.
+  // The payloads of `count` inputs; they are stepped here too, since a replay of dead letters needs effects
+  // that were.
   std::vector<Stored> inputs(std::size_t count, std::uint64_t hash_seed) {
     World scratch(hash_seed);
     std::uint64_t seq = 0;
@@ -134,7 +136,8 @@ class Generator {
     add(InputKind::tick, {});  // in the place of the genesis
     add(InputKind::epoch, epoch_of(first_epoch));
     while (inputs_.size() < count) {
-      now_ += static_cast<DurationUs>(below(below(10) == 0 ? 300 : 8)) * us_per_min + static_cast<DurationUs>(below(1'000'000));
+      now_ += static_cast<DurationUs>(below(below(10) == 0 ? 300 : 8)) * us_per_min +
+              static_cast<DurationUs>(below(1'000'000));
       const std::size_t done = inputs_.size() * 100 / count;
       if (done == 50 && epochs_ == 1) {
         ++epochs_;
@@ -165,39 +168,45 @@ class Generator {
     const std::size_t how = below(20);
     TimeUs t = now_ - static_cast<DurationUs>(below(60)) * us_per_s;
     if (how == 0) t -= static_cast<DurationUs>(below(5 * 24)) * us_per_h;  // late
-    if (how == 1) t += 2 * us_per_min;                                    // early
-    if (how == 2) t += 2 * us_per_d;                                      // a clock that is wrong
+    if (how == 1) t += 2 * us_per_min;                                     // early
+    if (how == 2) t += 2 * us_per_d;                                       // a clock that is wrong
     return format_time(t);
   }
 
   std::string event() {
-    if (below(12) == 0 && !events_.empty()) return events_[events_.size() - 1 - below(std::min<std::size_t>(events_.size(), 300))];
+    if (below(12) == 0 && !events_.empty())
+      return events_[events_.size() - 1 - below(std::min<std::size_t>(events_.size(), 300))];
     const std::string person = std::to_string(below(60));
     const std::string browser = "\"anonymousId\":\"" + person + "-" + std::to_string(below(3)) + '"';
-    std::string json = R"({"messageId":"m)" + std::to_string(events_.size()) + R"(","timestamp":")" + time() + "\"," + browser;
+    std::string json = R"({"messageId":"m)" + std::to_string(events_.size()) + R"(","timestamp":")" + time() +
+                       "\"," + browser;
     const bool known = below(3) != 0;
     if (known) json += R"(,"userId":"u)" + person + '"';
     const char* consent = below(2) == 0 ? "true" : "false";
     if (below(6) == 0) {
-      json += R"(,"context":{"timezone":"Europe/Paris","consent":{"categoryPreferences":{")" + std::string(below(2) == 0 ? "News" : "Ads") +
-              "\":" + consent + "}}}";
+      json += R"(,"context":{"timezone":"Europe/Paris","consent":{"categoryPreferences":{")" +
+              std::string(below(2) == 0 ? "News" : "Ads") + "\":" + consent + "}}}";
     }
     switch (below(6)) {
       case 0:
-        json += R"(,"type":"identify","traits":{"city":)" + std::string(below(5) == 0 ? "null" : "\"c" + std::to_string(below(4)) + '"');
+        json += R"(,"type":"identify","traits":{"city":)" +
+                std::string(below(5) == 0 ? "null" : "\"c" + std::to_string(below(4)) + '"');
         if (below(2) == 0) json += R"(,"email":"p)" + std::to_string(below(70)) + R"(@shop.example")";
         json += "}";
         break;
       case 1:
       case 2:
-        json += R"(,"type":"track","event":"Order Completed","properties":{"total":)" + std::to_string(below(50)) + "." +
-                std::to_string(below(100)) + "}";
+        json += R"(,"type":"track","event":"Order Completed","properties":{"total":)" +
+                std::to_string(below(50)) + "." + std::to_string(below(100)) + "}";
         break;
       case 3:
       case 4:
-        json += R"(,"type":"track","event":"Product Added","properties":{"kind":"k)" + std::to_string(below(6)) + "\"}";
+        json += R"(,"type":"track","event":"Product Added","properties":{"kind":"k)" +
+                std::to_string(below(6)) + "\"}";
         break;
-      default: json += R"(,"type":"page","properties":{"path":"/"})"; break;
+      default:
+        json += R"(,"type":"page","properties":{"path":"/"})";
+        break;
     }
     json += '}';
     const char* source = below(50) == 0 ? "gone" : below(3) == 0 ? "web" : "shop";
@@ -206,9 +215,11 @@ class Generator {
   }
 
   std::string record() {
-    const std::string row = R"({"id":"u)" + std::to_string(below(70)) + R"(","email":"p)" + std::to_string(below(70)) +
-                            R"(@shop.example","city":"c)" + std::to_string(below(5)) + R"(","points":")" + std::to_string(below(900)) +
-                            R"(","ads":")" + (below(2) == 0 ? "yes" : "no") + R"(","kind":")" + (below(5) == 0 ? "skip" : "row") + "\"}";
+    const std::string row = R"({"id":"u)" + std::to_string(below(70)) + R"(","email":"p)" +
+                            std::to_string(below(70)) + R"(@shop.example","city":"c)" +
+                            std::to_string(below(5)) + R"(","points":")" + std::to_string(below(900)) +
+                            R"(","ads":")" + (below(2) == 0 ? "yes" : "no") + R"(","kind":")" +
+                            (below(5) == 0 ? "skip" : "row") + "\"}";
     const std::string key = "row " + std::to_string(inputs_.size());
     const std::string cursor = below(2) == 0 ? std::to_string(inputs_.size()) : std::string();
     RecordInput input;
@@ -226,7 +237,8 @@ class Generator {
   static std::string replay(const Effect& effect) {
     std::string bytes;
     effect.encode(bytes);
-    return R"({"command":"replay","destination":")" + effect.destination + R"(","record":")" + base64(bytes) + "\"}";
+    return R"({"command":"replay","destination":")" + effect.destination + R"(","record":")" + base64(bytes) +
+           "\"}";
   }
 
   std::mt19937 random_;
@@ -261,7 +273,8 @@ struct Reference {
     identity = journal->identity();
     std::vector<Draft> drafts;
     std::vector<Stored> made = Generator(seed).inputs(count, identity.hash_seed);
-    for (std::size_t i = 1; i < made.size(); ++i) drafts.push_back({made[i].kind, made[i].stamp, std::move(made[i].payload)});
+    for (std::size_t i = 1; i < made.size(); ++i)
+      drafts.push_back({made[i].kind, made[i].stamp, std::move(made[i].payload)});
     std::mutex mutex;
     std::condition_variable changed;
     bool done = false;
@@ -322,7 +335,8 @@ std::unique_ptr<Checkpoints> open_checkpoints(FileSystem& files, const Reference
   return std::move(opened).value();
 }
 
-// One life of a hub's real step thread: recovers, steps up to `until` in batches of a size that `batch` gives, and stops.
+// One life of a hub's real step thread: recovers, steps up to `until` in batches of a size that `batch`
+// gives, and stops.
 void live(FileSystem& files, const Reference& r, std::uint64_t until, std::uint64_t checkpoint_inputs,
           const std::function<std::size_t()>& batch, Effects& effects, Hash128& hash) {
   const auto checkpoints = open_checkpoints(files, r);
@@ -338,15 +352,17 @@ void live(FileSystem& files, const Reference& r, std::uint64_t until, std::uint6
   checkpointer.start();
   const ManualClock clock(StepBench::start);
   Effects made;
-  StepThread steps(world, *checkpoints, checkpointer, clock, {.checkpoint_inputs = checkpoint_inputs, .ticks = false},
-                   {.offer = [&](std::uint64_t, const std::vector<Effect>& more) {
-                      for (const Effect& effect : more) {
-                        std::string bytes = effect.destination + '\n';
-                        effect.encode(bytes);
-                        made.emplace(effect.key, std::move(bytes));
-                      }
-                      return Status(Done{});
-                    },
+  StepThread steps(world, *checkpoints, checkpointer, clock,
+                   {.checkpoint_inputs = checkpoint_inputs, .ticks = false},
+                   {.offer =
+                        [&](std::uint64_t, const std::vector<Effect>& more) {
+                          for (const Effect& effect : more) {
+                            std::string bytes = effect.destination + '\n';
+                            effect.encode(bytes);
+                            made.emplace(effect.key, std::move(bytes));
+                          }
+                          return Status(Done{});
+                        },
                     .gate = [](const std::vector<GateChange>&) {},
                     .tick = [](TimeUs) {},
                     .failed = [&](const Error& e) { failure = e.detail; },
@@ -393,7 +409,8 @@ TEST_CASE("a generated journal holds all that may happen", "[determinism]") {
   }
 }
 
-TEST_CASE("a journal cut into batches of any size gives the same state and the same effects", "[determinism]") {
+TEST_CASE("a journal cut into batches of any size gives the same state and the same effects",
+          "[determinism]") {
   const Reference r(12, 3'000);
   std::mt19937 random(5);
   const std::vector<std::pair<std::string, std::function<std::size_t()>>> cuts{
@@ -420,7 +437,9 @@ TEST_CASE("a hub that is stopped and started again and again goes on as if it ha
   Hash128 hash;
   for (std::uint64_t until = 0; until < r.inputs.size();) {
     until = std::min<std::uint64_t>(until + 1 + random() % 300, r.inputs.size());
-    live(files, r, until, 40 + random() % 100, [&random] { return std::size_t{1} + random() % 50; }, effects, hash);
+    live(
+        files, r, until, 40 + random() % 100, [&random] { return std::size_t{1} + random() % 50; }, effects,
+        hash);
     if (const auto known = r.hashes.find(until); known != r.hashes.end()) CHECK(hash == known->second);
   }
   CHECK(hash == r.hash);
@@ -436,14 +455,16 @@ TEST_CASE("a hub that crashes at any point recovers to the same state and effect
     std::size_t checked = 0;
     for (std::uint64_t goal = 0; goal < r.inputs.size();) {
       goal = std::min<std::uint64_t>(goal + 1 + random() % 250, r.inputs.size());
-      // Checkpoints begun and paced by hand, in the middle of stepping; the crash leaves the one under way behind.
+      // Checkpoints begun and paced by hand, in the middle of stepping; the crash leaves the one under way
+      // behind.
       const auto checkpoints = open_checkpoints(files, r);
       World world(r.identity.hash_seed);
       LoadReport report;
       const auto restored = world.restore(*checkpoints, report);
       REQUIRE(restored);
       REQUIRE(report.problems.empty());
-      if (const auto known = r.hashes.find(restored.value()); known != r.hashes.end()) CHECK(world.state.hash() == known->second);
+      if (const auto known = r.hashes.find(restored.value()); known != r.hashes.end())
+        CHECK(world.state.hash() == known->second);
       std::unique_ptr<CheckpointWriter> writer;
       std::uint64_t begun = 0;
       for (std::uint64_t seq = restored.value() + 1; seq <= goal; ++seq) {
@@ -458,14 +479,16 @@ TEST_CASE("a hub that crashes at any point recovers to the same state and effect
         } else if (!writer && seq % Reference::stride == 0) {
           begun = seq;
           const bool all = !checkpoints->latest() || random() % 8 == 0;
-          auto made = checkpoints->begin({.seq = seq, .stamp = world.state.now, .hash = {}, .rows = 0, .extra = world.epoch},
-                                         all ? CheckpointKind::base : CheckpointKind::delta);
+          auto made = checkpoints->begin(
+              {.seq = seq, .stamp = world.state.now, .hash = {}, .rows = 0, .extra = world.epoch},
+              all ? CheckpointKind::base : CheckpointKind::delta);
           REQUIRE(made);
           writer = std::move(made).value();
-          world.state.begin_checkpoint(all, [&](state::Table table, std::string_view key, std::string_view value, bool erased) {
-            const auto t = static_cast<std::uint8_t>(table);
-            REQUIRE((erased ? writer->erase(t, key) : writer->add(t, key, value)));
-          });
+          world.state.begin_checkpoint(
+              all, [&](state::Table table, std::string_view key, std::string_view value, bool erased) {
+                const auto t = static_cast<std::uint8_t>(table);
+                REQUIRE((erased ? writer->erase(t, key) : writer->add(t, key, value)));
+              });
         }
       }
       if (goal == r.inputs.size()) {
@@ -480,7 +503,8 @@ TEST_CASE("a hub that crashes at any point recovers to the same state and effect
   }
 }
 
-TEST_CASE("the store is verified against the journal, and a state that is another is found", "[determinism]") {
+TEST_CASE("the store is verified against the journal, and a state that is another is found",
+          "[determinism]") {
   Reference r(14, 1'000);
   Effects effects;
   Hash128 hash;
@@ -500,20 +524,26 @@ TEST_CASE("the store is verified against the journal, and a state that is anothe
   LoadReport loaded;
   REQUIRE(other.restore(*checkpoints, loaded));
   StepOutput out;
-  const std::string payload = testing::event_input("shop", R"({"type":"identify","userId":"nobody","traits":{"a":1}})", StepBench::start);
+  const std::string payload = testing::event_input(
+      "shop", R"({"type":"identify","userId":"nobody","traits":{"a":1}})", StepBench::start);
   REQUIRE(other.step({701, r.input(701).stamp, InputKind::event, false, payload}, out));
-  auto writer = checkpoints->begin({.seq = 701, .stamp = other.state.now, .hash = {}, .rows = 0, .extra = other.epoch}, CheckpointKind::delta);
+  auto writer =
+      checkpoints->begin({.seq = 701, .stamp = other.state.now, .hash = {}, .rows = 0, .extra = other.epoch},
+                         CheckpointKind::delta);
   REQUIRE(writer);
-  other.state.begin_checkpoint(false, [&](state::Table table, std::string_view key, std::string_view value, bool erased) {
-    const auto t = static_cast<std::uint8_t>(table);
-    REQUIRE((erased ? writer.value()->erase(t, key) : writer.value()->add(t, key, value)));
-  });
-  while (!other.state.continue_checkpoint(10)) {}
+  other.state.begin_checkpoint(
+      false, [&](state::Table table, std::string_view key, std::string_view value, bool erased) {
+        const auto t = static_cast<std::uint8_t>(table);
+        REQUIRE((erased ? writer.value()->erase(t, key) : writer.value()->add(t, key, value)));
+      });
+  while (!other.state.continue_checkpoint(10)) {
+  }
   REQUIRE(writer.value()->commit(other.state.checkpoint_hash(), other.state.profiles()));
   report = verify_store(r.files, "data");
   REQUIRE(report);
-  CHECK(report.value().problems == std::vector<std::string>{
-                                       "recomputing the state from the journal gives another hash than the checkpoint has"});
+  CHECK(report.value().problems ==
+        std::vector<std::string>{
+            "recomputing the state from the journal gives another hash than the checkpoint has"});
 }
 
 }  // namespace sluice::hub

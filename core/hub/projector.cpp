@@ -8,7 +8,9 @@ namespace sluice::hub {
 Projector::Projector(const StepThread& step, store::Database& database, const Clock& clock)
     : step_(step), database_(database), clock_(clock) {}
 
-Projector::~Projector() { stop(); }
+Projector::~Projector() {
+  stop();
+}
 
 void Projector::start() {
   thread_ = std::thread([this] { run(); });
@@ -45,7 +47,9 @@ void Projector::run() {
     wake_.wait_for(lock, std::chrono::milliseconds(1000 / rounds_per_second), [&] { return stopping_; });
     const bool last = stopping_;
     lock.unlock();
-    for (std::vector<ProfileId> people = take(rows_per_round); !people.empty(); people = take(last ? 10'000 : 0)) write(people);
+    for (std::vector<ProfileId> people = take(rows_per_round); !people.empty();
+         people = take(last ? 10'000 : 0))
+      write(people);
     if (last) return;
   }
 }

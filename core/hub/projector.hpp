@@ -1,5 +1,6 @@
-// Keeps the store's queryable projection of people behind the state: at a bounded pace, so that it never costs the path more
-// than a few per cent of a core. What changes often is written once, as it is when its turn comes.
+// Keeps the store's queryable projection of people behind the state: at a bounded pace, so that it never
+// costs the path more than a few per cent of a core. What changes often is written once, as it is when its
+// turn comes.
 #pragma once
 
 #include <condition_variable>
@@ -19,7 +20,7 @@ class Projector {
   ~Projector();
 
   void start();
-  void stop();  // [main] after the step thread has stopped: writes what is left
+  void stop();                     // [main] after the step thread has stopped: writes what is left
   void changed(ProfileId person);  // [any]
 
  private:

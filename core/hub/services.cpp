@@ -1,15 +1,18 @@
 #include "hub/services.hpp"
 
+#include "sluice/plugin.h"
+
 #include "base/log.hpp"
 #include "net/gzip.hpp"
 #include "plugin/http_request.hpp"
-#include "sluice/plugin.h"
 
 namespace sluice::hub {
 
 void ConnectorServices::log(std::int32_t level, std::string_view text) {
-  const LogLevel as = level >= SLUICE_ERROR ? LogLevel::error : level >= SLUICE_WARN ? LogLevel::warn
-                      : level >= SLUICE_INFO ? LogLevel::info : LogLevel::debug;
+  const LogLevel as = level >= SLUICE_ERROR  ? LogLevel::error
+                      : level >= SLUICE_WARN ? LogLevel::warn
+                      : level >= SLUICE_INFO ? LogLevel::info
+                                             : LogLevel::debug;
   sluice::log(as, name_, text);
 }
 
@@ -26,7 +29,9 @@ std::map<std::string, double> ConnectorServices::metrics() const {
   return metrics_;
 }
 
-Result<std::optional<std::string>> ConnectorServices::get(std::string_view key) { return database_.meta(row(key)); }
+Result<std::optional<std::string>> ConnectorServices::get(std::string_view key) {
+  return database_.meta(row(key));
+}
 
 Status ConnectorServices::put(std::string_view key, std::optional<std::string_view> value) {
   return database_.put_meta(row(key), value.value_or(std::string_view{}));

@@ -96,7 +96,7 @@ class StepBench {
 
   World world;
   TimeUs now = start;
-  std::vector<Effect> effects;  // of all inputs
+  std::vector<Effect> effects;   // of all inputs
   std::vector<GateChange> gate;  // of the last input
 };
 

@@ -19,8 +19,10 @@ destinations:
   mail: { plugin: smtp, purpose: service, with: {} }
 )";
 
-const std::string grant = "'type':'identify','userId':'1','context':{'consent':{'categoryPreferences':{'News':true}}}";
-const std::string refuse = "'type':'identify','userId':'1','context':{'consent':{'categoryPreferences':{'News':false}}}";
+const std::string grant =
+    "'type':'identify','userId':'1','context':{'consent':{'categoryPreferences':{'News':true}}}";
+const std::string refuse =
+    "'type':'identify','userId':'1','context':{'consent':{'categoryPreferences':{'News':false}}}";
 
 std::string track(const std::string& name, const std::string& user = "1") {
   return "'type':'track','event':'" + name + "','userId':'" + user + "'";
@@ -79,7 +81,8 @@ routes: { people: { profiles: has(traits.city), to: lake, on_leave: delete, fiel
         Briefs{R"(upsert lake people {"city":"Paris","name":"Ada"})"});
   CHECK(hub.call(track("Add")).empty());
   CHECK(hub.call("'type':'identify','userId':'1','traits':{'city':'Paris'}").empty());
-  CHECK(hub.call("'type':'identify','userId':'1','traits':{'name':null}") == Briefs{R"(upsert lake people {"name":null})"});
+  CHECK(hub.call("'type':'identify','userId':'1','traits':{'name':null}") ==
+        Briefs{R"(upsert lake people {"name":null})"});
   // Another e-mail address makes another contact over there: all of it is sent again.
   CHECK(hub.call("'type':'identify','userId':'1','traits':{'email':'a@b.example'}") ==
         Briefs{R"(upsert lake people {"city":"Paris","name":null})"});
@@ -92,7 +95,8 @@ TEST_CASE("a route that is new sends nothing of the past unless it asks for it")
   StepBench hub(head + "routes: { old:" + people + "} }");
   hub.call("'type':'identify','userId':'1','traits':{'city':'Paris'}");
   const std::size_t before = hub.effects.size();
-  hub.configure(head + "routes: { old:" + people + "}, silent:" + people + "}, past:" + people + ", backfill: true } }");
+  hub.configure(head + "routes: { old:" + people + "}, silent:" + people + "}, past:" + people +
+                ", backfill: true } }");
   REQUIRE(hub.effects.size() == before + 1);
   CHECK(testing::brief(hub.effects.back()) == R"(upsert lake past {"city":"Paris"})");
   CHECK(hub.call("'type':'identify','userId':'1','traits':{'city':'Rome'}").size() == 3);
@@ -133,7 +137,8 @@ workflows:
 )");
   hub.call("'type':'identify','userId':'1','traits':{'email':'Ada@Shop.example'}");
   CHECK(hub.call(track("Order") + ",'properties':{'n':7}") == Briefs{"message lake first {}"});
-  CHECK(hub.call(track("Order") + ",'properties':{'n':8}").empty());  // it runs already, and `once` never again
+  CHECK(
+      hub.call(track("Order") + ",'properties':{'n':8}").empty());  // it runs already, and `once` never again
   CHECK(hub.wait(us_per_h - 1).empty());
   CHECK(hub.wait(1) == Briefs{R"(message mail one {"text":"7"})"});
   CHECK(hub.effects.back().address == "ada@shop.example");
@@ -147,8 +152,11 @@ workflows:
 }
 
 TEST_CASE("a run ends where its step is gone, and its workflow's timers with it") {
-  const std::string workflow = "workflows: { w: { trigger: { event: Order }, steps: [ { wait: 1h, id: NAME }, { send: lake } ] } }";
-  const auto named = [&](const std::string& name) { return head + std::string(workflow).replace(workflow.find("NAME"), 4, name); };
+  const std::string workflow =
+      "workflows: { w: { trigger: { event: Order }, steps: [ { wait: 1h, id: NAME }, { send: lake } ] } }";
+  const auto named = [&](const std::string& name) {
+    return head + std::string(workflow).replace(workflow.find("NAME"), 4, name);
+  };
   StepBench hub(named("pause"));
   hub.call(track("Order"));
   CHECK(hub.person("user_id", "1")->runs.size() == 1);
@@ -158,7 +166,8 @@ TEST_CASE("a run ends where its step is gone, and its workflow's timers with it"
 }
 
 TEST_CASE("timers that fire with a new configuration keep their effects, under keys of their own") {
-  const std::string people = R"( { profiles: has(traits.city), to: lake, backfill: true, fields: { city: traits.city } })";
+  const std::string people =
+      R"( { profiles: has(traits.city), to: lake, backfill: true, fields: { city: traits.city } })";
   const std::string audience = R"(audiences: { cart: 'events("Add").within("1d").exists()' })";
   StepBench hub(head + audience + "\nroutes: { carts: { audience: cart, to: lake } }");
   hub.call(track("Add"));
@@ -182,7 +191,8 @@ routes: { carts: { audience: cart, to: lake } }
   hub.now += us_per_h;
   hub.call("'type':'track','event':'Add','userId':'1'");
   const ProfileId younger = hub.effects.back().person;
-  CHECK(hub.call("'type':'identify','userId':'1','anonymousId':'a'") == Briefs{"leave lake cart {}", "enter lake cart {}"});
+  CHECK(hub.call("'type':'identify','userId':'1','anonymousId':'a'") ==
+        Briefs{"leave lake cart {}", "enter lake cart {}"});
   CHECK(hub.effects[hub.effects.size() - 2].person == younger);
   CHECK(hub.effects.back().person == elder);
   REQUIRE(hub.gate.size() == 1);

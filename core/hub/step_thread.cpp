@@ -20,7 +20,11 @@ constexpr DurationUs clock_jump_max = us_per_h;
 
 StepThread::StepThread(World& world, Checkpoints& checkpoints, Checkpointer& checkpointer, const Clock& clock,
                        StepOptions options, Hooks hooks)
-    : world_(world), checkpoints_(checkpoints), checkpointer_(checkpointer), clock_(clock), options_(options),
+    : world_(world),
+      checkpoints_(checkpoints),
+      checkpointer_(checkpointer),
+      clock_(clock),
+      options_(options),
       hooks_(std::move(hooks)) {
   stepped_ = world.state.seq;
   const auto latest = checkpoints.latest();  // what was replayed since counts towards the next one
@@ -29,7 +33,9 @@ StepThread::StepThread(World& world, Checkpoints& checkpoints, Checkpointer& che
   clock_offset_ = clock.wall_us() - clock.monotonic_us();
 }
 
-StepThread::~StepThread() { stop(); }
+StepThread::~StepThread() {
+  stop();
+}
 
 void StepThread::start() {
   next_due_ = world_.state.next_due();
@@ -60,7 +66,8 @@ void StepThread::checkpoint_now() {
 
 void StepThread::finish_checkpoint() {
   if (world_.state.checkpointing()) {
-    while (!world_.state.continue_checkpoint(10'000)) {}
+    while (!world_.state.continue_checkpoint(10'000)) {
+    }
     checkpointer_.finish(world_.state.checkpoint_hash(), world_.state.profiles());
   }
   checkpointer_.wait();
@@ -157,7 +164,8 @@ bool StepThread::step_batch(const Batch& batch) {
   return true;
 }
 
-// A few rows for each input, so that a checkpoint costs no pause; it keeps pace with the changes that the next will hold.
+// A few rows for each input, so that a checkpoint costs no pause; it keeps pace with the changes that the
+// next will hold.
 void StepThread::pace_checkpoint(std::size_t inputs) {
   if (world_.state.checkpointing()) {
     if (world_.state.continue_checkpoint(inputs + 64)) {
@@ -166,7 +174,8 @@ void StepThread::pace_checkpoint(std::size_t inputs) {
     return;
   }
   const bool many = since_checkpoint_ >= options_.checkpoint_inputs;
-  const bool late = since_checkpoint_ > 0 && clock_.monotonic_us() - last_checkpoint_ >= options_.checkpoint_every;
+  const bool late =
+      since_checkpoint_ > 0 && clock_.monotonic_us() - last_checkpoint_ >= options_.checkpoint_every;
   if ((many || late) && checkpointer_.ready()) begin_checkpoint(false);
 }
 
@@ -175,14 +184,16 @@ void StepThread::begin_checkpoint(bool base) {
   info.seq = world_.state.seq;
   info.stamp = world_.state.now;
   info.extra = world_.epoch;
-  // A base when there is none, or when the deltas have grown past it: recovery reads each row about twice at most.
+  // A base when there is none, or when the deltas have grown past it: recovery reads each row about twice at
+  // most.
   const bool grown = checkpoints_.delta_bytes() > checkpoints_.base_bytes();
   const bool all = base || !checkpoints_.latest() || grown;
   checkpointer_.begin(info, all ? CheckpointKind::base : CheckpointKind::delta);
-  world_.state.begin_checkpoint(all, [this](state::Table table, std::string_view key, std::string_view value, bool erased) {
-    if (table == state::Table::profile) hooks_.changed(ByteReader(key).u64());
-    checkpointer_.row(table, key, value, erased);
-  });
+  world_.state.begin_checkpoint(
+      all, [this](state::Table table, std::string_view key, std::string_view value, bool erased) {
+        if (table == state::Table::profile) hooks_.changed(ByteReader(key).u64());
+        checkpointer_.row(table, key, value, erased);
+      });
   since_checkpoint_ = 0;
   last_checkpoint_ = clock_.monotonic_us();
 }
@@ -191,8 +202,8 @@ void StepThread::ask_for_tick() {
   if (!options_.ticks || tick_asked_) return;
   const TimeUs wall = clock_.wall_us();
   if (next_due_ > wall) return;
-  // A wall clock that jumps against the machine's own would close every window: hold the ticks until it is back or a new hub
-  // start says that this is the time.
+  // A wall clock that jumps against the machine's own would close every window: hold the ticks until it is
+  // back or a new hub start says that this is the time.
   const DurationUs jump = wall - clock_.monotonic_us() - clock_offset_;
   clock_alarm_ = jump > clock_jump_max || jump < -clock_jump_max;
   if (clock_alarm_) return;

@@ -1,5 +1,6 @@
-// The thread that owns the state. It takes durable batches from the journal, steps them, hands their effects to the lanes,
-// begins checkpoints and asks for a tick when a timer is due. Others read the state between its bites.
+// The thread that owns the state. It takes durable batches from the journal, steps them, hands their effects
+// to the lanes, begins checkpoints and asks for a tick when a timer is due. Others read the state between its
+// bites.
 #pragma once
 
 #include <atomic>
@@ -21,22 +22,22 @@
 namespace sluice::hub {
 
 struct StepOptions {
-  std::uint64_t checkpoint_inputs = 500'000;          // a checkpoint at least after so many inputs
-  DurationUs checkpoint_every = 5 * us_per_min;       // and after so long, if there was any
-  bool ticks = true;                                  // false with --clock events: time comes with the events alone
+  std::uint64_t checkpoint_inputs = 500'000;     // a checkpoint at least after so many inputs
+  DurationUs checkpoint_every = 5 * us_per_min;  // and after so long, if there was any
+  bool ticks = true;  // false with --clock events: time comes with the events alone
 };
 
 class StepThread {
  public:
   struct Hooks {
     std::function<Status(std::uint64_t seq, std::vector<Effect>)> offer;  // [step] to the lanes
-    std::function<void(const std::vector<GateChange>&)> gate;             // [step] before the effects of the same inputs
-    std::function<void(TimeUs due)> tick;                                 // [step] a timer is due: journal a tick
-    std::function<void(const Error&)> failed;                             // [step] once: the process must stop
-    std::function<void(ProfileId)> changed;                               // [step] a row went into a checkpoint: project it
+    std::function<void(const std::vector<GateChange>&)> gate;  // [step] before the effects of the same inputs
+    std::function<void(TimeUs due)> tick;                      // [step] a timer is due: journal a tick
+    std::function<void(const Error&)> failed;                  // [step] once: the process must stop
+    std::function<void(ProfileId)> changed;  // [step] a row went into a checkpoint: project it
   };
-  StepThread(World& world, Checkpoints& checkpoints, Checkpointer& checkpointer, const Clock& clock, StepOptions options,
-             Hooks hooks);
+  StepThread(World& world, Checkpoints& checkpoints, Checkpointer& checkpointer, const Clock& clock,
+             StepOptions options, Hooks hooks);
   ~StepThread();
 
   void start();
@@ -49,10 +50,10 @@ class StepThread {
   // [main] Takes a base checkpoint and waits until it is durable; nothing may be pushed meanwhile.
   void checkpoint_now();
 
-  bool caught_up() const { return queued_.load() == 0; }                 // [any] everything pushed is stepped
-  std::uint64_t stepped_seq() const { return stepped_.load(); }          // [any]
-  TimeUs next_due() const { return next_due_.load(); }                   // [any]
-  bool clock_alarm() const { return clock_alarm_.load(); }               // [any] the wall clock jumped: ticks are held
+  bool caught_up() const { return queued_.load() == 0; }         // [any] everything pushed is stepped
+  std::uint64_t stepped_seq() const { return stepped_.load(); }  // [any]
+  TimeUs next_due() const { return next_due_.load(); }           // [any]
+  bool clock_alarm() const { return clock_alarm_.load(); }  // [any] the wall clock jumped: ticks are held
 
  private:
   static constexpr std::size_t queue_bytes_max = 64 * 1024 * 1024;

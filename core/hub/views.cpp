@@ -24,7 +24,8 @@ ProfileId find_person(const World& world, std::string_view person) {
     if (rule.id != person.substr(0, colon)) continue;
     std::optional<std::string> normal = value;
     if (rule.normalize == config::Normalize::email) normal = normalize_email(value);
-    if (rule.normalize == config::Normalize::phone) normal = normalize_phone(value, compiled->config->hub.country);
+    if (rule.normalize == config::Normalize::phone)
+      normal = normalize_phone(value, compiled->config->hub.country);
     if (normal) value = *normal;
   }
   const Profile* profile = world.state.find_by(state::name_id(person.substr(0, colon)), value);
@@ -63,9 +64,12 @@ void write_computed(JsonWriter& w, const World& world, const Profile& profile) {
   for (const config::Purpose& purpose : compiled.config->consent.purposes) {
     if (purpose.name == "internal") continue;  // nobody is asked about what stays in the house
     const state::ConsentState* said = profile.consent(state::name_id(purpose.name));
-    w.key(purpose.name).begin_object().member_boolean("allowed", context.allows(std::string_view(purpose.name)));
+    w.key(purpose.name)
+        .begin_object()
+        .member_boolean("allowed", context.allows(std::string_view(purpose.name)));
     w.member("status", said == nullptr ? "unknown" : said->granted ? "granted" : "refused");
-    if (said != nullptr) w.member("time", format_time(said->time)).member("source", world.state.name(said->source));
+    if (said != nullptr)
+      w.member("time", format_time(said->time)).member("source", world.state.name(said->source));
     w.end_object();
   }
   w.end_object();
@@ -74,24 +78,32 @@ void write_computed(JsonWriter& w, const World& world, const Profile& profile) {
 void write_audiences(JsonWriter& w, const World& world, const Profile& profile) {
   w.key("audiences").begin_array();
   for (const state::Membership& m : profile.memberships) {
-    w.begin_object().member("audience", world.state.name(m.audience)).member("entered_at", format_time(m.entered));
+    w.begin_object()
+        .member("audience", world.state.name(m.audience))
+        .member("entered_at", format_time(m.entered));
     w.member_integer("cause", static_cast<std::int64_t>(m.cause)).end_object();
   }
   w.end_array().key("history").begin_array();
   for (const state::AudienceChange& h : profile.history) {
-    w.begin_object().member("audience", world.state.name(h.audience)).member("change", h.entered ? "entered" : "left");
+    w.begin_object()
+        .member("audience", world.state.name(h.audience))
+        .member("change", h.entered ? "entered" : "left");
     w.member("time", format_time(h.time)).member_integer("cause", static_cast<std::int64_t>(h.cause));
     w.member_boolean("by_time", h.by_time).end_object();
   }
   w.end_array().key("workflows").begin_array();
   for (const state::Run& run : profile.runs) {
-    w.begin_object().member("workflow", world.state.name(run.workflow)).member("started", format_time(run.started));
+    w.begin_object()
+        .member("workflow", world.state.name(run.workflow))
+        .member("started", format_time(run.started));
     w.member("waits_until", format_time(run.wake)).end_object();
   }
   w.end_array().key("merged").begin_array();
   for (const state::MergeCause& m : profile.merges) {
     w.begin_object().member("id", format_profile_id(m.loser)).member("joined_by", world.state.name(m.type));
-    w.member_integer("cause", static_cast<std::int64_t>(m.cause)).member("time", format_time(m.time)).end_object();
+    w.member_integer("cause", static_cast<std::int64_t>(m.cause))
+        .member("time", format_time(m.time))
+        .end_object();
   }
   w.end_array();
 }
@@ -103,7 +115,9 @@ std::string profile_json(const World& world, ProfileId person) {
   if (profile == nullptr || world.pipeline.compiled() == nullptr) return {};
   std::string out;
   JsonWriter w(out);
-  w.begin_object().member("id", format_profile_id(profile->id)).member("first_seen", format_time(profile->first_seen));
+  w.begin_object()
+      .member("id", format_profile_id(profile->id))
+      .member("first_seen", format_time(profile->first_seen));
   w.member("last_seen", format_time(profile->last_seen)).member_boolean("partial", profile->partial);
   w.key("identifiers").raw(view::identifiers_json(*profile, *world.pipeline.compiled()));
   write_traits(w, world, *profile);
@@ -125,7 +139,8 @@ std::string audience_json(const World& world, std::string_view name) {
   world.state.each_profile([&](const Profile& profile) {
     if (const state::Membership* m = profile.membership(id)) members.push_back({&profile, m->entered});
   });
-  std::stable_sort(members.begin(), members.end(), [](const Member& a, const Member& b) { return a.entered < b.entered; });
+  std::stable_sort(members.begin(), members.end(),
+                   [](const Member& a, const Member& b) { return a.entered < b.entered; });
   std::string out;
   JsonWriter w(out);
   w.begin_object().member("audience", name).member_integer("size", static_cast<std::int64_t>(members.size()));
@@ -146,7 +161,8 @@ std::string audiences_json(const World& world) {
   if (const view::Compiled* compiled = world.pipeline.compiled()) {
     for (const config::Audience& audience : compiled->config->audiences) {
       w.begin_object().member("audience", audience.name);
-      w.member_integer("size", static_cast<std::int64_t>(world.state.members(state::name_id(audience.name)))).end_object();
+      w.member_integer("size", static_cast<std::int64_t>(world.state.members(state::name_id(audience.name))))
+          .end_object();
     }
   }
   w.end_array().end_object();
@@ -159,8 +175,10 @@ store::ProfileRow profile_row(const World& world, ProfileId person) {
   const Profile* profile = world.state.find(person);
   if (profile == nullptr || profile->id != person) return row;  // merged away: the row goes
   row.document = profile_json(world, person);
-  for (const state::Identifier& i : profile->identifiers) row.identifiers.emplace_back(world.state.name(i.type), i.value);
-  for (const state::Membership& m : profile->memberships) row.memberships.emplace_back(world.state.name(m.audience), m.entered);
+  for (const state::Identifier& i : profile->identifiers)
+    row.identifiers.emplace_back(world.state.name(i.type), i.value);
+  for (const state::Membership& m : profile->memberships)
+    row.memberships.emplace_back(world.state.name(m.audience), m.entered);
   return row;
 }
 

@@ -1,5 +1,5 @@
-// How people and audiences read for programs: JSON made from the state. The admin API, the command line without a hub and
-// the projection all print these. [a reader of the world]
+// How people and audiences read for programs: JSON made from the state. The admin API, the command line
+// without a hub and the projection all print these. [a reader of the world]
 #pragma once
 
 #include <string>
@@ -11,15 +11,16 @@
 
 namespace sluice::hub {
 
-// A person by "p…" id or "type:value" ("email:ada@example.com"), identifiers normalised as `identity:` says; nobody.
+// A person by "p…" id or "type:value" ("email:ada@example.com"), identifiers normalised as `identity:` says;
+// nobody.
 ProfileId find_person(const World& world, std::string_view person);
 
 // {"id","first_seen","last_seen","identifiers":{type:[…]},"traits":{…},"computed":{…},"audiences":[{"audience","entered_at"}],
 //  "consent":{…},"history":[…],"merged":[…],"workflows":[…]}; details say where each came from.
 std::string profile_json(const World& world, ProfileId person);
 
-// {"audience","size","members":[{"id","identifiers":{"user_id":["…"]},"entered_at"}]}; members by id of entry, then id.
-// Empty: no audience has this name.
+// {"audience","size","members":[{"id","identifiers":{"user_id":["…"]},"entered_at"}]}; members by id of
+// entry, then id. Empty: no audience has this name.
 std::string audience_json(const World& world, std::string_view name);
 // {"audiences":[{"audience","size"}]}
 std::string audiences_json(const World& world);

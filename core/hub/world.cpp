@@ -5,10 +5,18 @@
 
 namespace sluice::hub {
 
-std::string checkpoint_folder(const std::string& data) { return data + "/checkpoints"; }
-std::string database_path(const std::string& data) { return data + "/store.db"; }
-std::string lanes_folder(const std::string& data) { return data + "/lanes"; }
-std::string rejects_folder(const std::string& data) { return data + "/rejects"; }
+std::string checkpoint_folder(const std::string& data) {
+  return data + "/checkpoints";
+}
+std::string database_path(const std::string& data) {
+  return data + "/store.db";
+}
+std::string lanes_folder(const std::string& data) {
+  return data + "/lanes";
+}
+std::string rejects_folder(const std::string& data) {
+  return data + "/rejects";
+}
 
 World::World(std::uint64_t hash_seed)
     : state(hash_seed), pipeline(state, [this](std::string_view payload) { return load(payload); }) {}
@@ -73,8 +81,9 @@ Status World::step(const Input& input, StepOutput& out) {
 Result<std::unique_ptr<World>> read_world(FileSystem& files, const std::string& data) {
   const JournalHead journal = SLUICE_TRY(read_journal_head(files, data));
   auto world = std::make_unique<World>(journal.identity.hash_seed);
-  auto checkpoints = SLUICE_TRY(Checkpoints::open(files, checkpoint_folder(data), journal.identity.id,
-                                                  journal.identity.generation, Checkpoints::Access::read_only));
+  auto checkpoints =
+      SLUICE_TRY(Checkpoints::open(files, checkpoint_folder(data), journal.identity.id,
+                                   journal.identity.generation, Checkpoints::Access::read_only));
   LoadReport report;
   const std::uint64_t seq = SLUICE_TRY(world->restore(*checkpoints, report));
   Status stepped = Done{};
@@ -92,8 +101,9 @@ Result<std::unique_ptr<World>> read_world(FileSystem& files, const std::string& 
 Result<StoreReport> verify_store(FileSystem& files, const std::string& data) {
   StoreReport report;
   const JournalHead journal = SLUICE_TRY(read_journal_head(files, data));
-  auto checkpoints = SLUICE_TRY(Checkpoints::open(files, checkpoint_folder(data), journal.identity.id,
-                                                  journal.identity.generation, Checkpoints::Access::read_only));
+  auto checkpoints =
+      SLUICE_TRY(Checkpoints::open(files, checkpoint_folder(data), journal.identity.id,
+                                   journal.identity.generation, Checkpoints::Access::read_only));
   World newest(journal.identity.hash_seed);
   LoadReport loaded;
   report.checkpoint_seq = SLUICE_TRY(newest.restore(*checkpoints, loaded));
@@ -132,9 +142,11 @@ Result<StoreReport> verify_store(FileSystem& files, const std::string& data) {
   report.profiles = again.state.profiles();
   report.recorded = latest->hash;
   report.recomputed = again.state.hash();
-  if (newest.state.hash() != report.recorded) report.problems.emplace_back("the checkpoint's rows do not give its own hash");
+  if (newest.state.hash() != report.recorded)
+    report.problems.emplace_back("the checkpoint's rows do not give its own hash");
   if (report.recomputed != report.recorded) {
-    report.problems.emplace_back("recomputing the state from the journal gives another hash than the checkpoint has");
+    report.problems.emplace_back(
+        "recomputing the state from the journal gives another hash than the checkpoint has");
   }
   return report;
 }

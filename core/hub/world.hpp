@@ -1,5 +1,5 @@
-// State, pipeline and configuration in one: what recovery makes, what the step thread steps, and what commands read when no
-// hub runs. One thread at a time.
+// State, pipeline and configuration in one: what recovery makes, what the step thread steps, and what
+// commands read when no hub runs. One thread at a time.
 #pragma once
 
 #include <functional>
@@ -20,8 +20,8 @@ class World {
 
   state::State state;
   Pipeline pipeline;
-  std::string epoch;   // payload of the epoch that holds; empty before the first
-  std::string failure; // why an epoch could not be read; then nothing must be stepped any more
+  std::string epoch;    // payload of the epoch that holds; empty before the first
+  std::string failure;  // why an epoch could not be read; then nothing must be stepped any more
 
   // Puts the newest checkpoint in. Returns the seq after which the journal has to be replayed (0: all of it).
   Result<std::uint64_t> restore(Checkpoints& checkpoints, LoadReport& report);
@@ -34,11 +34,12 @@ class World {
   Status resume(const CheckpointInfo& info);
 };
 
-// Checkpoint and journal tail of a data directory, without changing them: for commands when no hub runs. The journal may
-// grow meanwhile.
+// Checkpoint and journal tail of a data directory, without changing them: for commands when no hub runs. The
+// journal may grow meanwhile.
 Result<std::unique_ptr<World>> read_world(FileSystem& files, const std::string& data_directory);
 
-// `sluice store verify`: recomputes the newest checkpoint from a base and the journal, and compares the hashes.
+// `sluice store verify`: recomputes the newest checkpoint from a base and the journal, and compares the
+// hashes.
 struct StoreReport {
   std::uint64_t base_seq = 0, checkpoint_seq = 0, inputs = 0, profiles = 0;
   Hash128 recorded, recomputed;

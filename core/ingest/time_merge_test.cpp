@@ -55,7 +55,7 @@ TEST_CASE("a feed that has not read yet holds the others back, one that waits do
   merge.set_waiting(a, true);
   push(merge, a, {1, 2});
   CHECK(released(merge).empty());
-  push(merge, b, Times(1 + TimeMerge::neighbours, 1));             // the first one can be judged
+  push(merge, b, Times(1 + TimeMerge::neighbours, 1));            // the first one can be judged
   CHECK(released(merge) == Times(2 + TimeMerge::neighbours, 1));  // until b has nothing known again
   merge.set_waiting(b, true);
   CHECK(released(merge) == Times{2});

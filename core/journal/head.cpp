@@ -8,7 +8,8 @@ Result<JournalHead> read_journal_head(FileSystem& files, const std::string& data
   const std::string directory = data_directory + "/journal";
   const auto identity = SLUICE_TRY(read_identity(files, directory));
   if (!identity) {
-    return Error{Code::misconfigured, "there is no journal in " + directory + ": has a hub run with this configuration?"};
+    return Error{Code::misconfigured,
+                 "there is no journal in " + directory + ": has a hub run with this configuration?"};
   }
   const auto log = SLUICE_TRY(Log::open_read_only(files, directory));
   return JournalHead{*identity, log->first_seq(), log->next_seq()};

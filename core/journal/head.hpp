@@ -1,4 +1,5 @@
-// Who a journal is and how far it reaches, without opening it for writing: for commands beside a hub or without one.
+// Who a journal is and how far it reaches, without opening it for writing: for commands beside a hub or
+// without one.
 #pragma once
 
 #include <cstdint>

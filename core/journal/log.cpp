@@ -137,14 +137,22 @@ std::uint64_t Log::bytes() const {
 
 Status Log::read(std::uint64_t from, const std::function<bool(const Entry&)>& each) const {
   const std::uint64_t until = next_seq();
+  const auto not_kept = [this](std::uint64_t seq, std::uint64_t first) {
+    return Error{Code::rejected, options_.directory + ": entry " + std::to_string(seq) +
+                                     " is no longer kept; the oldest is " + std::to_string(first)};
+  };
   bool more = true;
   while (from < until && more) {
     const Piece piece = piece_of(from, until);
-    if (const std::uint64_t first = piece.segment->header.first_seq; from < first) {
-      return Error{Code::rejected, options_.directory + ": entry " + std::to_string(from) +
-                                       " is no longer kept; the oldest is " + std::to_string(first)};
+    if (const std::uint64_t first = piece.segment->header.first_seq; from < first)
+      return not_kept(from, first);
+    const Result<bool> read = read_piece(piece, from, each);
+    if (!read) {
+      // Retention may have removed the file between the look and the opening of it.
+      if (const std::uint64_t first = first_seq(); from < first) return not_kept(from, first);
+      return read.error();
     }
-    more = SLUICE_TRY(read_piece(piece, from, each));
+    more = read.value();
     from = piece.until;
   }
   return Done{};
@@ -196,17 +204,22 @@ Status Log::drop_before(std::uint64_t seq) {
   SLUICE_TRY(healthy());
   const std::lock_guard maintenance(maintenance_);
   for (;;) {
-    std::string path;
+    std::shared_ptr<Segment> oldest;
     {
       const std::lock_guard lock(mutex_);
       if (segments_.size() < 2 || segments_[1]->header.first_seq > seq) return Done{};
-      path = segments_.front()->path;
+      oldest = segments_.front();
+      // First here, then on the disk: who reads beside us is told that it is no longer kept.
+      segments_.erase(segments_.begin());
     }
     // One at a time, so that a crash never leaves a gap.
-    SLUICE_TRY(files_.remove(path));
+    Status removed = files_.remove(oldest->path);
+    if (!removed) {
+      const std::lock_guard lock(mutex_);
+      segments_.insert(segments_.begin(), std::move(oldest));
+      return removed;
+    }
     SLUICE_TRY(files_.sync_directory(options_.directory));
-    const std::lock_guard lock(mutex_);
-    segments_.erase(segments_.begin());
   }
 }
 

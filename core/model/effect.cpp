@@ -31,15 +31,24 @@ ProfileId parse_profile_id(std::string_view text) {
 
 std::string_view name_of(Operation op) {
   switch (op) {
-    case Operation::event: return "event";
-    case Operation::upsert: return "upsert";
-    case Operation::remove: return "delete";
-    case Operation::enter: return "enter";
-    case Operation::leave: return "leave";
-    case Operation::message: return "message";
-    case Operation::merge: return "merge";
-    case Operation::erase: return "erase";
-    case Operation::consent: return "consent";
+    case Operation::event:
+      return "event";
+    case Operation::upsert:
+      return "upsert";
+    case Operation::remove:
+      return "delete";
+    case Operation::enter:
+      return "enter";
+    case Operation::leave:
+      return "leave";
+    case Operation::message:
+      return "message";
+    case Operation::merge:
+      return "merge";
+    case Operation::erase:
+      return "erase";
+    case Operation::consent:
+      return "consent";
   }
   return "unknown";
 }

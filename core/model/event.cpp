@@ -6,12 +6,18 @@ namespace sluice {
 
 std::string_view name_of(EventKind kind) {
   switch (kind) {
-    case EventKind::track: return "track";
-    case EventKind::identify: return "identify";
-    case EventKind::page: return "page";
-    case EventKind::screen: return "screen";
-    case EventKind::group: return "group";
-    case EventKind::alias: return "alias";
+    case EventKind::track:
+      return "track";
+    case EventKind::identify:
+      return "identify";
+    case EventKind::page:
+      return "page";
+    case EventKind::screen:
+      return "screen";
+    case EventKind::group:
+      return "group";
+    case EventKind::alias:
+      return "alias";
   }
   return "unknown";
 }

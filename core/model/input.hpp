@@ -9,7 +9,7 @@
 namespace sluice {
 
 enum class InputKind : std::uint8_t {  // never renumbered: they stand in files
-  genesis = 1,  // the journal's id and hash seed
+  genesis = 1,                         // the journal's id and hash seed
   epoch = 2,    // step version, resolved configuration, versions of what the step reads
   event = 3,    // EventInput
   record = 4,   // RecordInput

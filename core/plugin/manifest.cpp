@@ -118,7 +118,8 @@ Result<Auth> auth_of(Json auth) {
     out.kind = AuthKind::standard_webhooks;
     if (out.value.empty()) return bad("'auth' of this type needs 'value': \"{secret.NAME}\"");
   } else {
-    return bad("'auth' has the type '" + std::string(type) + "'; header, query, basic, standard_webhooks and none are known");
+    return bad("'auth' has the type '" + std::string(type) +
+               "'; header, query, basic, standard_webhooks and none are known");
   }
   return out;
 }

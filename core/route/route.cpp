@@ -60,7 +60,8 @@ std::string mapped_json(const config::Route& route, PersonContext& context) {
   return json;
 }
 
-bool allowed(const config::Route& route, const Compiled& compiled, std::size_t slot, PersonContext& context, Tally& tally) {
+bool allowed(const config::Route& route, const Compiled& compiled, std::size_t slot, PersonContext& context,
+             Tally& tally) {
   if (context.allows(purpose_of(route, compiled.config->destinations[slot]))) return true;
   ++tally.suppressed;
   return false;
@@ -78,8 +79,8 @@ Effect& start(const config::Route& route, std::size_t slot, Operation op, const 
 
 }  // namespace
 
-void route_event(const Profile& profile, const Event& event, const Compiled& compiled, PersonContext& context, EffectList& out,
-                 Tally& tally) {
+void route_event(const Profile& profile, const Event& event, const Compiled& compiled, PersonContext& context,
+                 EffectList& out, Tally& tally) {
   if (event.kind != EventKind::track) return;
   const auto send = [&](std::size_t index) {
     const config::Route& route = compiled.config->routes[index];
@@ -97,34 +98,37 @@ void route_event(const Profile& profile, const Event& event, const Compiled& com
   for (const std::size_t index : compiled.event_routes_any) send(index);
 }
 
-void route_membership(const Profile& profile, std::size_t audience, bool entered, TimeUs now, const Compiled& compiled,
-                      PersonContext& context, EffectList& out, Tally& tally) {
+void route_membership(const Profile& profile, std::size_t audience, bool entered, TimeUs now,
+                      const Compiled& compiled, PersonContext& context, EffectList& out, Tally& tally) {
   for (const std::size_t index : compiled.audience_routes[audience]) {
     const config::Route& route = compiled.config->routes[index];
     const std::size_t slot = compiled.route_destinations[index];
     // Leaving needs no consent: it takes the person off a list.
     if (entered && !allowed(route, compiled, slot, context, tally)) continue;
-    Effect& effect = start(route, slot, entered ? Operation::enter : Operation::leave, profile, now, compiled, out);
+    Effect& effect =
+        start(route, slot, entered ? Operation::enter : Operation::leave, profile, now, compiled, out);
     if (!entered) effect.purpose.clear();
     effect.name = route.list.empty() ? route.audience : route.list;
     effect.payload = mapped_json(route, context);
   }
 }
 
-void route_merged(const Profile& loser, TimeUs now, const Compiled& compiled, PersonContext& context, EffectList& out,
-                  Tally& tally) {
+void route_merged(const Profile& loser, TimeUs now, const Compiled& compiled, PersonContext& context,
+                  EffectList& out, Tally& tally) {
   context.at(&loser, now, nullptr);
   for (const state::Membership& m : loser.memberships) {
     const auto& ids = compiled.audience_ids;
     const auto at = std::find(ids.begin(), ids.end(), m.audience);
     if (at == ids.end()) continue;
-    route_membership(loser, static_cast<std::size_t>(at - ids.begin()), false, now, compiled, context, out, tally);
+    route_membership(loser, static_cast<std::size_t>(at - ids.begin()), false, now, compiled, context, out,
+                     tally);
   }
 }
 
 namespace {
 
-// Of the identifiers by which destinations know a person; the same in any order. Another browser is not another person.
+// Of the identifiers by which destinations know a person; the same in any order. Another browser is not
+// another person.
 std::uint64_t identity_hash(const Profile& profile, const Compiled& compiled) {
   std::uint64_t sum = 1;
   for (const state::Identifier& identifier : profile.identifiers) {
@@ -137,8 +141,8 @@ std::uint64_t identity_hash(const Profile& profile, const Compiled& compiled) {
   return sum;
 }
 
-void send_changed(state::State& state, Profile& profile, std::size_t index, TimeUs now, const Compiled& compiled,
-                  PersonContext& context, EffectList& out, Tally& tally) {
+void send_changed(state::State& state, Profile& profile, std::size_t index, TimeUs now,
+                  const Compiled& compiled, PersonContext& context, EffectList& out, Tally& tally) {
   const config::Route& route = compiled.config->routes[index];
   const std::size_t slot = compiled.route_destinations[index];
   const state::NameId id = compiled.route_ids[index];
@@ -149,7 +153,8 @@ void send_changed(state::State& state, Profile& profile, std::size_t index, Time
     mark->inside = false;
     if (route.on_leave == config::OnLeave::keep || mark->silent) return;
     const bool remove = route.on_leave == config::OnLeave::remove;
-    Effect& effect = start(route, slot, remove ? Operation::remove : Operation::consent, profile, now, compiled, out);
+    Effect& effect =
+        start(route, slot, remove ? Operation::remove : Operation::consent, profile, now, compiled, out);
     effect.purpose.clear();
     effect.name = route.name;
     effect.payload = remove ? "{}" : R"({"subscribed":false})";
@@ -171,7 +176,8 @@ void send_changed(state::State& state, Profile& profile, std::size_t index, Time
   bool changed = false;
   for (const Field& field : map_fields(state, profile, route, compiled, context)) {
     const std::uint64_t value = hash64(field.json);
-    const auto last = std::find_if(mark->fields.begin(), mark->fields.end(), [&](const auto& f) { return f.name == field.id; });
+    const auto last = std::find_if(mark->fields.begin(), mark->fields.end(),
+                                   [&](const auto& f) { return f.name == field.id; });
     const bool sent = last != mark->fields.end();
     const bool differs = sent ? last->value != value : field.json != "null";
     changed = changed || differs;
@@ -194,8 +200,9 @@ void send_changed(state::State& state, Profile& profile, std::size_t index, Time
 
 }  // namespace
 
-void route_profile(state::State& state, Profile& profile, const view::SlotSet& routes, bool identifiers_changed, TimeUs now,
-                   const Compiled& compiled, PersonContext& context, EffectList& out, Tally& tally) {
+void route_profile(state::State& state, Profile& profile, const view::SlotSet& routes,
+                   bool identifiers_changed, TimeUs now, const Compiled& compiled, PersonContext& context,
+                   EffectList& out, Tally& tally) {
   for (const std::size_t index : compiled.profile_routes) {
     if (!identifiers_changed && !routes.test(index)) continue;
     send_changed(state, profile, index, now, compiled, context, out, tally);
@@ -211,9 +218,11 @@ void resend(state::State& state, Profile& profile, std::size_t index, TimeUs now
   send_changed(state, profile, index, now, compiled, context, out, tally);
 }
 
-void mark_silent(state::State& state, Profile& profile, std::size_t index, const Compiled& compiled, PersonContext& context) {
+void mark_silent(state::State& state, Profile& profile, std::size_t index, const Compiled& compiled,
+                 PersonContext& context) {
   const config::Route& route = compiled.config->routes[index];
-  if (!route.profiles || profile.mark(compiled.route_ids[index]) != nullptr || !context.holds(route.profiles)) return;
+  if (!route.profiles || profile.mark(compiled.route_ids[index]) != nullptr || !context.holds(route.profiles))
+    return;
   state::RouteMark mark{state.intern(route.name), 0, true, true, {}};
   for (const Field& field : map_fields(state, profile, route, compiled, context)) {
     if (field.json != "null") mark.fields.push_back({field.id, hash64(field.json)});

@@ -1,4 +1,5 @@
-// Standing rules: what leaves for which destination. Payloads are mapped and frozen here; delivery never reads the state.
+// Standing rules: what leaves for which destination. Payloads are mapped and frozen here; delivery never
+// reads the state.
 #pragma once
 
 #include "model/event.hpp"
@@ -19,24 +20,26 @@ void route_event(const state::Profile& profile, const Event& event, const view::
 
 // Somebody entered or left an audience.
 void route_membership(const state::Profile& profile, std::size_t audience, bool entered, TimeUs now,
-                      const view::Compiled& compiled, view::PersonContext& context, view::EffectList& out, Tally& tally);
+                      const view::Compiled& compiled, view::PersonContext& context, view::EffectList& out,
+                      Tally& tally);
 
-// Profile routes whose slots are in `readers`, or all of them where the person's identifiers changed: sends the fields that
-// are not what was sent last.
-void route_profile(state::State& state, state::Profile& profile, const view::SlotSet& routes, bool identifiers_changed,
-                   TimeUs now, const view::Compiled& compiled, view::PersonContext& context, view::EffectList& out,
-                   Tally& tally);
+// Profile routes whose slots are in `readers`, or all of them where the person's identifiers changed: sends
+// the fields that are not what was sent last.
+void route_profile(state::State& state, state::Profile& profile, const view::SlotSet& routes,
+                   bool identifiers_changed, TimeUs now, const view::Compiled& compiled,
+                   view::PersonContext& context, view::EffectList& out, Tally& tally);
 
 // Sends all that a profile route maps, as if nothing had been sent before.
-void resend(state::State& state, state::Profile& profile, std::size_t route, TimeUs now, const view::Compiled& compiled,
-            view::PersonContext& context, view::EffectList& out, Tally& tally);
+void resend(state::State& state, state::Profile& profile, std::size_t route, TimeUs now,
+            const view::Compiled& compiled, view::PersonContext& context, view::EffectList& out,
+            Tally& tally);
 
 // A person has become another: the audiences' destinations hear that the old one has left.
-void route_merged(const state::Profile& loser, TimeUs now, const view::Compiled& compiled, view::PersonContext& context,
-                  view::EffectList& out, Tally& tally);
+void route_merged(const state::Profile& loser, TimeUs now, const view::Compiled& compiled,
+                  view::PersonContext& context, view::EffectList& out, Tally& tally);
 
 // A route that is new for this person without `backfill`: what it would send now counts as sent.
-void mark_silent(state::State& state, state::Profile& profile, std::size_t route, const view::Compiled& compiled,
-                 view::PersonContext& context);
+void mark_silent(state::State& state, state::Profile& profile, std::size_t route,
+                 const view::Compiled& compiled, view::PersonContext& context);
 
 }  // namespace sluice::route

@@ -6,7 +6,9 @@
 
 namespace sluice::state {
 
-NameId name_id(std::string_view name) { return hash64(name, 0x6e616d65); }
+NameId name_id(std::string_view name) {
+  return hash64(name, 0x6e616d65);
+}
 
 namespace {
 
@@ -216,7 +218,8 @@ const Series* Profile::find_series(std::uint64_t key) const {
   return find_in(series, [&](const Series& s) { return s.key == key; });
 }
 bool Profile::has_identifier(NameId type, std::string_view value) const {
-  return find_in(identifiers, [&](const Identifier& i) { return i.type == type && i.value == value; }) != nullptr;
+  return find_in(identifiers, [&](const Identifier& i) { return i.type == type && i.value == value; }) !=
+         nullptr;
 }
 RouteMark* Profile::mark(NameId route) {
   return find_in(marks, [&](const RouteMark& m) { return m.route == route; });

@@ -1,5 +1,6 @@
-// One person, as the hub knows them: everything that the step keeps about somebody, in one row. Names of traits, audiences,
-// purposes, routes and workflows stand as NameId, a hash that is the same in every state; State::name() gives the text.
+// One person, as the hub knows them: everything that the step keeps about somebody, in one row. Names of
+// traits, audiences, purposes, routes and workflows stand as NameId, a hash that is the same in every state;
+// State::name() gives the text.
 #pragma once
 
 #include <cstdint>
@@ -19,21 +20,21 @@ NameId name_id(std::string_view name);
 
 // Limits of one person; what comes beyond them is not kept, and counted.
 inline constexpr std::size_t traits_max = 2'000;
-inline constexpr std::size_t history_max = 64;     // audience changes remembered, the newest
-inline constexpr std::size_t merges_max = 100;     // people that became this one
-inline constexpr std::size_t runs_max = 100;       // workflow runs under way
+inline constexpr std::size_t history_max = 64;  // audience changes remembered, the newest
+inline constexpr std::size_t merges_max = 100;  // people that became this one
+inline constexpr std::size_t runs_max = 100;    // workflow runs under way
 
 struct Identifier {
   NameId type = 0;
-  std::string value;         // normalised
+  std::string value;  // normalised
   TimeUs first_seen = 0, last_seen = 0;
-  bool trusted = false;      // a server source has said it
+  bool trusted = false;  // a server source has said it
   NameId source = 0;
 };
 
 struct Trait {
   NameId name = 0;
-  StoredValue value;         // Kind::null: removed at `time`
+  StoredValue value;  // Kind::null: removed at `time`
   TimeUs time = 0;
   NameId source = 0;
   bool trusted = false;
@@ -49,54 +50,54 @@ struct ConsentState {
 struct Membership {
   NameId audience = 0;
   TimeUs entered = 0;
-  std::uint64_t cause = 0;   // seq of the input
+  std::uint64_t cause = 0;  // seq of the input
 };
 
 struct AudienceChange {
   NameId audience = 0;
   bool entered = false;
   TimeUs time = 0;
-  std::uint64_t cause = 0;   // seq of the input; by_time: the window closed, no event did it
+  std::uint64_t cause = 0;  // seq of the input; by_time: the window closed, no event did it
   bool by_time = false;
 };
 
-struct Run {                 // of a workflow
+struct Run {  // of a workflow
   NameId workflow = 0;
-  NameId step = 0;           // hash of the id of the step that it waits before
+  NameId step = 0;  // hash of the id of the step that it waits before
   TimeUs wake = 0;
   TimeUs started = 0;
   std::uint64_t cause = 0;
-  std::string event;         // JSON of the event that triggered it, where its texts read it
+  std::string event;  // JSON of the event that triggered it, where its texts read it
 };
 
-struct Started {             // when a workflow last began for this person
+struct Started {  // when a workflow last began for this person
   NameId workflow = 0;
   TimeUs time = 0;
 };
 
 struct RouteField {
   NameId name = 0;
-  std::uint64_t value = 0;   // hash of the JSON that was last sent
+  std::uint64_t value = 0;  // hash of the JSON that was last sent
 };
 
-struct RouteMark {           // what a profile route has last sent
+struct RouteMark {  // what a profile route has last sent
   NameId route = 0;
-  std::uint64_t identity = 0;   // hash of the identifiers sent with it
-  bool inside = false;          // the condition held
-  bool silent = false;          // never sent: a new route sends nothing of the past
+  std::uint64_t identity = 0;  // hash of the identifiers sent with it
+  bool inside = false;         // the condition held
+  bool silent = false;         // never sent: a new route sends nothing of the past
   std::vector<RouteField> fields;
 };
 
 struct MergeCause {
   ProfileId loser = nobody;
-  NameId type = 0;           // the identifier that joined them: its type; its value is an identifier of this profile
-  std::uint64_t cause = 0;   // seq of the input
+  NameId type = 0;  // the identifier that joined them: its type; its value is an identifier of this profile
+  std::uint64_t cause = 0;  // seq of the input
   TimeUs time = 0;
 };
 
 struct Profile {
   ProfileId id = nobody;
-  std::uint64_t created = 0; // seq of the input that made it: the older permanent id has the smaller one
+  std::uint64_t created = 0;  // seq of the input that made it: the older permanent id has the smaller one
   std::uint32_t created_ordinal = 0;
   TimeUs first_seen = 0, last_seen = 0;
   bool third_party = false;  // a source with anonymous: true has spoken of it; never joined to a known person
@@ -126,11 +127,11 @@ struct Profile {
   static bool decode(std::string_view bytes, Profile& out);
 
   // Kept by State; not part of the row.
-  TimeUs due = never;               // the earliest timer that is set
-  TimeUs queued = never;            // where it stands in the queue of timers: at or before `due`
-  Hash128 row_hash;                 // of the row as the state's hash counts it
-  std::uint32_t changed_in = 0;     // checkpoint generation of the last change
-  std::uint32_t written_in = 0;     // checkpoint generation that has the row
+  TimeUs due = never;            // the earliest timer that is set
+  TimeUs queued = never;         // where it stands in the queue of timers: at or before `due`
+  Hash128 row_hash;              // of the row as the state's hash counts it
+  std::uint32_t changed_in = 0;  // checkpoint generation of the last change
+  std::uint32_t written_in = 0;  // checkpoint generation that has the row
 };
 
 }  // namespace sluice::state

@@ -17,7 +17,8 @@ Decimal decimal_of(const StoredValue& value) {
 
 bool comparable(const StoredValue& value) {
   const auto kind = value.kind();
-  return kind == StoredValue::Kind::number || kind == StoredValue::Kind::string || kind == StoredValue::Kind::boolean;
+  return kind == StoredValue::Kind::number || kind == StoredValue::Kind::string ||
+         kind == StoredValue::Kind::boolean;
 }
 
 }  // namespace
@@ -46,7 +47,8 @@ void Series::insert(SeriesEntry entry) {
 }
 
 void Series::count_distinct(const StoredValue& value, std::uint64_t count) {
-  const auto found = std::find_if(distinct_.begin(), distinct_.end(), [&](const Distinct& d) { return d.value == value; });
+  const auto found =
+      std::find_if(distinct_.begin(), distinct_.end(), [&](const Distinct& d) { return d.value == value; });
   if (found != distinct_.end()) {
     found->count += count;
   } else if (distinct_.size() < distinct_values_max) {
@@ -69,7 +71,9 @@ void Series::add_totals(const Extreme& event, bool distinct) {
   }
   if (value.is_none() || value.kind() == StoredValue::Kind::null) return;
   if (distinct) count_distinct(value, 1);
-  const auto earlier = [](const Extreme& a, const Extreme& b) { return a.time != b.time ? a.time < b.time : a.seq < b.seq; };
+  const auto earlier = [](const Extreme& a, const Extreme& b) {
+    return a.time != b.time ? a.time < b.time : a.seq < b.seq;
+  };
   if (first_.value.is_none() || earlier(event, first_)) first_ = event;
   if (last_.value.is_none() || !earlier(event, last_)) last_ = event;
 }
@@ -89,21 +93,28 @@ void Series::merge(const Series& other, const SeriesNeeds& needs, TimeUs now) {
   numbers_ += other.numbers_;
   total_ += other.total_;
   overflowed_ = overflowed_ || other.overflowed_;
-  if (!other.smallest_.is_none() && (smallest_.is_none() || other.smallest_ < smallest_)) smallest_ = other.smallest_;
-  if (!other.largest_.is_none() && (largest_.is_none() || largest_ < other.largest_)) largest_ = other.largest_;
-  const auto earlier = [](const Extreme& a, const Extreme& b) { return a.time != b.time ? a.time < b.time : a.seq < b.seq; };
-  if (!other.first_.value.is_none() && (first_.value.is_none() || earlier(other.first_, first_))) first_ = other.first_;
-  if (!other.last_.value.is_none() && (last_.value.is_none() || earlier(last_, other.last_))) last_ = other.last_;
+  if (!other.smallest_.is_none() && (smallest_.is_none() || other.smallest_ < smallest_))
+    smallest_ = other.smallest_;
+  if (!other.largest_.is_none() && (largest_.is_none() || largest_ < other.largest_))
+    largest_ = other.largest_;
+  const auto earlier = [](const Extreme& a, const Extreme& b) {
+    return a.time != b.time ? a.time < b.time : a.seq < b.seq;
+  };
+  if (!other.first_.value.is_none() && (first_.value.is_none() || earlier(other.first_, first_)))
+    first_ = other.first_;
+  if (!other.last_.value.is_none() && (last_.value.is_none() || earlier(last_, other.last_)))
+    last_ = other.last_;
   for (const Distinct& d : other.distinct_) count_distinct(d.value, d.count);
 }
 
 void Series::trim(DurationUs window_max, TimeUs now) {
   const TimeUs oldest = now - window_max;
   // In steps: dropping one entry a time would move the whole vector each time.
-  const auto first =
-      std::partition_point(entries_.begin(), entries_.end(), [&](const SeriesEntry& e) { return e.time <= oldest; });
+  const auto first = std::partition_point(entries_.begin(), entries_.end(),
+                                          [&](const SeriesEntry& e) { return e.time <= oldest; });
   const auto dead = static_cast<std::size_t>(first - entries_.begin());
-  if (dead == entries_.size() || (dead >= 16 && dead * 2 >= entries_.size())) entries_.erase(entries_.begin(), first);
+  if (dead == entries_.size() || (dead >= 16 && dead * 2 >= entries_.size()))
+    entries_.erase(entries_.begin(), first);
 }
 
 std::pair<std::size_t, std::size_t> Series::window(TimeUs now, DurationUs within) const {
@@ -136,7 +147,8 @@ TimeUs Series::next_existence_change(TimeUs now, DurationUs within) const {
   if (first == last) return last < entries_.size() ? entries_[last].time : never;
   // The window turns empty when its newest entry leaves, unless one that lies ahead has come in by then.
   TimeUs empty_at = entries_[last - 1].time + within;
-  for (std::size_t i = last; i < entries_.size() && entries_[i].time < empty_at; ++i) empty_at = entries_[i].time + within;
+  for (std::size_t i = last; i < entries_.size() && entries_[i].time < empty_at; ++i)
+    empty_at = entries_[i].time + within;
   return empty_at;
 }
 

@@ -1,5 +1,6 @@
-// What one person's events of one kind add up to: running totals over all time, and the entries that sliding windows look
-// at. A series is what `events(NAME).where(…)` with one value expression keeps; several windows share it.
+// What one person's events of one kind add up to: running totals over all time, and the entries that sliding
+// windows look at. A series is what `events(NAME).where(…)` with one value expression keeps; several windows
+// share it.
 #pragma once
 
 #include <cstdint>
@@ -14,17 +15,19 @@
 
 namespace sluice::state {
 
-// Entries kept for windows, a person and series; beyond it the oldest go and the series says so (`overflowed`).
+// Entries kept for windows, a person and series; beyond it the oldest go and the series says so
+// (`overflowed`).
 inline constexpr std::size_t series_entries_max = 50'000;
-// Different values kept for unique and top, a person and series; further ones are not counted, `overflowed` says so.
+// Different values kept for unique and top, a person and series; further ones are not counted, `overflowed`
+// says so.
 inline constexpr std::size_t distinct_values_max = 10'000;
 
 // What a series must keep, from all the aggregates that read it.
 struct SeriesNeeds {
-  DurationUs window_max = 0;    // longest window; 0: no entries
-  bool values = false;          // entries keep their values (all but count and exists)
-  bool distinct = false;        // unique or top over all time
-  bool totals = false;          // anything over all time (or since a fixed moment)
+  DurationUs window_max = 0;  // longest window; 0: no entries
+  bool values = false;        // entries keep their values (all but count and exists)
+  bool distinct = false;      // unique or top over all time
+  bool totals = false;        // anything over all time (or since a fixed moment)
 };
 
 struct SeriesEntry {

@@ -10,7 +10,9 @@ namespace {
 constexpr TimeUs t0 = 1'700'000'000 * us_per_s;
 constexpr SeriesNeeds everything{.window_max = us_per_d, .values = true, .distinct = true, .totals = true};
 
-StoredValue number(double n) { return StoredValue::number(n); }
+StoredValue number(double n) {
+  return StoredValue::number(n);
+}
 
 double window_sum(const Series& s, TimeUs now, DurationUs within) {
   const auto [first, last] = s.window(now, within);
@@ -29,13 +31,14 @@ TEST_CASE("a window holds what came after its beginning, up to now") {
   Series s;
   s.add(t0, 1, number(1), everything, t0);
   s.add(t0 + us_per_h, 2, number(2), everything, t0 + us_per_h);
-  CHECK(window_sum(s, t0 + us_per_h, us_per_h) == 2);      // (now - 1h, now]: the first is just out
+  CHECK(window_sum(s, t0 + us_per_h, us_per_h) == 2);  // (now - 1h, now]: the first is just out
   CHECK(window_sum(s, t0 + us_per_h, us_per_h + 1) == 3);
   CHECK(window_sum(s, t0 + us_per_h - 1, us_per_h) == 1);  // the second is still ahead
   CHECK(s.next_change(t0, us_per_h) == t0 + us_per_h);
   CHECK(s.next_change(t0 + us_per_h, us_per_h) == t0 + 2 * us_per_h);
   CHECK(s.next_change(t0 + 2 * us_per_h, us_per_h) == never);
-  CHECK(s.next_existence_change(t0, us_per_h + 1) == t0 + 2 * us_per_h + 1);  // the second comes before the first goes
+  CHECK(s.next_existence_change(t0, us_per_h + 1) ==
+        t0 + 2 * us_per_h + 1);  // the second comes before the first goes
   CHECK(s.next_existence_change(t0, us_per_h / 2) == t0 + us_per_h / 2);
   CHECK(s.next_existence_change(t0 + us_per_h - 1, us_per_h / 2) == t0 + us_per_h);
 }
@@ -103,7 +106,8 @@ TEST_CASE("random events give what a sum over all of them gives, encoded and mer
 
 TEST_CASE("a series cut short is not read") {
   Series s;
-  for (std::uint64_t i = 0; i < 5; ++i) s.add(t0 + static_cast<TimeUs>(i), i, StoredValue::string("é" + std::to_string(i)), everything, t0);
+  for (std::uint64_t i = 0; i < 5; ++i)
+    s.add(t0 + static_cast<TimeUs>(i), i, StoredValue::string("é" + std::to_string(i)), everything, t0);
   const std::string bytes = bytes_of(s);
   for (std::size_t n = 0; n < bytes.size(); ++n) {
     Series again;

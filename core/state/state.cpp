@@ -89,9 +89,9 @@ struct State::Impl {
 
   // Checkpoints. A row belongs to the generation in which it last changed.
   std::uint32_t generation = 1;
-  std::vector<ProfileId> changed;                           // profiles, since the last checkpoint began
+  std::vector<ProfileId> changed;  // profiles, since the last checkpoint began
   std::set<std::pair<Table, std::string>> changed_small;
-  std::vector<std::pair<ProfileId, Hash128>> erased;        // rows that the next delta must take away
+  std::vector<std::pair<ProfileId, Hash128>> erased;  // rows that the next delta must take away
   std::vector<std::pair<std::string, Hash128>> erased_chunks;
   Hash128 counted;        // hash of the profile and dedup rows as of the last checkpoint
   Hash128 small_counted;  // hash of the small tables as they are
@@ -101,7 +101,9 @@ struct State::Impl {
   std::size_t next_pending = 0;
   RowSink sink;
 
-  std::uint64_t identifier_key(NameId type, std::string_view value) const { return hash64(value, seed ^ type); }
+  std::uint64_t identifier_key(NameId type, std::string_view value) const {
+    return hash64(value, seed ^ type);
+  }
 
   void set_small(Table table, std::string key, std::string value) {
     const auto place = std::make_pair(table, std::move(key));
@@ -138,7 +140,8 @@ State::State(std::uint64_t hash_seed) : impl_(std::make_unique<Impl>(hash_seed))
 State::~State() = default;
 
 ProfileId State::resolve(ProfileId id) const {
-  for (auto at = impl_->aliases.find(id); at != impl_->aliases.end(); at = impl_->aliases.find(id)) id = at->second;
+  for (auto at = impl_->aliases.find(id); at != impl_->aliases.end(); at = impl_->aliases.find(id))
+    id = at->second;
   return id;
 }
 
@@ -148,7 +151,9 @@ const Profile* State::find(ProfileId id) const {
   return at == impl_->profiles.end() ? nullptr : at->second.get();
 }
 
-Profile* State::find(ProfileId id) { return const_cast<Profile*>(std::as_const(*this).find(id)); }
+Profile* State::find(ProfileId id) {
+  return const_cast<Profile*>(std::as_const(*this).find(id));
+}
 
 const Profile* State::find_by(NameId type, std::string_view value) const {
   const auto at = impl_->identifiers.find(impl_->identifier_key(type, value));
@@ -169,7 +174,8 @@ Profile& State::create(std::uint64_t seq_, std::uint32_t ordinal, TimeUs at) {
   profile->created = seq_;
   profile->created_ordinal = ordinal;
   profile->first_seen = profile->last_seen = at;
-  profile->written_in = impl_->running ? impl_->generation : 0;  // the checkpoint under way does not know of it
+  profile->written_in =
+      impl_->running ? impl_->generation : 0;  // the checkpoint under way does not know of it
   profile->changed_in = 0;
   Profile& made = *impl_->profiles.emplace(id, std::move(profile)).first->second;
   ++totals.profiles_made;
@@ -203,7 +209,9 @@ void State::absorb(Profile& winner, Profile& loser) {
   ++totals.merges;
 }
 
-std::size_t State::profiles() const { return impl_->profiles.size(); }
+std::size_t State::profiles() const {
+  return impl_->profiles.size();
+}
 
 namespace {
 template <typename Profiles>
@@ -242,7 +250,8 @@ std::string_view State::name(NameId id) const {
   return at == impl_->names.end() ? std::string_view("?") : std::string_view(at->second);
 }
 
-bool State::first_sight(NameId source, std::string_view message_id, TimeUs at, std::int64_t days, std::uint64_t bytes) {
+bool State::first_sight(NameId source, std::string_view message_id, TimeUs at, std::int64_t days,
+                        std::uint64_t bytes) {
   const std::uint64_t print = hash64(message_id, impl_->seed ^ source);
   if (!impl_->seen.insert(print).second) return false;
   const std::int64_t hour = at / us_per_h;
@@ -262,7 +271,9 @@ bool State::first_sight(NameId source, std::string_view message_id, TimeUs at, s
   return true;
 }
 
-TimeUs State::dedup_reach(TimeUs at) const { return impl_->chunks.empty() ? at : impl_->chunks.front().hour * us_per_h; }
+TimeUs State::dedup_reach(TimeUs at) const {
+  return impl_->chunks.empty() ? at : impl_->chunks.front().hour * us_per_h;
+}
 
 void State::set_due(Profile& profile, TimeUs due) {
   profile.due = due;
@@ -271,8 +282,8 @@ void State::set_due(Profile& profile, TimeUs due) {
   impl_->timers.push({due, profile.id});
 }
 
-// The heap may hold moments that a person no longer has: it is looked at against the person, and a later one set anew. One
-// entry a person counts, `queued`; others are left from earlier and drop out.
+// The heap may hold moments that a person no longer has: it is looked at against the person, and a later one
+// set anew. One entry a person counts, `queued`; others are left from earlier and drop out.
 TimeUs State::next_due() {
   auto& timers = impl_->timers;
   while (!timers.empty()) {
@@ -335,7 +346,9 @@ std::string encode_facts(const State& s) {
   w.zigzag(s.now);
   w.varint(s.seq);
   const Totals& t = s.totals;
-  for (const std::uint64_t n : {t.events, t.duplicates, t.refused, t.merges, t.demoted, t.effects, t.profiles_made}) w.varint(n);
+  for (const std::uint64_t n :
+       {t.events, t.duplicates, t.refused, t.merges, t.demoted, t.effects, t.profiles_made})
+    w.varint(n);
   return out;
 }
 
@@ -344,16 +357,24 @@ void decode_facts(std::string_view bytes, State& s) {
   s.now = r.zigzag();
   s.seq = r.varint();
   Totals& t = s.totals;
-  for (std::uint64_t* n : {&t.events, &t.duplicates, &t.refused, &t.merges, &t.demoted, &t.effects, &t.profiles_made}) *n = r.varint();
+  for (std::uint64_t* n :
+       {&t.events, &t.duplicates, &t.refused, &t.merges, &t.demoted, &t.effects, &t.profiles_made})
+    *n = r.varint();
 }
 
 constexpr std::string_view facts_key = "facts";
 
 }  // namespace
 
-bool State::checkpointing() const { return impl_->running; }
-Hash128 State::checkpoint_hash() const { return impl_->target; }
-std::size_t State::changed_rows() const { return impl_->changed.size() + impl_->changed_small.size(); }
+bool State::checkpointing() const {
+  return impl_->running;
+}
+Hash128 State::checkpoint_hash() const {
+  return impl_->target;
+}
+std::size_t State::changed_rows() const {
+  return impl_->changed.size() + impl_->changed_small.size();
+}
 
 void State::begin_checkpoint(bool all, RowSink sink) {
   SLUICE_CHECK(!impl_->running);
@@ -385,7 +406,8 @@ void State::begin_checkpoint(bool all, RowSink sink) {
   if (all) {
     for (const auto& [place, value] : s.small) s.sink(place.first, place.second, value, false);
   } else {
-    for (const auto& place : s.changed_small) s.sink(place.first, place.second, s.small.find(place)->second, false);
+    for (const auto& place : s.changed_small)
+      s.sink(place.first, place.second, s.small.find(place)->second, false);
   }
   s.changed_small.clear();
   s.target = s.small_counted;
@@ -478,8 +500,10 @@ bool State::restore_row(Table table, std::string_view key, std::string_view valu
     case Table::meta:
       if (key == facts_key) decode_facts(value, *this);
       break;
-    case Table::cursor: break;
-    default: return false;
+    case Table::cursor:
+      break;
+    default:
+      return false;
   }
   s.set_small(table, std::string(key), std::string(value));
   return true;
@@ -493,7 +517,8 @@ void State::forget_row(Table table, std::string_view key) {
     s.counted -= at->second->row_hash;
     s.profiles.erase(at);
   } else if (table == Table::dedup) {
-    const auto at = std::find_if(s.chunks.begin(), s.chunks.end(), [&](const Chunk& c) { return c.key() == key; });
+    const auto at =
+        std::find_if(s.chunks.begin(), s.chunks.end(), [&](const Chunk& c) { return c.key() == key; });
     if (at == s.chunks.end()) return;
     s.counted -= at->counted;
     s.chunks.erase(at);

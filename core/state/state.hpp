@@ -1,6 +1,7 @@
-// The state of one hub: all people, the index of their identifiers, remembered message ids, timers, and where sources are.
-// It is rows: (table, key) -> bytes. The state's hash is the sum of its rows' hashes modulo 2^128, so it depends on what the
-// rows are and on nothing else. One thread owns it (the step's); see docs/architecture.md for how others read.
+// The state of one hub: all people, the index of their identifiers, remembered message ids, timers, and where
+// sources are. It is rows: (table, key) -> bytes. The state's hash is the sum of its rows' hashes modulo
+// 2^128, so it depends on what the rows are and on nothing else. One thread owns it (the step's); see
+// docs/architecture.md for how others read.
 #pragma once
 
 #include <cstdint>
@@ -10,10 +11,11 @@
 #include <string_view>
 #include <vector>
 
+#include "sluice/result.hpp"
+
 #include "base/hash.hpp"
 #include "base/time.hpp"
 #include "model/effect.hpp"
-#include "sluice/result.hpp"
 #include "state/profile.hpp"
 
 namespace sluice::state {
@@ -22,7 +24,8 @@ enum class Table : std::uint8_t { profile = 1, alias = 2, dedup = 3, name = 4, c
 
 // Counted as the step runs; part of the state, so a replay counts the same.
 struct Totals {
-  std::uint64_t events = 0, duplicates = 0, refused = 0, merges = 0, demoted = 0, effects = 0, profiles_made = 0;
+  std::uint64_t events = 0, duplicates = 0, refused = 0, merges = 0, demoted = 0, effects = 0,
+                profiles_made = 0;
 };
 
 struct DueTimer {
@@ -41,17 +44,19 @@ class State {
   State& operator=(const State&) = delete;
 
   // ---- people
-  Profile* find(ProfileId id);                 // follows merged ids to who they became; null: nobody
+  Profile* find(ProfileId id);  // follows merged ids to who they became; null: nobody
   const Profile* find(ProfileId id) const;
-  ProfileId resolve(ProfileId id) const;       // the surviving id, or `id` itself
+  ProfileId resolve(ProfileId id) const;  // the surviving id, or `id` itself
   Profile* find_by(NameId type, std::string_view value);
   const Profile* find_by(NameId type, std::string_view value) const;
   // A new person; the id is derived from seq and ordinal and the journal's seed.
   Profile& create(std::uint64_t seq, std::uint32_t ordinal, TimeUs now);
-  // Call before changing a profile: the checkpoint under way gets the row as it was, the next one the row as it becomes.
+  // Call before changing a profile: the checkpoint under way gets the row as it was, the next one the row as
+  // it becomes.
   void touch(Profile& profile);
   void index(const Profile& profile, const Identifier& identifier);
-  // The loser's row goes, its id leads to the winner; its identifiers are indexed for the winner. Contents are the caller's.
+  // The loser's row goes, its id leads to the winner; its identifiers are indexed for the winner. Contents
+  // are the caller's.
   void absorb(Profile& winner, Profile& loser);
   std::size_t profiles() const;
   // Every profile in the order of its id; the callback must not create or absorb.
@@ -61,12 +66,13 @@ class State {
   void each_alias(const std::function<void(ProfileId loser, ProfileId winner)>& each) const;  // by loser
 
   // ---- names
-  NameId intern(std::string_view name);        // remembers the text
-  std::string_view name(NameId id) const;      // "?" when it was never interned
+  NameId intern(std::string_view name);    // remembers the text
+  std::string_view name(NameId id) const;  // "?" when it was never interned
 
   // ---- message ids already seen: true when it is new. Kept for `days` by hub time and at most `bytes`.
-  bool first_sight(NameId source, std::string_view message_id, TimeUs now, std::int64_t days, std::uint64_t bytes);
-  TimeUs dedup_reach(TimeUs now) const;        // since when all ids are remembered
+  bool first_sight(NameId source, std::string_view message_id, TimeUs now, std::int64_t days,
+                   std::uint64_t bytes);
+  TimeUs dedup_reach(TimeUs now) const;  // since when all ids are remembered
 
   // ---- timers: one moment a person; the person's row knows what is to be done then
   void set_due(Profile& profile, TimeUs due);
@@ -80,20 +86,21 @@ class State {
   void set_meta(std::string_view key, std::string_view value);
   std::string_view meta(std::string_view key) const;
   Totals totals;
-  TimeUs now = 0;                              // of the last input
-  std::uint64_t seq = 0;                       // of the last input
+  TimeUs now = 0;                                  // of the last input
+  std::uint64_t seq = 0;                           // of the last input
   void count_member(NameId audience, int change);  // sizes, kept as memberships change
   std::uint64_t members(NameId audience) const;
 
   // ---- hash and checkpoints
-  Hash128 hash();                              // of all rows as they are now; completes a checkpoint under way first
-  // Begins a checkpoint of the rows as they are now: all of them, or those changed since the last one. Rows come out of
-  // continue_checkpoint(), a few at a time; touch() writes out early what is about to change.
+  Hash128 hash();  // of all rows as they are now; completes a checkpoint under way first
+  // Begins a checkpoint of the rows as they are now: all of them, or those changed since the last one. Rows
+  // come out of continue_checkpoint(), a few at a time; touch() writes out early what is about to change.
   void begin_checkpoint(bool all, RowSink sink);
-  bool continue_checkpoint(std::size_t rows);  // true: it is complete, and checkpoint_hash() is its state's hash
+  bool continue_checkpoint(
+      std::size_t rows);  // true: it is complete, and checkpoint_hash() is its state's hash
   Hash128 checkpoint_hash() const;
   bool checkpointing() const;
-  std::size_t changed_rows() const;            // that the next delta would hold
+  std::size_t changed_rows() const;  // that the next delta would hold
   // Restoring: give the rows of a base, then of each delta; then finish.
   bool restore_row(Table table, std::string_view key, std::string_view value);
   void forget_row(Table table, std::string_view key);  // a later delta took it away

@@ -52,7 +52,8 @@ TEST_CASE("a checkpoint holds the rows as they were when it began, whatever chan
       s.touch(*p);
       p->last_seen += 1;
       s.set_cursor("orders/rows", std::to_string(round) + '/' + std::to_string(step));
-      CHECK(s.first_sight(1, "m" + std::to_string(round) + '/' + std::to_string(step), t0 + round * us_per_h, 7, 1 << 20));
+      CHECK(s.first_sight(1, "m" + std::to_string(round) + '/' + std::to_string(step), t0 + round * us_per_h,
+                          7, 1 << 20));
       if (step == 2) {
         Profile& winner = *s.find(ids[0]);
         Profile& loser = *s.find(ids[static_cast<std::size_t>(round) + 1]);
@@ -67,7 +68,8 @@ TEST_CASE("a checkpoint holds the rows as they were when it began, whatever chan
   }
   State last(7);
   s.begin_checkpoint(false, into(rows));
-  while (!s.continue_checkpoint(1)) {}
+  while (!s.continue_checkpoint(1)) {
+  }
   restore(last, rows);
   CHECK(last.hash() == s.hash());
   CHECK(last.profiles() == s.profiles());
@@ -109,7 +111,8 @@ TEST_CASE("timers come in order of moment and person, the latest word about a pe
   std::vector<std::pair<TimeUs, ProfileId>> popped;
   while (s.pop_due(t0 + 70, due)) popped.emplace_back(due.due - t0, due.person);
   const auto low = std::min(people[0]->id, people[2]->id), high = std::max(people[0]->id, people[2]->id);
-  CHECK(popped == std::vector<std::pair<TimeUs, ProfileId>>{{10, people[1]->id}, {50, low}, {50, high}, {70, people[3]->id}});
+  CHECK(popped == std::vector<std::pair<TimeUs, ProfileId>>{
+                      {10, people[1]->id}, {50, low}, {50, high}, {70, people[3]->id}});
   CHECK(s.next_due() == never);
 }
 

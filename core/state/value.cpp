@@ -4,7 +4,9 @@
 
 namespace sluice::state {
 
-StoredValue StoredValue::null() { return from_bytes("z"); }
+StoredValue StoredValue::null() {
+  return from_bytes("z");
+}
 
 StoredValue StoredValue::boolean(bool b) {
   StoredValue v;
@@ -38,13 +40,19 @@ StoredValue StoredValue::json_text(std::string_view text) {
 
 StoredValue StoredValue::of(Json json) {
   switch (json.type()) {
-    case JsonType::missing: return {};
-    case JsonType::null: return null();
-    case JsonType::boolean: return boolean(*json.boolean());
-    case JsonType::number: return number(*json.number());
-    case JsonType::string: return string(*json.string());
+    case JsonType::missing:
+      return {};
+    case JsonType::null:
+      return null();
+    case JsonType::boolean:
+      return boolean(*json.boolean());
+    case JsonType::number:
+      return number(*json.number());
+    case JsonType::string:
+      return string(*json.string());
     case JsonType::array:
-    case JsonType::object: return json_text(json.text());
+    case JsonType::object:
+      return json_text(json.text());
   }
   return {};
 }
@@ -58,11 +66,21 @@ double StoredValue::as_number() const {
 void StoredValue::append_json(std::string& out) const {
   switch (kind()) {
     case Kind::none:
-    case Kind::null: out += "null"; return;
-    case Kind::boolean: out += as_boolean() ? "true" : "false"; return;
-    case Kind::number: append_json_number(out, as_number()); return;
-    case Kind::string: append_json_string(out, as_text()); return;
-    case Kind::json: out += as_text(); return;
+    case Kind::null:
+      out += "null";
+      return;
+    case Kind::boolean:
+      out += as_boolean() ? "true" : "false";
+      return;
+    case Kind::number:
+      append_json_number(out, as_number());
+      return;
+    case Kind::string:
+      append_json_string(out, as_text());
+      return;
+    case Kind::json:
+      out += as_text();
+      return;
   }
 }
 

@@ -1,5 +1,5 @@
-// A trait's or an event property's value as the state keeps it: one tag byte and the value, in a string that mostly fits
-// without an allocation.
+// A trait's or an event property's value as the state keeps it: one tag byte and the value, in a string that
+// mostly fits without an allocation.
 #pragma once
 
 #include <string>

@@ -99,7 +99,7 @@ Result<std::optional<std::string>> one_text(const std::unique_ptr<Statement>& st
 
 }  // namespace
 
-Database::Database(std::unique_ptr<Impl> impl) : x_impl(std::move(impl)) {}
+Database::Database(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Database::~Database() = default;
 
 Result<std::unique_ptr<Database>> Database::open(const std::string& path, Access access) {
@@ -126,8 +126,8 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, Access
 }
 
 Status Database::project(const std::vector<ProfileRow>& rows, std::uint64_t seq, TimeUs now) {
-  const std::lock_guard lock(x_impl->mutex);
-  Connection& db = *x_impl->connection;
+  const std::lock_guard lock(impl_->mutex);
+  Connection& db = *impl_->connection;
   const auto transaction = SLUICE_TRY(Transaction::begin(db));
   for (const ProfileRow& row : rows) SLUICE_TRY(project_row(db, row, now));
   SLUICE_TRY(write_meta(db, "projected_seq", std::to_string(seq)));
@@ -140,25 +140,25 @@ Result<std::uint64_t> Database::projected_seq() {
 }
 
 Status Database::clear_projection() {
-  const std::lock_guard lock(x_impl->mutex);
-  const auto transaction = SLUICE_TRY(Transaction::begin(*x_impl->connection));
+  const std::lock_guard lock(impl_->mutex);
+  const auto transaction = SLUICE_TRY(Transaction::begin(*impl_->connection));
   SLUICE_TRY(
-      x_impl->connection->execute("DELETE FROM profiles; DELETE FROM identifiers; DELETE FROM memberships;"
-                                  "DELETE FROM meta WHERE key = 'projected_seq'"));
+      impl_->connection->execute("DELETE FROM profiles; DELETE FROM identifiers; DELETE FROM memberships;"
+                                 "DELETE FROM meta WHERE key = 'projected_seq'"));
   return transaction->commit();
 }
 
 Result<std::optional<std::string>> Database::profile(ProfileId id) {
-  const std::lock_guard lock(x_impl->mutex);
-  const auto query = SLUICE_TRY(x_impl->connection->prepare("SELECT document FROM profiles WHERE id = ?"));
+  const std::lock_guard lock(impl_->mutex);
+  const auto query = SLUICE_TRY(impl_->connection->prepare("SELECT document FROM profiles WHERE id = ?"));
   query->bind(to_column(id));
   return one_text(query);
 }
 
 Result<std::vector<ProfileId>> Database::find(std::string_view type, std::string_view value) {
-  const std::lock_guard lock(x_impl->mutex);
+  const std::lock_guard lock(impl_->mutex);
   const auto query =
-      SLUICE_TRY(x_impl->connection->prepare("SELECT profile FROM identifiers WHERE type = ? AND value = ?"));
+      SLUICE_TRY(impl_->connection->prepare("SELECT profile FROM identifiers WHERE type = ? AND value = ?"));
   query->bind(type).bind(value);
   std::vector<ProfileId> found;
   while (SLUICE_TRY(query->step())) found.push_back(to_profile(query->integer(0)));
@@ -167,9 +167,9 @@ Result<std::vector<ProfileId>> Database::find(std::string_view type, std::string
 }
 
 Result<std::vector<MemberRow>> Database::members(std::string_view audience) {
-  const std::lock_guard lock(x_impl->mutex);
+  const std::lock_guard lock(impl_->mutex);
   const auto query = SLUICE_TRY(
-      x_impl->connection->prepare("SELECT profile, entered_at FROM memberships WHERE audience = ?"));
+      impl_->connection->prepare("SELECT profile, entered_at FROM memberships WHERE audience = ?"));
   query->bind(audience);
   std::vector<MemberRow> rows;
   while (SLUICE_TRY(query->step())) rows.push_back({to_profile(query->integer(0)), query->integer(1)});
@@ -180,8 +180,8 @@ Result<std::vector<MemberRow>> Database::members(std::string_view audience) {
 }
 
 Result<std::vector<std::pair<std::string, std::uint64_t>>> Database::audience_sizes() {
-  const std::lock_guard lock(x_impl->mutex);
-  const auto query = SLUICE_TRY(x_impl->connection->prepare(
+  const std::lock_guard lock(impl_->mutex);
+  const auto query = SLUICE_TRY(impl_->connection->prepare(
       "SELECT audience, count(*) FROM memberships GROUP BY audience ORDER BY audience"));
   std::vector<std::pair<std::string, std::uint64_t>> sizes;
   while (SLUICE_TRY(query->step())) {
@@ -191,15 +191,15 @@ Result<std::vector<std::pair<std::string, std::uint64_t>>> Database::audience_si
 }
 
 Result<std::uint64_t> Database::profile_count() {
-  const std::lock_guard lock(x_impl->mutex);
-  const auto query = SLUICE_TRY(x_impl->connection->prepare("SELECT count(*) FROM profiles"));
+  const std::lock_guard lock(impl_->mutex);
+  const auto query = SLUICE_TRY(impl_->connection->prepare("SELECT count(*) FROM profiles"));
   SLUICE_TRY(query->step());
   return static_cast<std::uint64_t>(query->integer(0));
 }
 
 Status Database::erase(ProfileId profile) {
-  const std::lock_guard lock(x_impl->mutex);
-  Connection& db = *x_impl->connection;
+  const std::lock_guard lock(impl_->mutex);
+  Connection& db = *impl_->connection;
   SLUICE_TRY(db.execute("PRAGMA secure_delete = ON; PRAGMA synchronous = FULL"));
   {
     const auto transaction = SLUICE_TRY(Transaction::begin(db));
@@ -214,15 +214,15 @@ Status Database::erase(ProfileId profile) {
 }
 
 Status Database::audit(const AuditRow& row) {
-  const std::lock_guard lock(x_impl->mutex);
-  return run(*x_impl->connection,
+  const std::lock_guard lock(impl_->mutex);
+  return run(*impl_->connection,
              "INSERT INTO audit(at, actor, action, subject, detail) VALUES(?, ?, ?, ?, ?)", row.at, row.actor,
              row.action, row.subject, row.detail);
 }
 
 Result<std::vector<AuditRow>> Database::audits(std::size_t limit) {
-  const std::lock_guard lock(x_impl->mutex);
-  const auto query = SLUICE_TRY(x_impl->connection->prepare(
+  const std::lock_guard lock(impl_->mutex);
+  const auto query = SLUICE_TRY(impl_->connection->prepare(
       "SELECT at, actor, action, subject, detail FROM audit ORDER BY id DESC LIMIT ?"));
   query->bind(static_cast<std::int64_t>(limit));
   std::vector<AuditRow> rows;
@@ -233,18 +233,18 @@ Result<std::vector<AuditRow>> Database::audits(std::size_t limit) {
 }
 
 Status Database::put_meta(std::string_view key, std::string_view value) {
-  const std::lock_guard lock(x_impl->mutex);
-  return write_meta(*x_impl->connection, key, value);
+  const std::lock_guard lock(impl_->mutex);
+  return write_meta(*impl_->connection, key, value);
 }
 
 Status Database::remove_meta(std::string_view key) {
-  const std::lock_guard lock(x_impl->mutex);
-  return run(*x_impl->connection, "DELETE FROM meta WHERE key = ?", key);
+  const std::lock_guard lock(impl_->mutex);
+  return run(*impl_->connection, "DELETE FROM meta WHERE key = ?", key);
 }
 
 Result<std::optional<std::string>> Database::meta(std::string_view key) {
-  const std::lock_guard lock(x_impl->mutex);
-  const auto query = SLUICE_TRY(x_impl->connection->prepare("SELECT value FROM meta WHERE key = ?"));
+  const std::lock_guard lock(impl_->mutex);
+  const auto query = SLUICE_TRY(impl_->connection->prepare("SELECT value FROM meta WHERE key = ?"));
   query->bind(key);
   return one_text(query);
 }

@@ -120,7 +120,7 @@ class Database {  // [any]: a mutex orders the calls; none waits for more than o
  private:
   struct Impl;
   explicit Database(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> x_impl;
+  std::unique_ptr<Impl> impl_;
 };
 
 inline constexpr std::size_t history_rows_max = 100;  // a person

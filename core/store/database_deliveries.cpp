@@ -63,8 +63,8 @@ Result<DeadLetter> letter_of(const Statement& row) {
 }  // namespace
 
 Status Database::add_dead_letters(const std::vector<DeadLetter>& letters) {
-  const std::lock_guard lock(x_impl->mutex);
-  Connection& db = *x_impl->connection;
+  const std::lock_guard lock(impl_->mutex);
+  Connection& db = *impl_->connection;
   SLUICE_TRY(db.execute("PRAGMA synchronous = FULL"));
   const auto write = [&]() -> Status {
     std::string record;
@@ -78,11 +78,11 @@ Status Database::add_dead_letters(const std::vector<DeadLetter>& letters) {
 }
 
 Result<std::vector<DeadGroup>> Database::dead_groups(const DeadFilter& filter) {
-  const std::lock_guard lock(x_impl->mutex);
+  const std::lock_guard lock(impl_->mutex);
   static const std::string sql =
       std::string("SELECT destination, kind, reason, count(*), min(at), max(at) FROM dead_letters") +
       where_filter + " GROUP BY destination, kind, reason ORDER BY 4 DESC, 1, 2, 3";
-  const auto query = SLUICE_TRY(x_impl->connection->prepare(sql.c_str()));
+  const auto query = SLUICE_TRY(impl_->connection->prepare(sql.c_str()));
   query->bind(filter.destination).bind(filter.reason).bind(std::int64_t{filter.replayed_too});
   std::vector<DeadGroup> groups;
   while (SLUICE_TRY(query->step())) {
@@ -93,10 +93,10 @@ Result<std::vector<DeadGroup>> Database::dead_groups(const DeadFilter& filter) {
 }
 
 Result<std::vector<DeadLetter>> Database::dead_letters(const DeadFilter& filter, std::size_t limit) {
-  const std::lock_guard lock(x_impl->mutex);
+  const std::lock_guard lock(impl_->mutex);
   static const std::string sql =
       std::string(LETTER_COLUMNS " FROM dead_letters") + where_filter + " ORDER BY id DESC LIMIT ?4";
-  const auto query = SLUICE_TRY(x_impl->connection->prepare(sql.c_str()));
+  const auto query = SLUICE_TRY(impl_->connection->prepare(sql.c_str()));
   query->bind(filter.destination).bind(filter.reason).bind(std::int64_t{filter.replayed_too});
   query->bind(static_cast<std::int64_t>(std::min<std::size_t>(limit, 1'000'000)));
   std::vector<DeadLetter> letters;
@@ -108,9 +108,9 @@ Result<std::vector<DeadLetter>> Database::dead_letters(const DeadFilter& filter,
 }
 
 Result<std::optional<DeadLetter>> Database::dead_letter(std::int64_t id) {
-  const std::lock_guard lock(x_impl->mutex);
+  const std::lock_guard lock(impl_->mutex);
   const auto query = SLUICE_TRY(
-      x_impl->connection->prepare(LETTER_COLUMNS ", request, response FROM dead_letters WHERE id = ?"));
+      impl_->connection->prepare(LETTER_COLUMNS ", request, response FROM dead_letters WHERE id = ?"));
   query->bind(id);
   if (!SLUICE_TRY(query->step())) return std::optional<DeadLetter>();
   DeadLetter letter = SLUICE_TRY(letter_of(*query));
@@ -120,8 +120,8 @@ Result<std::optional<DeadLetter>> Database::dead_letter(std::int64_t id) {
 }
 
 Result<std::vector<Effect>> Database::take_dead_letters(const std::vector<std::int64_t>& ids) {
-  const std::lock_guard lock(x_impl->mutex);
-  Connection& db = *x_impl->connection;
+  const std::lock_guard lock(impl_->mutex);
+  Connection& db = *impl_->connection;
   std::vector<Effect> effects;
   const auto transaction = SLUICE_TRY(Transaction::begin(db));
   for (const std::int64_t id : std::set<std::int64_t>(ids.begin(), ids.end())) {
@@ -138,14 +138,14 @@ Result<std::vector<Effect>> Database::take_dead_letters(const std::vector<std::i
 }
 
 Result<std::uint64_t> Database::remove_dead_letters_before(TimeUs at) {
-  const std::lock_guard lock(x_impl->mutex);
-  SLUICE_TRY(run(*x_impl->connection, "DELETE FROM dead_letters WHERE at < ?", at));
-  return static_cast<std::uint64_t>(x_impl->connection->changes());
+  const std::lock_guard lock(impl_->mutex);
+  SLUICE_TRY(run(*impl_->connection, "DELETE FROM dead_letters WHERE at < ?", at));
+  return static_cast<std::uint64_t>(impl_->connection->changes());
 }
 
 Status Database::record_deliveries(const std::vector<DeliveryRow>& rows) {
-  const std::lock_guard lock(x_impl->mutex);
-  Connection& db = *x_impl->connection;
+  const std::lock_guard lock(impl_->mutex);
+  Connection& db = *impl_->connection;
   const auto transaction = SLUICE_TRY(Transaction::begin(db));
   std::set<ProfileId> people;
   for (const DeliveryRow& row : rows) {
@@ -166,8 +166,8 @@ Status Database::record_deliveries(const std::vector<DeliveryRow>& rows) {
 }
 
 Result<std::vector<DeliveryRow>> Database::deliveries(ProfileId profile, std::size_t limit) {
-  const std::lock_guard lock(x_impl->mutex);
-  const auto query = SLUICE_TRY(x_impl->connection->prepare(
+  const std::lock_guard lock(impl_->mutex);
+  const auto query = SLUICE_TRY(impl_->connection->prepare(
       "SELECT at, destination, route, op, name, outcome, reason, key FROM deliveries "
       "WHERE profile = ? ORDER BY at DESC, id DESC LIMIT ?"));
   query->bind(to_column(profile))

@@ -15,10 +15,10 @@ Error sqlite_error(sqlite3* handle, std::string_view doing) {
 }
 
 Result<bool> Statement::step() {
-  const int code = sqlite3_step(x_statement);
+  const int code = sqlite3_step(statement_);
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;
-  return sqlite_error(sqlite3_db_handle(x_statement), "a statement failed");
+  return sqlite_error(sqlite3_db_handle(statement_), "a statement failed");
 }
 
 Status Statement::run() {
@@ -46,20 +46,20 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, bo
 }
 
 Connection::~Connection() {
-  for (const auto& [sql, statement] : x_statements) sqlite3_finalize(statement);
-  sqlite3_close(x_handle);
+  for (const auto& [sql, statement] : statements_) sqlite3_finalize(statement);
+  sqlite3_close(handle_);
 }
 
 Status Connection::execute(const char* sql) {
-  if (sqlite3_exec(x_handle, sql, nullptr, nullptr, nullptr) == SQLITE_OK) return Done{};
-  return sqlite_error(x_handle, "a statement failed");
+  if (sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr) == SQLITE_OK) return Done{};
+  return sqlite_error(handle_, "a statement failed");
 }
 
 Result<std::unique_ptr<Statement>> Connection::prepare(const char* sql) {
-  sqlite3_stmt*& statement = x_statements[sql];
+  sqlite3_stmt*& statement = statements_[sql];
   if (statement == nullptr &&
-      sqlite3_prepare_v3(x_handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr) != SQLITE_OK) {
-    return sqlite_error(x_handle, "a statement cannot be prepared");
+      sqlite3_prepare_v3(handle_, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr) != SQLITE_OK) {
+    return sqlite_error(handle_, "a statement cannot be prepared");
   }
   return std::make_unique<Statement>(statement);
 }
@@ -71,12 +71,12 @@ Result<std::unique_ptr<Transaction>> Transaction::begin(Connection& connection) 
 
 Transaction::~Transaction() {
   // A rollback that fails leaves nothing either: the connection's next BEGIN says so.
-  if (x_open) static_cast<void>(static_cast<bool>(x_connection.execute("ROLLBACK")));
+  if (open_) static_cast<void>(static_cast<bool>(connection_.execute("ROLLBACK")));
 }
 
 Status Transaction::commit() {
-  SLUICE_TRY(x_connection.execute("COMMIT"));
-  x_open = false;
+  SLUICE_TRY(connection_.execute("COMMIT"));
+  open_ = false;
   return Done{};
 }
 

@@ -19,38 +19,38 @@ struct Blob {  // bound as bytes
 
 class Statement {  // one thread at a time; reset when it dies or steps to its end
  public:
-  explicit Statement(sqlite3_stmt* statement) : x_statement(statement) {}
+  explicit Statement(sqlite3_stmt* statement) : statement_(statement) {}
   ~Statement() {
-    sqlite3_reset(x_statement);
-    sqlite3_clear_bindings(x_statement);
+    sqlite3_reset(statement_);
+    sqlite3_clear_bindings(statement_);
   }
   Statement(const Statement&) = delete;
   Statement& operator=(const Statement&) = delete;
 
   // Parameters are bound in order. Texts are borrowed until the Statement dies.
-  Statement& bind(std::int64_t value) { return sqlite3_bind_int64(x_statement, ++x_bound, value), *this; }
+  Statement& bind(std::int64_t value) { return sqlite3_bind_int64(statement_, ++bound_, value), *this; }
   Statement& bind(std::string_view text) {
     const char* data = text.data() != nullptr ? text.data() : "";
-    return sqlite3_bind_text64(x_statement, ++x_bound, data, text.size(), SQLITE_STATIC, SQLITE_UTF8), *this;
+    return sqlite3_bind_text64(statement_, ++bound_, data, text.size(), SQLITE_STATIC, SQLITE_UTF8), *this;
   }
   Statement& bind(Blob blob) {
     const char* data = blob.bytes.data() != nullptr ? blob.bytes.data() : "";
-    return sqlite3_bind_blob64(x_statement, ++x_bound, data, blob.bytes.size(), SQLITE_STATIC), *this;
+    return sqlite3_bind_blob64(statement_, ++bound_, data, blob.bytes.size(), SQLITE_STATIC), *this;
   }
 
   Result<bool> step();  // true: a row
   Status run();         // to the end
 
-  std::int64_t integer(int column) const { return sqlite3_column_int64(x_statement, column); }
+  std::int64_t integer(int column) const { return sqlite3_column_int64(statement_, column); }
   std::string text(int column) const {
-    const auto* data = static_cast<const char*>(sqlite3_column_blob(x_statement, column));
-    const auto size = static_cast<std::size_t>(sqlite3_column_bytes(x_statement, column));
+    const auto* data = static_cast<const char*>(sqlite3_column_blob(statement_, column));
+    const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement_, column));
     return data != nullptr ? std::string(data, size) : std::string();
   }
 
  private:
-  sqlite3_stmt* x_statement;
-  int x_bound = 0;
+  sqlite3_stmt* statement_;
+  int bound_ = 0;
 };
 
 class Connection {  // one thread at a time
@@ -63,12 +63,12 @@ class Connection {  // one thread at a time
   Status execute(const char* sql);  // one or more statements without parameters
   // Prepared once for each text; the text must be a literal.
   Result<std::unique_ptr<Statement>> prepare(const char* sql);
-  int changes() const { return sqlite3_changes(x_handle); }
+  int changes() const { return sqlite3_changes(handle_); }
 
  private:
-  explicit Connection(sqlite3* handle) : x_handle(handle) {}
-  sqlite3* x_handle;
-  std::unordered_map<const char*, sqlite3_stmt*> x_statements;
+  explicit Connection(sqlite3* handle) : handle_(handle) {}
+  sqlite3* handle_;
+  std::unordered_map<const char*, sqlite3_stmt*> statements_;
 };
 
 // Runs a statement that gives no rows, with its parameters in order.
@@ -91,9 +91,9 @@ class Transaction {
   Status commit();
 
  private:
-  explicit Transaction(Connection& connection) : x_connection(connection) {}
-  Connection& x_connection;
-  bool x_open = true;
+  explicit Transaction(Connection& connection) : connection_(connection) {}
+  Connection& connection_;
+  bool open_ = true;
 };
 
 }  // namespace sluice::store

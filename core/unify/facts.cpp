@@ -12,18 +12,24 @@ namespace {
 StoredValue to_stored(const expr::Value& value) {
   using Kind = expr::Value::Kind;
   switch (value.kind()) {
-    case Kind::unknown: return {};
-    case Kind::null: return StoredValue::null();
-    case Kind::boolean: return StoredValue::boolean(value.as_boolean());
+    case Kind::unknown:
+      return {};
+    case Kind::null:
+      return StoredValue::null();
+    case Kind::boolean:
+      return StoredValue::boolean(value.as_boolean());
     case Kind::integer:
     case Kind::unsigned_integer:
-    case Kind::number: return StoredValue::number(value.to_double());
-    case Kind::string: return StoredValue::string(value.as_text());
+    case Kind::number:
+      return StoredValue::number(value.to_double());
+    case Kind::string:
+      return StoredValue::string(value.as_text());
     default: {
       std::string json;
       value.append_json(json);
       // A timestamp or duration prints as a JSON string: kept as the text that it is.
-      if (json.size() >= 2 && json.front() == '"') return StoredValue::string(std::string_view(json).substr(1, json.size() - 2));
+      if (json.size() >= 2 && json.front() == '"')
+        return StoredValue::string(std::string_view(json).substr(1, json.size() - 2));
       return StoredValue::json_text(json);
     }
   }
@@ -36,8 +42,8 @@ void changed_trait(state::NameId name, const view::Compiled& compiled, view::Rea
 
 // What an anonymous source must not say about its people, as Segment's spec and ours spell it.
 bool names_a_person(std::string_view trait) {
-  constexpr std::array<std::string_view, 9> refused{"name",      "first_name", "last_name", "firstName", "lastName",
-                                                    "full_name", "fullName",   "email",     "phone"};
+  constexpr std::array<std::string_view, 9> refused{
+      "name", "first_name", "last_name", "firstName", "lastName", "full_name", "fullName", "email", "phone"};
   return std::find(refused.begin(), refused.end(), trait) != refused.end();
 }
 
@@ -53,8 +59,8 @@ void apply_locale(state::Profile& profile, const Event& event) {
 
 }  // namespace
 
-void apply_traits(state::State& state, state::Profile& profile, const Event& event, const view::Compiled& compiled,
-                  view::Readers& readers) {
+void apply_traits(state::State& state, state::Profile& profile, const Event& event,
+                  const view::Compiled& compiled, view::Readers& readers) {
   apply_locale(profile, event);
   if (!event.traits) return;
   event.traits.members([&](std::string_view name, Json json) {
@@ -65,7 +71,8 @@ void apply_traits(state::State& state, state::Profile& profile, const Event& eve
     state::Trait* trait = profile.trait(id);
     if (trait == nullptr) {
       if (profile.traits.size() >= state::traits_max) return;
-      profile.traits.push_back({state.intern(name), StoredValue::of(json), event.time, state.intern(event.source), event.trusted});
+      profile.traits.push_back(
+          {state.intern(name), StoredValue::of(json), event.time, state.intern(event.source), event.trusted});
       changed_trait(id, compiled, readers);
       return;
     }
@@ -85,12 +92,15 @@ std::vector<ConsentChange> apply_consent(state::State& state, state::Profile& pr
   std::vector<ConsentChange> changes;
   for (const ConsentClaim& claim : event.consent) {
     const auto& purposes = compiled.config->consent.purposes;
-    const auto purpose = std::find_if(purposes.begin(), purposes.end(), [&](const auto& p) { return p.name == claim.purpose; });
+    const auto purpose = std::find_if(purposes.begin(), purposes.end(),
+                                      [&](const auto& p) { return p.name == claim.purpose; });
     if (purpose == purposes.end()) continue;
     const auto slot = static_cast<std::size_t>(purpose - purposes.begin());
     const state::NameId id = compiled.purposes[slot].id;
-    const auto at = std::find_if(profile.consents.begin(), profile.consents.end(), [&](const auto& c) { return c.purpose == id; });
-    const state::ConsentState said{state.intern(purpose->name), claim.granted, event.time, state.intern(event.source)};
+    const auto at = std::find_if(profile.consents.begin(), profile.consents.end(),
+                                 [&](const auto& c) { return c.purpose == id; });
+    const state::ConsentState said{state.intern(purpose->name), claim.granted, event.time,
+                                   state.intern(event.source)};
     if (at == profile.consents.end()) {
       profile.consents.push_back(said);
     } else if (at->time > event.time || (at->time == event.time && claim.granted)) {
@@ -107,9 +117,10 @@ std::vector<ConsentChange> apply_consent(state::State& state, state::Profile& pr
   return changes;
 }
 
-void apply_counts(state::Profile& profile, const Event& event, const view::Compiled& compiled, view::PersonContext& context,
-                  std::uint64_t seq, TimeUs now, view::Readers& readers) {
-  if (event.kind != EventKind::track && event.kind != EventKind::page && event.kind != EventKind::screen) return;
+void apply_counts(state::Profile& profile, const Event& event, const view::Compiled& compiled,
+                  view::PersonContext& context, std::uint64_t seq, TimeUs now, view::Readers& readers) {
+  if (event.kind != EventKind::track && event.kind != EventKind::page && event.kind != EventKind::screen)
+    return;
   thread_local std::string name;
   name.assign(event.name);
   const auto slots = compiled.series_by_event.find(name);

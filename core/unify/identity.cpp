@@ -17,8 +17,9 @@ struct Identity::Blocked {  // by rule
   std::vector<std::vector<std::unique_ptr<re2::RE2>>> patterns;
 };
 
-// Reading a phone number costs more than all else of an event together, and people's numbers come again and again: the
-// newest of each place are remembered as they were read. Text that does not fit without an allocation is read each time.
+// Reading a phone number costs more than all else of an event together, and people's numbers come again and
+// again: the newest of each place are remembered as they were read. Text that does not fit without an
+// allocation is read each time.
 class Identity::Phones {
  public:
   template <typename Read>
@@ -44,7 +45,8 @@ Identity::Identity(const view::Compiled& compiled)
     : compiled_(compiled), blocked_(std::make_unique<Blocked>()), phones_(std::make_unique<Phones>()) {
   for (const auto& rule : compiled.config->identity) {
     auto& patterns = blocked_->patterns.emplace_back();
-    for (const std::string& pattern : rule.never_patterns) patterns.push_back(std::make_unique<re2::RE2>(pattern));
+    for (const std::string& pattern : rule.never_patterns)
+      patterns.push_back(std::make_unique<re2::RE2>(pattern));
   }
 }
 
@@ -67,10 +69,15 @@ std::vector<Claim> Identity::claims(const Event& event, std::string_view country
       if (id.type != rules[rule].id) continue;
       std::optional<std::string> value;
       switch (rules[rule].normalize) {
-        case config::Normalize::none: value = std::string(id.value); break;
-        case config::Normalize::email: value = normalize_email(id.value); break;
-        case config::Normalize::phone: 
-          value = phones_->get(id.value, rule, [&] { return normalize_phone(id.value, country, rules[rule].only); });
+        case config::Normalize::none:
+          value = std::string(id.value);
+          break;
+        case config::Normalize::email:
+          value = normalize_email(id.value);
+          break;
+        case config::Normalize::phone:
+          value = phones_->get(id.value, rule,
+                               [&] { return normalize_phone(id.value, country, rules[rule].only); });
           break;
       }
       if (value && !never(rule, *value)) claims.push_back({rule, std::move(*value)});
@@ -93,19 +100,21 @@ std::vector<Profile*> Identity::candidates(State& state, const std::vector<Claim
   people.reserve(claims.size());
   for (const Claim& claim : claims) {
     Profile* profile = state.find_by(compiled_.identity_ids[claim.rule], claim.value);
-    if (profile != nullptr && std::find(people.begin(), people.end(), profile) == people.end()) people.push_back(profile);
+    if (profile != nullptr && std::find(people.begin(), people.end(), profile) == people.end())
+      people.push_back(profile);
   }
   return people;
 }
 
-bool Identity::fits(const std::vector<Profile*>& people, const std::vector<Claim>& claims, const Event& event) const {
+bool Identity::fits(const std::vector<Profile*>& people, const std::vector<Claim>& claims,
+                    const Event& event) const {
   const auto& rules = compiled_.config->identity;
   for (std::size_t rule = 0; rule < rules.size(); ++rule) {
     const state::NameId type = compiled_.identity_ids[rule];
     std::size_t count = 0, most = rules[rule].at_most;
     for (const Profile* p : people) {
-      const auto own = static_cast<std::size_t>(
-          std::count_if(p->identifiers.begin(), p->identifiers.end(), [&](const Identifier& i) { return i.type == type; }));
+      const auto own = static_cast<std::size_t>(std::count_if(
+          p->identifiers.begin(), p->identifiers.end(), [&](const Identifier& i) { return i.type == type; }));
       count += own;
       most = std::max(most, own);  // a limit that was lowered later does not lock out who is beyond it
     }
@@ -120,7 +129,8 @@ bool Identity::fits(const std::vector<Profile*>& people, const std::vector<Claim
   const auto names_known = [&](const Claim& claim) { return compiled_.known_identifier[claim.rule]; };
   if (any_third && std::any_of(claims.begin(), claims.end(), names_known)) return false;
   if (people.size() < 2) return true;
-  const auto known = std::count_if(people.begin(), people.end(), [&](const Profile* p) { return is_known(*p); });
+  const auto known =
+      std::count_if(people.begin(), people.end(), [&](const Profile* p) { return is_known(*p); });
   if (!event.trusted && known > 1) return false;
   if (known > 0 && any_third) return false;
   std::size_t merges = 0;
@@ -128,12 +138,13 @@ bool Identity::fits(const std::vector<Profile*>& people, const std::vector<Claim
   return merges <= state::merges_max;
 }
 
-void Identity::add_identifiers(State& state, Profile& profile, const std::vector<Claim>& claims, const Event& event, TimeUs now,
-                               Resolution& out) const {
+void Identity::add_identifiers(State& state, Profile& profile, const std::vector<Claim>& claims,
+                               const Event& event, TimeUs now, Resolution& out) const {
   for (const Claim& claim : claims) {
     const state::NameId type = compiled_.identity_ids[claim.rule];
-    const auto at = std::find_if(profile.identifiers.begin(), profile.identifiers.end(),
-                                 [&](const Identifier& i) { return i.type == type && i.value == claim.value; });
+    const auto at =
+        std::find_if(profile.identifiers.begin(), profile.identifiers.end(),
+                     [&](const Identifier& i) { return i.type == type && i.value == claim.value; });
     if (at != profile.identifiers.end()) {
       at->last_seen = std::max(at->last_seen, now);
       at->trusted = at->trusted || event.trusted;
@@ -146,13 +157,15 @@ void Identity::add_identifiers(State& state, Profile& profile, const std::vector
   }
 }
 
-Resolution Identity::resolve(State& state, const Event& event, std::vector<Claim> claims, std::uint64_t seq, TimeUs now) const {
+Resolution Identity::resolve(State& state, const Event& event, std::vector<Claim> claims, std::uint64_t seq,
+                             TimeUs now) const {
   Resolution out;
   std::vector<Profile*> people;
   for (;; claims.pop_back(), ++out.demoted) {  // claims stand by trust: the last is the weakest
     if (claims.empty()) return out;
     people = candidates(state, claims);
-    const bool known = std::any_of(people.begin(), people.end(), [&](const Profile* p) { return is_known(*p); });
+    const bool known =
+        std::any_of(people.begin(), people.end(), [&](const Profile* p) { return is_known(*p); });
     if (event.third_party_anonymous && known) continue;
     if (fits(people, claims, event)) break;
   }
@@ -223,7 +236,8 @@ void merge_work(Profile& winner, const Profile& loser) {
     auto* ours = find_in(winner.runs, [&](const auto& r) { return r.workflow == run.workflow; });
     if (ours == nullptr) {
       winner.runs.push_back(run);
-    } else if (run.started < ours->started) {  // one person is in a workflow once: the run that began first goes on
+    } else if (run.started <
+               ours->started) {  // one person is in a workflow once: the run that began first goes on
       *ours = run;
     }
   }
@@ -267,9 +281,11 @@ void merge_profiles(Profile& winner, const Profile& loser, const view::Compiled&
     }
   }
   winner.history.insert(winner.history.end(), loser.history.begin(), loser.history.end());
-  std::stable_sort(winner.history.begin(), winner.history.end(), [](const auto& a, const auto& b) { return a.time < b.time; });
+  std::stable_sort(winner.history.begin(), winner.history.end(),
+                   [](const auto& a, const auto& b) { return a.time < b.time; });
   if (winner.history.size() > state::history_max) {
-    winner.history.erase(winner.history.begin(), winner.history.end() - static_cast<std::ptrdiff_t>(state::history_max));
+    winner.history.erase(winner.history.begin(),
+                         winner.history.end() - static_cast<std::ptrdiff_t>(state::history_max));
   }
   merge_work(winner, loser);
   winner.merges.insert(winner.merges.end(), loser.merges.begin(), loser.merges.end());

@@ -1,16 +1,16 @@
 // Who is it? The identity graph: from the identifiers of an event to one person, by the rules of `identity:`.
 //
-// Flat matching, as in Segment Unify: everybody who has any of the identifiers is a candidate. If one person with all of
-// them would break a limit (or two people with different user_ids would become one), the identifier of least trust is left
-// out of the match and it is tried again. A public source never joins two known people, and an anonymous source never joins
-// anybody known. The older permanent id survives a merge; the other leads to it for ever.
+// Flat matching, as in Segment Unify: everybody who has any of the identifiers is a candidate. If one person
+// with all of them would break a limit (or two people with different user_ids would become one), the
+// identifier of least trust is left out of the match and it is tried again. A public source never joins two
+// known people, and an anonymous source never joins anybody known. The older permanent id survives a merge;
+// the other leads to it for ever.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <memory>
 
 #include "model/event.hpp"
 #include "state/state.hpp"
@@ -18,13 +18,13 @@
 
 namespace sluice::unify {
 
-struct Claim {               // a normalised identifier of the event
-  std::size_t rule = 0;      // into config->identity: its trust
+struct Claim {           // a normalised identifier of the event
+  std::size_t rule = 0;  // into config->identity: its trust
   std::string value;
 };
 
 struct Merged {
-  state::Profile before;     // the loser, as it was: its row is gone
+  state::Profile before;  // the loser, as it was: its row is gone
 };
 
 struct Resolution {
@@ -32,7 +32,7 @@ struct Resolution {
   bool created = false;
   bool identifiers_changed = false;
   std::vector<Merged> merged;
-  std::size_t demoted = 0;   // identifiers left out
+  std::size_t demoted = 0;  // identifiers left out
 };
 
 class Identity {
@@ -43,9 +43,10 @@ class Identity {
   // The identifiers of an event that count: known types, normalised, not blocked; most trusted first.
   std::vector<Claim> claims(const Event& event, std::string_view country) const;
 
-  // Finds or makes the person and gives them the identifiers. Null profile: no identifier counts, or the only candidates are
-  // known people and the source is anonymous. `ordinal` numbers the people made by one input.
-  Resolution resolve(state::State& state, const Event& event, std::vector<Claim> claims, std::uint64_t seq, TimeUs now) const;
+  // Finds or makes the person and gives them the identifiers. Null profile: no identifier counts, or the only
+  // candidates are known people and the source is anonymous. `ordinal` numbers the people made by one input.
+  Resolution resolve(state::State& state, const Event& event, std::vector<Claim> claims, std::uint64_t seq,
+                     TimeUs now) const;
 
   bool is_known(const state::Profile& profile) const;
 
@@ -54,16 +55,20 @@ class Identity {
   class Phones;
   bool never(std::size_t rule, const std::string& value) const;
   std::vector<state::Profile*> candidates(state::State& state, const std::vector<Claim>& claims) const;
-  bool fits(const std::vector<state::Profile*>& people, const std::vector<Claim>& claims, const Event& event) const;
-  void add_identifiers(state::State& state, state::Profile& profile, const std::vector<Claim>& claims, const Event& event,
-                       TimeUs now, Resolution& out) const;
+  bool fits(const std::vector<state::Profile*>& people, const std::vector<Claim>& claims,
+            const Event& event) const;
+  void add_identifiers(state::State& state, state::Profile& profile, const std::vector<Claim>& claims,
+                       const Event& event, TimeUs now, Resolution& out) const;
 
   const view::Compiled& compiled_;
   std::unique_ptr<Blocked> blocked_;
-  std::unique_ptr<Phones> phones_;  // remembered readings: they change no result. `country` is the same in every call
+  std::unique_ptr<Phones>
+      phones_;  // remembered readings: they change no result. `country` is the same in every call
 };
 
-// Puts together what two people were: newest trait, refusals of consent, totals, earliest entries. `winner` keeps its id.
-void merge_profiles(state::Profile& winner, const state::Profile& loser, const view::Compiled& compiled, TimeUs now);
+// Puts together what two people were: newest trait, refusals of consent, totals, earliest entries. `winner`
+// keeps its id.
+void merge_profiles(state::Profile& winner, const state::Profile& loser, const view::Compiled& compiled,
+                    TimeUs now);
 
 }  // namespace sluice::unify

@@ -1,6 +1,6 @@
-#include "unify/identity.hpp"
-
 #include <catch2/catch.hpp>
+
+#include "unify/identity.hpp"
 
 namespace sluice::unify {
 namespace {

@@ -42,7 +42,8 @@ struct Row {
 
 std::string described(const state::State& state, const state::Profile& p) {
   std::string out;
-  for (const state::Identifier& i : p.identifiers) out += (out.empty() ? "" : " ") + std::string(state.name(i.type)) + '=' + i.value;
+  for (const state::Identifier& i : p.identifiers)
+    out += (out.empty() ? "" : " ") + std::string(state.name(i.type)) + '=' + i.value;
   return out;
 }
 
@@ -52,9 +53,13 @@ const std::string u = "user_id", e = "email", a = "anonymous_id", p = "phone", c
 
 TEST_CASE("who is who") {
   const std::vector<Row> rows{
-      {"a visitor becomes known", {{From::page, {{a, "1"}}}, {From::page, {{a, "1"}, {u, "x"}}}}, {"anonymous_id=1 user_id=x"}},
+      {"a visitor becomes known",
+       {{From::page, {{a, "1"}}}, {From::page, {{a, "1"}, {u, "x"}}}},
+       {"anonymous_id=1 user_id=x"}},
       {"anonymous, then by e-mail, then by user id on another device",
-       {{From::page, {{a, "1"}, {e, "Ada@Shop.Example"}}}, {From::page, {{a, "2"}, {u, "x"}}}, {From::server, {{u, "x"}, {e, "ada@shop.example"}}}},
+       {{From::page, {{a, "1"}, {e, "Ada@Shop.Example"}}},
+        {From::page, {{a, "2"}, {u, "x"}}},
+        {From::server, {{u, "x"}, {e, "ada@shop.example"}}}},
        {"email=ada@shop.example anonymous_id=1 user_id=x anonymous_id=2"}},
       {"two user ids are never merged: the e-mail is left out",
        {{From::server, {{u, "x"}, {e, "a@b.example"}}}, {From::server, {{u, "y"}, {e, "a@b.example"}}}},
@@ -63,29 +68,45 @@ TEST_CASE("who is who") {
        {{From::page, {{a, "1"}, {u, "x"}}}, {From::page, {{a, "1"}, {u, "y"}}}},
        {"user_id=x anonymous_id=1", "user_id=y"}},
       {"a public source merges no two known people",
-       {{From::server, {{u, "x"}}}, {From::server, {{e, "a@b.example"}}}, {From::page, {{u, "x"}, {e, "a@b.example"}}}},
+       {{From::server, {{u, "x"}}},
+        {From::server, {{e, "a@b.example"}}},
+        {From::page, {{u, "x"}, {e, "a@b.example"}}}},
        {"user_id=x", "email=a@b.example"}},
       {"a server does",
-       {{From::server, {{u, "x"}}}, {From::server, {{e, "a@b.example"}}}, {From::server, {{u, "x"}, {e, "a@b.example"}}}},
+       {{From::server, {{u, "x"}}},
+        {From::server, {{e, "a@b.example"}}},
+        {From::server, {{u, "x"}, {e, "a@b.example"}}}},
        {"user_id=x email=a@b.example"}},
       {"a public source joins a visitor to a known person",
-       {{From::server, {{e, "a@b.example"}}}, {From::page, {{a, "1"}}}, {From::page, {{a, "1"}, {e, "a@b.example"}}}},
+       {{From::server, {{e, "a@b.example"}}},
+        {From::page, {{a, "1"}}},
+        {From::page, {{a, "1"}, {e, "a@b.example"}}}},
        {"email=a@b.example anonymous_id=1"}},
       {"what may never identify does not",
-       {{From::server, {{u, "x"}, {e, "test@test.com"}}}, {From::server, {{u, "y"}, {e, "noreply@b.example"}}},
+       {{From::server, {{u, "x"}, {e, "test@test.com"}}},
+        {From::server, {{u, "y"}, {e, "noreply@b.example"}}},
         {From::server, {{e, "TEST@test.com"}}}},
        {"user_id=x", "user_id=y"}},
       {"an address too many is left out",
-       {{From::server, {{u, "x"}, {e, "a@b.example"}}}, {From::server, {{u, "x"}, {e, "b@b.example"}}}, {From::server, {{u, "x"}, {e, "c@b.example"}}}},
+       {{From::server, {{u, "x"}, {e, "a@b.example"}}},
+        {From::server, {{u, "x"}, {e, "b@b.example"}}},
+        {From::server, {{u, "x"}, {e, "c@b.example"}}}},
        {"user_id=x email=a@b.example email=b@b.example"}},
       {"numbers are one however they are written, and only those of mobiles count",
-       {{From::server, {{u, "x"}, {p, "06 12 34 56 78"}}}, {From::server, {{p, "+33 6 12 34 56 78"}, {a, "1"}}}, {From::server, {{u, "y"}, {p, "01 42 68 53 00"}}}},
+       {{From::server, {{u, "x"}, {p, "06 12 34 56 78"}}},
+        {From::server, {{p, "+33 6 12 34 56 78"}, {a, "1"}}},
+        {From::server, {{u, "y"}, {p, "01 42 68 53 00"}}}},
        {"user_id=x phone=+33612345678 anonymous_id=1", "user_id=y"}},
       {"an anonymous panel is never joined to a known person",
-       {{From::server, {{u, "x"}, {c, "k"}}}, {From::panel, {{c, "k"}}}, {From::panel, {{c, "l"}}}, {From::server, {{u, "x"}, {c, "l"}}}},
+       {{From::server, {{u, "x"}, {c, "k"}}},
+        {From::panel, {{c, "k"}}},
+        {From::panel, {{c, "l"}}},
+        {From::server, {{u, "x"}, {c, "l"}}}},
        {"user_id=x cookie=k", "cookie=l"}},
       {"a weak identifier of two people joins neither",
-       {{From::server, {{u, "x"}, {a, "1"}}}, {From::server, {{u, "y"}, {a, "2"}}}, {From::server, {{a, "1"}, {a, "2"}}}},
+       {{From::server, {{u, "x"}, {a, "1"}}},
+        {From::server, {{u, "y"}, {a, "2"}}},
+        {From::server, {{a, "1"}, {a, "2"}}}},
        {"user_id=x anonymous_id=1", "user_id=y anonymous_id=2"}},
       {"no identifier, nobody", {{From::server, {{"shoe", "42"}}}}, {}},
   };
@@ -106,7 +127,8 @@ TEST_CASE("who is who") {
     }
     std::vector<const state::Profile*> people;
     std::as_const(state).each_profile([&](const state::Profile& profile) { people.push_back(&profile); });
-    std::sort(people.begin(), people.end(), [](const auto* l, const auto* r) { return l->created < r->created; });
+    std::sort(people.begin(), people.end(),
+              [](const auto* l, const auto* r) { return l->created < r->created; });
     std::vector<std::string> found;
     for (const state::Profile* profile : people) found.push_back(described(state, *profile));
     CHECK(found == row.people);

@@ -11,8 +11,8 @@ namespace sluice::unify {
 namespace {
 
 EventKind kind_of(std::string_view type) {
-  for (const EventKind kind : {EventKind::track, EventKind::identify, EventKind::page, EventKind::screen, EventKind::group,
-                               EventKind::alias}) {
+  for (const EventKind kind : {EventKind::track, EventKind::identify, EventKind::page, EventKind::screen,
+                               EventKind::group, EventKind::alias}) {
     if (name_of(kind) == type) return kind;
   }
   return EventKind::track;
@@ -79,14 +79,17 @@ void Reader::read_external_ids(Event& event, Json context) {
     const std::string_view type = item["type"].string_or("");
     const auto& rules = config_.identity;
     const auto rule = std::find_if(rules.begin(), rules.end(), [&](const auto& r) { return r.id == type; });
-    if (rule != rules.end() && item["collection"].string_or("users") == "users") add_id(event, rule->id, item["id"]);
+    if (rule != rules.end() && item["collection"].string_or("users") == "users")
+      add_id(event, rule->id, item["id"]);
   });
 }
 
 void Reader::read_rule_id(Event& event, const config::IdentityRule& rule) {
-  // The e-mail address and the phone number of a person are traits; one in an order's properties may be somebody else's.
+  // The e-mail address and the phone number of a person are traits; one in an order's properties may be
+  // somebody else's.
   const bool own_only = rule.normalize != config::Normalize::none;
-  const std::array<Json, 3> places{event.traits, event.context["traits"], own_only ? Json() : event.properties};
+  const std::array<Json, 3> places{event.traits, event.context["traits"],
+                                   own_only ? Json() : event.properties};
   for (const Json& place : places) {
     if (!place) continue;
     Json value = place[rule.id];
@@ -108,7 +111,9 @@ void Reader::read_ids(Event& event, const config::Source& source) {
   if (event.context) read_external_ids(event, event.context);
   if (!source.anonymous) return;
   // An anonymous source's people have no name, address or number: what names a known person is not taken.
-  std::erase_if(event.ids, [](const ExternalId& id) { return id.type == "user_id" || id.type == "email" || id.type == "phone"; });
+  std::erase_if(event.ids, [](const ExternalId& id) {
+    return id.type == "user_id" || id.type == "email" || id.type == "phone";
+  });
 }
 
 void Reader::read_consent(Event& event, const config::Source& source) {
@@ -141,11 +146,20 @@ Result<Event> Reader::read_event(const EventInput& input) {
   event.context = event.root["context"];
   if (!event.context && !input.context.empty()) event.context = context_parser_.parse(input.context);
   switch (event.kind) {
-    case EventKind::track: event.name = event.root["event"].string_or(""); break;
-    case EventKind::page: event.name = "$page"; break;
-    case EventKind::screen: event.name = "$screen"; break;
-    case EventKind::group: event.name = event.root["groupId"].string_or(""); break;
-    default: break;
+    case EventKind::track:
+      event.name = event.root["event"].string_or("");
+      break;
+    case EventKind::page:
+      event.name = "$page";
+      break;
+    case EventKind::screen:
+      event.name = "$screen";
+      break;
+    case EventKind::group:
+      event.name = event.root["groupId"].string_or("");
+      break;
+    default:
+      break;
   }
   if (event.name.size() > name_bytes_max) return Error{Code::rejected, "name_too_long"};
   // RudderStack's browser SDK puts the traits of identify into the context alone.
@@ -169,7 +183,8 @@ Result<Event> Reader::read_record(const RecordInput& input) {
   return map_record(input, *source, *stream);
 }
 
-void Reader::append_mapped(std::string& json, const std::vector<config::Mapped>& fields, expr::Context& context) {
+void Reader::append_mapped(std::string& json, const std::vector<config::Mapped>& fields,
+                           expr::Context& context) {
   json += '{';
   bool first = true;
   for (const config::Mapped& field : fields) {
@@ -184,7 +199,8 @@ void Reader::append_mapped(std::string& json, const std::vector<config::Mapped>&
   json += '}';
 }
 
-Result<Event> Reader::map_record(const RecordInput& input, const config::Source& source, const config::Stream& stream) {
+Result<Event> Reader::map_record(const RecordInput& input, const config::Source& source,
+                                 const config::Stream& stream) {
   const Json row = parser_.parse(input.payload);
   if (!row.is_object()) return Error{Code::rejected, "not_json"};
   RowContext context(row);
@@ -212,7 +228,8 @@ Result<Event> Reader::map_record(const RecordInput& input, const config::Source&
     if (value.kind() != expr::Value::Kind::string) return Error{Code::rejected, "bad_name"};
     event.name = keep(std::string(value.as_text()));
   }
-  // One JSON text with what was mapped, in the shape of a tracking call: routes and conditions read it as such.
+  // One JSON text with what was mapped, in the shape of a tracking call: routes and conditions read it as
+  // such.
   std::string json = R"({"type":)";
   append_json_string(json, name_of(event.kind));
   if (event.kind == EventKind::track) {

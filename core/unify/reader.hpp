@@ -1,5 +1,5 @@
-// From an input of the journal to the one Event shape: Segment's calls as SDKs send them, and records of plugin sources as
-// their stream maps them. Pure: the same input and configuration give the same Event.
+// From an input of the journal to the one Event shape: Segment's calls as SDKs send them, and records of
+// plugin sources as their stream maps them. Pure: the same input and configuration give the same Event.
 #pragma once
 
 #include <deque>
@@ -7,10 +7,11 @@
 #include <string_view>
 #include <vector>
 
+#include "sluice/result.hpp"
+
 #include "config/config.hpp"
 #include "model/event.hpp"
 #include "model/input.hpp"
-#include "sluice/result.hpp"
 #include "view/compiled.hpp"
 
 namespace sluice::unify {
@@ -19,8 +20,8 @@ class Reader {  // one thread at a time
  public:
   explicit Reader(const config::Config& config);
 
-  // The Event borrows from `input` and from this reader, until the next call. rejected: the input is no event (an unknown
-  // source, a row whose `where:` does not hold, …); the text says why.
+  // The Event borrows from `input` and from this reader, until the next call. rejected: the input is no event
+  // (an unknown source, a row whose `where:` does not hold, …); the text says why.
   Result<Event> read_event(const EventInput& input);
   Result<Event> read_record(const RecordInput& input);
 
@@ -30,7 +31,8 @@ class Reader {  // one thread at a time
   void read_external_ids(Event& event, Json context);
   void read_rule_id(Event& event, const config::IdentityRule& rule);
   void read_consent(Event& event, const config::Source& source);
-  Result<Event> map_record(const RecordInput& input, const config::Source& source, const config::Stream& stream);
+  Result<Event> map_record(const RecordInput& input, const config::Source& source,
+                           const config::Stream& stream);
   std::string_view keep(std::string text) { return texts_.emplace_back(std::move(text)); }
   void append_mapped(std::string& json, const std::vector<config::Mapped>& fields, expr::Context& context);
 

@@ -12,7 +12,9 @@ using config::Config;
 using expr::Aggregation;
 using expr::ProgramPtr;
 
-bool needs_value(Aggregation op) { return op != Aggregation::count && op != Aggregation::exists; }
+bool needs_value(Aggregation op) {
+  return op != Aggregation::count && op != Aggregation::exists;
+}
 
 class Compiler {
  public:
@@ -45,7 +47,8 @@ class Compiler {
       out_.route_destinations.push_back(static_cast<std::size_t>(to - all.begin()));
     }
     for (const auto& workflow : config_.workflows) out_.workflow_ids.push_back(state::name_id(workflow.name));
-    // A person is known by what stands above anonymous_id in the order of trust; cookies and the like stand below it.
+    // A person is known by what stands above anonymous_id in the order of trust; cookies and the like stand
+    // below it.
     const auto anonymous = std::find_if(config_.identity.begin(), config_.identity.end(),
                                         [](const auto& rule) { return rule.id == "anonymous_id"; });
     for (auto rule = config_.identity.begin(); rule != config_.identity.end(); ++rule) {
@@ -60,7 +63,8 @@ class Compiler {
   void sizes() {
     const std::size_t audiences = config_.audiences.size();
     const std::size_t routes = config_.routes.size();
-    for (Readers* r : {&out_.any_trait, &out_.by_profile, &out_.by_time, &out_.all}) r->resize(audiences, routes);
+    for (Readers* r : {&out_.any_trait, &out_.by_profile, &out_.by_time, &out_.all})
+      r->resize(audiences, routes);
     out_.all.fill();
     const auto many = [&](std::vector<Readers>& readers, std::size_t count) {
       readers.resize(count);
@@ -91,7 +95,8 @@ class Compiler {
   }
 
   std::size_t trait_slot(const std::string& name) {
-    const auto at = std::find_if(out_.traits.begin(), out_.traits.end(), [&](const TraitPlan& t) { return t.name == name; });
+    const auto at = std::find_if(out_.traits.begin(), out_.traits.end(),
+                                 [&](const TraitPlan& t) { return t.name == name; });
     if (at != out_.traits.end()) return static_cast<std::size_t>(at - out_.traits.begin());
     TraitPlan plan{name, state::name_id(name), SIZE_MAX};
     if (const auto computed = out_.computed_names.find(plan.id); computed != out_.computed_names.end()) {
@@ -114,7 +119,8 @@ class Compiler {
       text += part;
     }
     const std::uint64_t key = hash64(text);
-    const auto at = std::find_if(out_.series.begin(), out_.series.end(), [&](const SeriesPlan& s) { return s.key == key; });
+    const auto at = std::find_if(out_.series.begin(), out_.series.end(),
+                                 [&](const SeriesPlan& s) { return s.key == key; });
     if (at != out_.series.end()) return static_cast<std::size_t>(at - out_.series.begin());
     out_.series.push_back({key, spec.event, spec.where, spec.value, spec.since, {}});
     out_.series_by_event[spec.event].push_back(out_.series.size() - 1);
@@ -153,7 +159,8 @@ class Compiler {
         mark(readers->second);
       }
     }
-    for (const expr::Symbol& audience : program->audiences()) mark(out_.by_audience[out_.audience_slot(audience.name)]);
+    for (const expr::Symbol& audience : program->audiences())
+      mark(out_.by_audience[out_.audience_slot(audience.name)]);
     for (const expr::Symbol& purpose : program->purposes()) mark(out_.by_purpose[purpose_slot(purpose.name)]);
     if (program->reads_profile()) mark(out_.by_profile);
     if (program->reads_now()) {
@@ -243,7 +250,8 @@ std::size_t Compiled::audience_slot(std::string_view name) const {
   return SIZE_MAX;
 }
 
-std::shared_ptr<const Compiled> compile(std::shared_ptr<const config::Config> config, std::vector<std::string> channels) {
+std::shared_ptr<const Compiled> compile(std::shared_ptr<const config::Config> config,
+                                        std::vector<std::string> channels) {
   auto out = std::make_shared<Compiled>();
   out->config = std::move(config);
   out->channels = std::move(channels);

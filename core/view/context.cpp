@@ -19,7 +19,9 @@ void PersonContext::at(const state::Profile* profile, TimeUs now, const Event* e
   parsers_used_ = 0;
 }
 
-std::string_view PersonContext::keep(std::string text) { return texts_.emplace_back(std::move(text)); }
+std::string_view PersonContext::keep(std::string text) {
+  return texts_.emplace_back(std::move(text));
+}
 
 Json PersonContext::parse(std::string_view text) {
   if (parsers_used_ == parsers_.size()) parsers_.emplace_back();
@@ -29,11 +31,16 @@ Json PersonContext::parse(std::string_view text) {
 Value PersonContext::stored(const StoredValue& value) {
   switch (value.kind()) {
     case StoredValue::Kind::none:
-    case StoredValue::Kind::null: return Value::unknown("missing");
-    case StoredValue::Kind::boolean: return Value::boolean(value.as_boolean());
-    case StoredValue::Kind::number: return Value::number(value.as_number());
-    case StoredValue::Kind::string: return Value::string(value.as_text());
-    case StoredValue::Kind::json: return Value::json(parse(value.as_text()));
+    case StoredValue::Kind::null:
+      return Value::unknown("missing");
+    case StoredValue::Kind::boolean:
+      return Value::boolean(value.as_boolean());
+    case StoredValue::Kind::number:
+      return Value::number(value.as_number());
+    case StoredValue::Kind::string:
+      return Value::string(value.as_text());
+    case StoredValue::Kind::json:
+      return Value::json(parse(value.as_text()));
   }
   return Value::unknown("missing");
 }
@@ -56,7 +63,8 @@ Value PersonContext::computed(std::size_t index) {
 }
 
 Value PersonContext::audience(const expr::Symbol& name) {
-  return Value::boolean(profile_ != nullptr && profile_->membership(compiled_.audience_ids[name.slot]) != nullptr);
+  return Value::boolean(profile_ != nullptr &&
+                        profile_->membership(compiled_.audience_ids[name.slot]) != nullptr);
 }
 
 bool PersonContext::allows(std::size_t purpose) const {
@@ -75,7 +83,9 @@ bool PersonContext::allows(std::string_view purpose) const {
   return false;
 }
 
-Value PersonContext::consent(const expr::Symbol& purpose) { return Value::boolean(allows(std::size_t{purpose.slot})); }
+Value PersonContext::consent(const expr::Symbol& purpose) {
+  return Value::boolean(allows(std::size_t{purpose.slot}));
+}
 
 Value PersonContext::profile_field(std::string_view name) {
   if (profile_ == nullptr) return Value::unknown("nobody");
@@ -83,7 +93,8 @@ Value PersonContext::profile_field(std::string_view name) {
   if (name == "first_seen") return Value::timestamp(profile_->first_seen);
   if (name == "last_seen") return Value::timestamp(profile_->last_seen);
   if (name == "timezone") {
-    return Value::string(profile_->timezone.empty() ? std::string_view(compiled_.config->hub.timezone) : profile_->timezone);
+    return Value::string(profile_->timezone.empty() ? std::string_view(compiled_.config->hub.timezone)
+                                                    : profile_->timezone);
   }
   if (name == "locale" && !profile_->locale.empty()) return Value::string(profile_->locale);
   return Value::unknown("missing");
@@ -91,7 +102,9 @@ Value PersonContext::profile_field(std::string_view name) {
 
 Value PersonContext::event_field(std::string_view name) {
   if (event_ == nullptr) return Value::unknown("no event here");
-  const auto text = [](std::string_view t) { return t.empty() ? Value::unknown("missing") : Value::string(t); };
+  const auto text = [](std::string_view t) {
+    return t.empty() ? Value::unknown("missing") : Value::string(t);
+  };
   if (name == "properties") return Value::json(event_->properties);
   if (name == "name") return text(event_->name);
   if (name == "type") return Value::string(name_of(event_->kind));
@@ -108,7 +121,8 @@ Value PersonContext::event_field(std::string_view name) {
 
 Value PersonContext::aggregate(std::uint32_t slot) {
   const AggregatePlan& plan = compiled_.aggregates[slot];
-  const Series* series = profile_ == nullptr ? nullptr : profile_->find_series(compiled_.series[plan.series].key);
+  const Series* series =
+      profile_ == nullptr ? nullptr : profile_->find_series(compiled_.series[plan.series].key);
   static const Series nothing;
   if (series == nullptr) series = &nothing;
   return plan.within > 0 ? windowed(plan, *series) : all_time(plan, *series);
@@ -116,7 +130,8 @@ Value PersonContext::aggregate(std::uint32_t slot) {
 
 Value PersonContext::distinct(std::vector<state::Distinct> values, const AggregatePlan& plan) {
   if (plan.op == Aggregation::top) {
-    std::stable_sort(values.begin(), values.end(), [](const auto& a, const auto& b) { return a.count > b.count; });
+    std::stable_sort(values.begin(), values.end(),
+                     [](const auto& a, const auto& b) { return a.count > b.count; });
     if (values.size() > plan.top) values.resize(plan.top);
   }
   std::string json = "[";
@@ -130,18 +145,26 @@ Value PersonContext::distinct(std::vector<state::Distinct> values, const Aggrega
 
 Value PersonContext::all_time(const AggregatePlan& plan, const Series& series) {
   switch (plan.op) {
-    case Aggregation::count: return Value::integer(static_cast<std::int64_t>(series.count()));
-    case Aggregation::exists: return Value::boolean(series.count() > 0);
-    case Aggregation::sum: return Value::number(series.total().to_double());
+    case Aggregation::count:
+      return Value::integer(static_cast<std::int64_t>(series.count()));
+    case Aggregation::exists:
+      return Value::boolean(series.count() > 0);
+    case Aggregation::sum:
+      return Value::number(series.total().to_double());
     case Aggregation::avg:
       if (series.numbers() == 0) return Value::unknown("no events");
       return Value::number(series.total().to_double() / static_cast<double>(series.numbers()));
-    case Aggregation::min: return stored(series.smallest());
-    case Aggregation::max: return stored(series.largest());
-    case Aggregation::first: return stored(series.first().value);
-    case Aggregation::last: return stored(series.last().value);
+    case Aggregation::min:
+      return stored(series.smallest());
+    case Aggregation::max:
+      return stored(series.largest());
+    case Aggregation::first:
+      return stored(series.first().value);
+    case Aggregation::last:
+      return stored(series.last().value);
     case Aggregation::unique:
-    case Aggregation::top: return distinct(series.distinct(), plan);
+    case Aggregation::top:
+      return distinct(series.distinct(), plan);
   }
   return Value::unknown("no such aggregation");
 }
@@ -171,9 +194,12 @@ Value PersonContext::windowed(const AggregatePlan& plan, const Series& series) {
   const auto [first, last] = series.window(now_, plan.within);
   const auto& entries = series.entries();
   switch (plan.op) {
-    case Aggregation::count: return Value::integer(static_cast<std::int64_t>(last - first));
-    case Aggregation::exists: return Value::boolean(last > first);
-    case Aggregation::sum: return Value::number(series.sum(first, last).to_double());
+    case Aggregation::count:
+      return Value::integer(static_cast<std::int64_t>(last - first));
+    case Aggregation::exists:
+      return Value::boolean(last > first);
+    case Aggregation::sum:
+      return Value::number(series.sum(first, last).to_double());
     case Aggregation::avg: {
       std::size_t numbers = 0;
       for (std::size_t i = first; i < last; ++i) {
@@ -203,7 +229,8 @@ Value PersonContext::windowed(const AggregatePlan& plan, const Series& series) {
       }
       return Value::unknown("no events");
     case Aggregation::unique:
-    case Aggregation::top: return distinct(distinct_of(series, first, last), plan);
+    case Aggregation::top:
+      return distinct(distinct_of(series, first, last), plan);
   }
   return Value::unknown("no such aggregation");
 }
@@ -218,7 +245,8 @@ TimeUs PersonContext::next_change() {
     next = std::min(next, plan.op == Aggregation::exists ? series->next_existence_change(now_, plan.within)
                                                          : series->next_change(now_, plan.within));
   }
-  for (const expr::ProgramPtr& program : compiled_.now_programs) next = std::min(next, program->next_change(*this, arena_));
+  for (const expr::ProgramPtr& program : compiled_.now_programs)
+    next = std::min(next, program->next_change(*this, arena_));
   return next;
 }
 

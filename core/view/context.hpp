@@ -1,5 +1,6 @@
-// One person at one moment (and, where there is one, the event at hand), as conditions and mapped values see them.
-// Computed traits are worked out here, when they are read: they have no stored value that could be stale.
+// One person at one moment (and, where there is one, the event at hand), as conditions and mapped values see
+// them. Computed traits are worked out here, when they are read: they have no stored value that could be
+// stale.
 #pragma once
 
 #include <deque>
@@ -27,9 +28,9 @@ class PersonContext final : public expr::Context {
   expr::Value now() override { return expr::Value::timestamp(now_); }
   expr::Value aggregate(std::uint32_t slot) override;
 
-  expr::Value computed(std::size_t index);             // of config->computed
-  bool allows(std::size_t purpose) const;              // slot; the consent gate's rule
-  bool allows(std::string_view purpose) const;         // by name; "internal" and a file without consent: always
+  expr::Value computed(std::size_t index);      // of config->computed
+  bool allows(std::size_t purpose) const;       // slot; the consent gate's rule
+  bool allows(std::string_view purpose) const;  // by name; "internal" and a file without consent: always
   // Evaluates in this context with memory of its own.
   expr::Value evaluate(const expr::Program& program) { return program.evaluate(*this, arena_); }
   bool holds(const expr::ProgramPtr& program) { return !program || program->holds(*this, arena_); }
@@ -52,10 +53,10 @@ class PersonContext final : public expr::Context {
   const Event* event_ = nullptr;
   TimeUs now_ = 0;
   expr::Arena arena_;
-  std::deque<std::string> texts_;       // what values made here borrow from; cleared by at()
-  std::deque<JsonParser> parsers_;      // one for each JSON text read since at()
+  std::deque<std::string> texts_;   // what values made here borrow from; cleared by at()
+  std::deque<JsonParser> parsers_;  // one for each JSON text read since at()
   std::size_t parsers_used_ = 0;
-  int depth_ = 0;                       // computed traits reading computed traits
+  int depth_ = 0;  // computed traits reading computed traits
 };
 
 }  // namespace sluice::view

@@ -25,7 +25,8 @@ std::string identifiers_json(const state::Profile& profile, const Compiled& comp
       if (identifier.type == compiled.identity_ids[rule]) values.push_back(&identifier);
     }
     if (values.empty()) continue;
-    std::stable_sort(values.begin(), values.end(), [](const auto* a, const auto* b) { return a->last_seen > b->last_seen; });
+    std::stable_sort(values.begin(), values.end(),
+                     [](const auto* a, const auto* b) { return a->last_seen > b->last_seen; });
     if (out.size() > 1) out += ',';
     append_json_string(out, compiled.config->identity[rule].id);
     out += ":[";
@@ -47,8 +48,9 @@ std::string address_of(const state::Profile& profile, std::string_view channel, 
     if (compiled.config->identity[rule].normalize != wanted) continue;
     for (const state::Identifier& identifier : profile.identifiers) {
       if (identifier.type != compiled.identity_ids[rule]) continue;
-      const bool better = best == nullptr || (identifier.trusted != best->trusted ? identifier.trusted
-                                                                                  : identifier.last_seen > best->last_seen);
+      const bool better =
+          best == nullptr ||
+          (identifier.trusted != best->trusted ? identifier.trusted : identifier.last_seen > best->last_seen);
       if (better) best = &identifier;
     }
   }

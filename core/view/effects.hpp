@@ -1,4 +1,5 @@
-// The effects of one input, in the making: stages add to it, the pipeline hands it on. Ordinals count from 0 within an input.
+// The effects of one input, in the making: stages add to it, the pipeline hands it on. Ordinals count from 0
+// within an input.
 #pragma once
 
 #include <string>
@@ -19,7 +20,8 @@ class EffectList {
     ordinal_ = ordinal;
     person_ = nobody;
   }
-  // A record for `destination` (slot of config->destinations) about this person; the caller fills in the rest.
+  // A record for `destination` (slot of config->destinations) about this person; the caller fills in the
+  // rest.
   Effect& add(std::size_t destination, const state::Profile& profile);
   // The person's identifiers have changed within the input.
   void forget_identifiers() { person_ = nobody; }
@@ -43,8 +45,8 @@ class EffectList {
 // {"user_id":["42"],"email":["a@b.example"]}: by the order of trust, most recently seen first within a type.
 std::string identifiers_json(const state::Profile& profile, const Compiled& compiled);
 
-// The address of the person in a channel (email, sms): said by a server source before any other, then the most recently
-// seen. Empty: none.
+// The address of the person in a channel (email, sms): said by a server source before any other, then the
+// most recently seen. Empty: none.
 std::string address_of(const state::Profile& profile, std::string_view channel, const Compiled& compiled);
 
 }  // namespace sluice::view

@@ -18,8 +18,8 @@ std::size_t destination_slot(const std::string& name, const Compiled& compiled) 
   return static_cast<std::size_t>(at - all.begin());
 }
 
-void send(const Profile& profile, const Workflow& workflow, const config::Step& step, TimeUs now, const Compiled& compiled,
-          PersonContext& context, EffectList& out, Tally& tally) {
+void send(const Profile& profile, const Workflow& workflow, const config::Step& step, TimeUs now,
+          const Compiled& compiled, PersonContext& context, EffectList& out, Tally& tally) {
   const std::size_t slot = destination_slot(step.send, compiled);
   const config::Destination& destination = compiled.config->destinations[slot];
   const std::string& purpose = step.purpose.empty() ? destination.purpose : step.purpose;
@@ -66,9 +66,11 @@ bool advance(const Profile& profile, state::Run& run, const Workflow& workflow, 
 
 bool may_start(const Profile& profile, std::size_t slot, TimeUs now, const Compiled& compiled) {
   const state::NameId id = compiled.workflow_ids[slot];
-  if (std::any_of(profile.runs.begin(), profile.runs.end(), [&](const auto& r) { return r.workflow == id; })) return false;
+  if (std::any_of(profile.runs.begin(), profile.runs.end(), [&](const auto& r) { return r.workflow == id; }))
+    return false;
   if (profile.runs.size() >= state::runs_max) return false;
-  const auto at = std::find_if(profile.started.begin(), profile.started.end(), [&](const auto& s) { return s.workflow == id; });
+  const auto at = std::find_if(profile.started.begin(), profile.started.end(),
+                               [&](const auto& s) { return s.workflow == id; });
   if (at == profile.started.end()) return true;
   const auto& again = compiled.config->workflows[slot].again;
   return again && now >= add_span(at->time, *again);
@@ -85,12 +87,13 @@ bool reads_event(const Workflow& workflow) {
   return false;
 }
 
-void start(state::State& state, Profile& profile, std::size_t slot, const Event* event, TimeUs now, const Compiled& compiled,
-           PersonContext& context, EffectList& out, Tally& tally) {
+void start(state::State& state, Profile& profile, std::size_t slot, const Event* event, TimeUs now,
+           const Compiled& compiled, PersonContext& context, EffectList& out, Tally& tally) {
   const Workflow& workflow = compiled.config->workflows[slot];
   if (!may_start(profile, slot, now, compiled) || !context.holds(workflow.where)) return;
   const state::NameId id = state.intern(workflow.name);
-  const auto at = std::find_if(profile.started.begin(), profile.started.end(), [&](const auto& s) { return s.workflow == id; });
+  const auto at = std::find_if(profile.started.begin(), profile.started.end(),
+                               [&](const auto& s) { return s.workflow == id; });
   if (at == profile.started.end()) {
     profile.started.push_back({id, now});
   } else {
@@ -99,7 +102,8 @@ void start(state::State& state, Profile& profile, std::size_t slot, const Event*
   ++tally.started;
   state::Run run{id, 0, 0, now, state.seq, {}};
   if (event != nullptr && reads_event(workflow)) run.event = event->raw;
-  if (advance(profile, run, workflow, 0, now, compiled, context, out, tally)) profile.runs.push_back(std::move(run));
+  if (advance(profile, run, workflow, 0, now, compiled, context, out, tally))
+    profile.runs.push_back(std::move(run));
 }
 
 }  // namespace
@@ -109,16 +113,20 @@ void on_event(state::State& state, Profile& profile, const Event& event, TimeUs 
   if (event.kind != EventKind::track || compiled.event_workflows.empty()) return;
   const auto at = compiled.event_workflows.find(std::string(event.name));
   if (at == compiled.event_workflows.end()) return;
-  for (const std::size_t slot : at->second) start(state, profile, slot, &event, now, compiled, context, out, tally);
+  for (const std::size_t slot : at->second)
+    start(state, profile, slot, &event, now, compiled, context, out, tally);
 }
 
-void on_membership(state::State& state, Profile& profile, std::size_t audience, bool entered, const Event* event, TimeUs now,
-                   const Compiled& compiled, PersonContext& context, EffectList& out, Tally& tally) {
+void on_membership(state::State& state, Profile& profile, std::size_t audience, bool entered,
+                   const Event* event, TimeUs now, const Compiled& compiled, PersonContext& context,
+                   EffectList& out, Tally& tally) {
   const auto& lists = entered ? compiled.enter_workflows : compiled.leave_workflows;
-  for (const std::size_t slot : lists[audience]) start(state, profile, slot, event, now, compiled, context, out, tally);
+  for (const std::size_t slot : lists[audience])
+    start(state, profile, slot, event, now, compiled, context, out, tally);
 }
 
-void wake(Profile& profile, TimeUs now, const Compiled& compiled, PersonContext& context, EffectList& out, Tally& tally) {
+void wake(Profile& profile, TimeUs now, const Compiled& compiled, PersonContext& context, EffectList& out,
+          Tally& tally) {
   JsonParser parser;
   for (std::size_t i = 0; i < profile.runs.size();) {
     if (profile.runs[i].wake > now) {

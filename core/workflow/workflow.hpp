@@ -1,5 +1,5 @@
-// What happens in sequence: a trigger starts a run for one person, its steps wait and send. A run is state: where it stands
-// and when it wakes. One person has at most one run of a workflow at a time.
+// What happens in sequence: a trigger starts a run for one person, its steps wait and send. A run is state:
+// where it stands and when it wakes. One person has at most one run of a workflow at a time.
 #pragma once
 
 #include "model/event.hpp"
@@ -14,12 +14,14 @@ struct Tally {
   std::uint64_t suppressed = 0;  // a send without consent
 };
 
-// Starts the workflows that this event, or this change of an audience, triggers. `context` stands at the person and event.
-void on_event(state::State& state, state::Profile& profile, const Event& event, TimeUs now, const view::Compiled& compiled,
-              view::PersonContext& context, view::EffectList& out, Tally& tally);
-void on_membership(state::State& state, state::Profile& profile, std::size_t audience, bool entered, const Event* event,
-                   TimeUs now, const view::Compiled& compiled, view::PersonContext& context, view::EffectList& out,
-                   Tally& tally);
+// Starts the workflows that this event, or this change of an audience, triggers. `context` stands at the
+// person and event.
+void on_event(state::State& state, state::Profile& profile, const Event& event, TimeUs now,
+              const view::Compiled& compiled, view::PersonContext& context, view::EffectList& out,
+              Tally& tally);
+void on_membership(state::State& state, state::Profile& profile, std::size_t audience, bool entered,
+                   const Event* event, TimeUs now, const view::Compiled& compiled,
+                   view::PersonContext& context, view::EffectList& out, Tally& tally);
 
 // Runs whose wait is over at `now` go on.
 void wake(state::Profile& profile, TimeUs now, const view::Compiled& compiled, view::PersonContext& context,

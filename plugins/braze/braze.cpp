@@ -68,7 +68,7 @@ class Braze {
   static constexpr std::uint32_t kind = SLUICE_DESTINATION;
   static constexpr char id[] = "braze";
 
-  Braze(const sdk::Host&, const sdk::Open& open) : x_settings(settings_of(open.config)) {}
+  Braze(const sdk::Host&, const sdk::Open& open) : settings_(settings_of(open.config)) {}
 
   // Writes nothing: the profile does not exist, and may not be created.
   void check(Call& call) {
@@ -116,7 +116,7 @@ class Braze {
         return add(index, record, person, stages.next(who, Kind::attribute));
       case SLUICE_CONSENT: {
         std::string object;
-        if (!append_consent(object, record, person, x_settings))
+        if (!append_consent(object, record, person, settings_))
           return outcome(SLUICE_SKIPPED, "purpose_not_mapped");
         return put(index, object, 'a', stages.next(who, Kind::attribute));
       }
@@ -147,13 +147,13 @@ class Braze {
     put(index, {}, event ? 'e' : 'a', stage);
     std::string& out = event ? stage.events : stage.attributes;
     if (record.op == SLUICE_EVENT) {
-      append_event(out, record, person, x_settings);
+      append_event(out, record, person, settings_);
     } else if (record.op == SLUICE_MESSAGE) {
-      append_recipient(out, record, person, x_settings);
+      append_recipient(out, record, person, settings_);
     } else if (record.op == SLUICE_UPSERT) {
-      append_attributes(out, record, person, x_settings);
+      append_attributes(out, record, person, settings_);
     } else {
-      append_membership(out, record, person, x_settings);
+      append_membership(out, record, person, settings_);
     }
   }
 
@@ -200,7 +200,7 @@ class Braze {
       ids += person_of(record).id;
     } else if (removal == Removal::aliases && !record.key.empty()) {
       open();
-      append_alias(ids, record.key, x_settings);
+      append_alias(ids, record.key, settings_);
     } else if (removal == Removal::emails && !known) {
       // Someone with a user id is not deleted by e-mail: the address may be another customer's too.
       std::size_t left = emails_per_person_max;
@@ -212,7 +212,7 @@ class Braze {
     }
   }
 
-  Settings x_settings;
+  Settings settings_;
 };
 
 }  // namespace

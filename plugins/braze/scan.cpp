@@ -18,30 +18,30 @@ std::string_view trimmed(std::string_view json) {
 
 }  // namespace
 
-Walk::Walk(std::string_view json) : x_at(json.data()), x_end(json.data() + json.size()) {
+Walk::Walk(std::string_view json) : at_(json.data()), end_(json.data() + json.size()) {
   space();
-  if (x_at == x_end || (*x_at != '{' && *x_at != '[')) {
-    x_at = x_end;
+  if (at_ == end_ || (*at_ != '{' && *at_ != '[')) {
+    at_ = end_;
     return;
   }
-  x_object = *x_at++ == '{';
+  object_ = *at_++ == '{';
 }
 
 void Walk::space() {
-  while (x_at < x_end && is_space(*x_at)) ++x_at;
+  while (at_ < end_ && is_space(*at_)) ++at_;
 }
 
 // At an opening quote: moves behind the closing one.
 bool Walk::text_end() {
-  for (const char* from = ++x_at;;) {
-    const void* found = std::memchr(from, '"', static_cast<std::size_t>(x_end - from));
+  for (const char* from = ++at_;;) {
+    const void* found = std::memchr(from, '"', static_cast<std::size_t>(end_ - from));
     if (found == nullptr) return false;
     const char* quote = static_cast<const char*>(found);
     const char* before = quote;
-    while (before > x_at && before[-1] == '\\') --before;
+    while (before > at_ && before[-1] == '\\') --before;
     from = quote + 1;
     if ((quote - before) % 2 == 0) {
-      x_at = from;
+      at_ = from;
       return true;
     }
   }
@@ -50,8 +50,8 @@ bool Walk::text_end() {
 // At a value: moves behind it.
 bool Walk::value_end() {
   int depth = 0;
-  while (x_at < x_end) {
-    switch (*x_at) {
+  while (at_ < end_) {
+    switch (*at_) {
       case '"':
         if (!text_end()) return false;
         if (depth == 0) return true;
@@ -64,7 +64,7 @@ bool Walk::value_end() {
       case ']':
         if (depth == 0) return true;  // of what is walked over: the end of a number or word
         if (--depth == 0) {
-          ++x_at;
+          ++at_;
           return true;
         }
         break;
@@ -74,30 +74,30 @@ bool Walk::value_end() {
       default:
         break;
     }
-    ++x_at;
+    ++at_;
   }
   return false;
 }
 
 bool Walk::next(Member& out) {
   space();
-  if (x_at < x_end && *x_at == ',') {
-    ++x_at;
+  if (at_ < end_ && *at_ == ',') {
+    ++at_;
     space();
   }
-  if (x_at >= x_end || *x_at == '}' || *x_at == ']') return false;
+  if (at_ >= end_ || *at_ == '}' || *at_ == ']') return false;
   out.name = {};
-  if (x_object) {
-    const char* name = x_at + 1;
-    if (*x_at != '"' || !text_end()) return false;
-    out.name = {name, static_cast<std::size_t>(x_at - name - 1)};
+  if (object_) {
+    const char* name = at_ + 1;
+    if (*at_ != '"' || !text_end()) return false;
+    out.name = {name, static_cast<std::size_t>(at_ - name - 1)};
     space();
-    if (x_at >= x_end || *x_at++ != ':') return false;
+    if (at_ >= end_ || *at_++ != ':') return false;
     space();
   }
-  const char* value = x_at;
-  if (!value_end() || x_at == value) return false;
-  out.value = trimmed({value, static_cast<std::size_t>(x_at - value)});
+  const char* value = at_;
+  if (!value_end() || at_ == value) return false;
+  out.value = trimmed({value, static_cast<std::size_t>(at_ - value)});
   return true;
 }
 

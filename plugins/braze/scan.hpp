@@ -23,9 +23,9 @@ class Walk {
   bool text_end();
   bool value_end();
   void space();
-  const char* x_at;
-  const char* x_end;
-  bool x_object = false;
+  const char* at_;
+  const char* end_;
+  bool object_ = false;
 };
 
 // The value of a member; empty if there is none, or `object` is none.

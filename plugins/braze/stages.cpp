@@ -25,28 +25,28 @@ bool takes(const Stage& stage, Kind kind, std::string_view campaign) {
 }  // namespace
 
 Stages::Stages(std::uint32_t records, bool mixed) {
-  if (mixed) x_seen.resize(std::bit_ceil(std::size_t{records} * 2 + 1));
+  if (mixed) seen_.resize(std::bit_ceil(std::size_t{records} * 2 + 1));
 }
 
 Stages::Seen& Stages::seen(std::string_view person) {
   const std::uint64_t hash = std::hash<std::string_view>{}(person);
-  const std::size_t mask = x_seen.size() - 1;
+  const std::size_t mask = seen_.size() - 1;
   std::size_t at = hash & mask;
-  while (x_seen[at].used && x_seen[at].person != hash) at = (at + 1) & mask;
-  x_seen[at].person = hash;
-  return x_seen[at];
+  while (seen_[at].used && seen_[at].person != hash) at = (at + 1) & mask;
+  seen_[at].person = hash;
+  return seen_[at];
 }
 
 Stage& Stages::next(std::string_view person, Kind kind, std::string_view campaign) {
   std::uint32_t at = 0;
-  Seen* before = x_seen.empty() ? nullptr : &seen(person);
+  Seen* before = seen_.empty() ? nullptr : &seen(person);
   if (before != nullptr && before->used)
     at = before->stage + (kind == Kind::attribute && before->event ? 1 : 0);
-  while (at < x_stages.size() && !takes(x_stages[at], kind, campaign)) ++at;
-  if (at == x_stages.size()) {
-    x_stages.emplace_back();
-    x_stages.back().kind = kind;
-    x_stages.back().campaign = campaign;
+  while (at < stages_.size() && !takes(stages_[at], kind, campaign)) ++at;
+  if (at == stages_.size()) {
+    stages_.emplace_back();
+    stages_.back().kind = kind;
+    stages_.back().campaign = campaign;
   }
   if (before != nullptr) {
     const bool same_stage = before->used && before->stage == at;
@@ -55,7 +55,7 @@ Stage& Stages::next(std::string_view person, Kind kind, std::string_view campaig
                .event = kind == Kind::event || (same_stage && before->event),
                .used = true};
   }
-  return x_stages[at];
+  return stages_[at];
 }
 
 }  // namespace sluice::braze

@@ -35,7 +35,7 @@ class Stages {
   explicit Stages(std::uint32_t records, bool mixed);  // mixed: not only events, and not only attributes
   // The stage for the next record of this person. The caller appends the record's object and calls taken().
   Stage& next(std::string_view person, Kind kind, std::string_view campaign = {});
-  std::vector<Stage>& list() { return x_stages; }
+  std::vector<Stage>& list() { return stages_; }
 
  private:
   struct Seen {
@@ -45,8 +45,8 @@ class Stages {
     bool used = false;
   };
   Seen& seen(std::string_view person);
-  std::vector<Stage> x_stages;
-  std::vector<Seen> x_seen;  // open addressing, a power of two; empty where the order needs no watching
+  std::vector<Stage> stages_;
+  std::vector<Seen> seen_;  // open addressing, a power of two; empty where the order needs no watching
 };
 
 }  // namespace sluice::braze

@@ -106,7 +106,7 @@ void append_mailbox_header(std::string& out, std::string_view name, const Mailbo
 // Quoted-printable (RFC 2045, 6.7). All kinds of line ends become CRLF.
 class QuotedPrintable {
  public:
-  explicit QuotedPrintable(std::string& out) : x_out(out) {}
+  explicit QuotedPrintable(std::string& out) : out_(out) {}
 
   void append(std::string_view text) {
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -124,8 +124,8 @@ class QuotedPrintable {
 
  private:
   void end_line() {
-    x_out += "\r\n";
-    x_column = 0;
+    out_ += "\r\n";
+    column_ = 0;
   }
   void append_byte(char c, bool last_of_line) {
     constexpr char hex[] = "0123456789ABCDEF";
@@ -133,21 +133,21 @@ class QuotedPrintable {
     const bool blank = c == ' ' || c == '\t';
     const bool as_it_is = blank ? !last_of_line : byte > 0x20 && byte < 0x7F && c != '=';
     const std::size_t width = as_it_is ? 1 : 3;
-    if (x_column + width >= line_chars_max) {
-      x_out += "=\r\n";
-      x_column = 0;
+    if (column_ + width >= line_chars_max) {
+      out_ += "=\r\n";
+      column_ = 0;
     }
     if (as_it_is) {
-      x_out += c;
+      out_ += c;
     } else {
-      x_out += '=';
-      x_out += hex[byte >> 4];
-      x_out += hex[byte & 15];
+      out_ += '=';
+      out_ += hex[byte >> 4];
+      out_ += hex[byte & 15];
     }
-    x_column += width;
+    column_ += width;
   }
-  std::string& x_out;
-  std::size_t x_column = 0;
+  std::string& out_;
+  std::size_t column_ = 0;
 };
 
 void append_part(std::string& out, std::string_view type, std::string_view text) {

@@ -50,39 +50,37 @@ Step step_of(std::string_view command, Step before) {
 
 }  // namespace
 
-Session::Session(Server server) : x_server(std::move(server)) {
+Session::Session(Server server) : server_(std::move(server)) {
   static std::once_flag once;
   std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
   CURL* curl = curl_easy_init();
   if (curl == nullptr) throw std::bad_alloc();
-  x_handle = std::make_unique<Handle>(Handle{curl});
+  handle_ = std::make_unique<Handle>(Handle{curl});
 }
 
 Session::~Session() {
-  curl_easy_cleanup(x_handle->curl);
+  curl_easy_cleanup(handle_->curl);
 }
 
 void Session::prepare(Transfer& transfer, const std::string& sender) {
-  CURL* curl = x_handle->curl;
+  CURL* curl = handle_->curl;
   curl_easy_reset(curl);  // keeps the connection
-  curl_easy_setopt(curl, CURLOPT_URL, x_server.url.c_str());
+  curl_easy_setopt(curl, CURLOPT_URL, server_.url.c_str());
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(x_server.timeout_ms));
+  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(server_.timeout_ms));
   // Without it a server that has fallen silent is still given two minutes to answer our QUIT.
-  curl_easy_setopt(curl, CURLOPT_SERVER_RESPONSE_TIMEOUT, static_cast<long>(x_server.timeout_ms / 1'000));
+  curl_easy_setopt(curl, CURLOPT_SERVER_RESPONSE_TIMEOUT, static_cast<long>(server_.timeout_ms / 1'000));
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
-                   std::min(static_cast<long>(x_server.timeout_ms), connect_timeout_ms_max));
+                   std::min(static_cast<long>(server_.timeout_ms), connect_timeout_ms_max));
   // A password is never sent before TLS, unless the operator says so.
   const bool must =
-      x_server.tls == Tls::required || (x_server.tls == Tls::automatic && !x_server.username.empty());
-  const curl_usessl tls = must                        ? CURLUSESSL_ALL
-                          : x_server.tls == Tls::none ? CURLUSESSL_NONE
-                                                      : CURLUSESSL_TRY;
+      server_.tls == Tls::required || (server_.tls == Tls::automatic && !server_.username.empty());
+  const curl_usessl tls = must ? CURLUSESSL_ALL : server_.tls == Tls::none ? CURLUSESSL_NONE : CURLUSESSL_TRY;
   curl_easy_setopt(curl, CURLOPT_USE_SSL, static_cast<long>(tls));
-  if (!x_server.username.empty()) {
-    curl_easy_setopt(curl, CURLOPT_USERNAME, x_server.username.c_str());
-    curl_easy_setopt(curl, CURLOPT_PASSWORD, x_server.password.c_str());
+  if (!server_.username.empty()) {
+    curl_easy_setopt(curl, CURLOPT_USERNAME, server_.username.c_str());
+    curl_easy_setopt(curl, CURLOPT_PASSWORD, server_.password.c_str());
   }
   curl_easy_setopt(curl, CURLOPT_MAIL_FROM, sender.c_str());
   curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
@@ -122,7 +120,7 @@ void Session::prepare(Transfer& transfer, const std::string& sender) {
 
 Report Session::send(std::string_view from, std::string_view to, std::string_view message,
                      const std::function<bool()>& stop) {
-  CURL* curl = x_handle->curl;
+  CURL* curl = handle_->curl;
   Transfer transfer{.left = message, .stop = &stop, .enhanced = {}};
   const std::string sender = "<" + std::string(from) + ">";
   const std::string receiver = "<" + std::string(to) + ">";

@@ -48,8 +48,8 @@ class Session {
   struct Transfer;
   struct Handle;
   void prepare(Transfer& transfer, const std::string& sender);
-  Server x_server;
-  std::unique_ptr<Handle> x_handle;
+  Server server_;
+  std::unique_ptr<Handle> handle_;
 };
 
 }  // namespace sluice::smtp

@@ -112,8 +112,8 @@ class Smtp {
   static constexpr char id[] = "smtp";
 
   Smtp(const sdk::Host& host, const sdk::Open& open)
-      : x_settings(settings_of(host, Json::parse(open.config).value_or(Json()))),
-        x_session(std::make_unique<Session>(x_settings.server)) {}
+      : settings_(settings_of(host, Json::parse(open.config).value_or(Json()))),
+        session_(std::make_unique<Session>(settings_.server)) {}
 
   // Each record gets its outcome even when the host says stop: what was sent must not be forgotten.
   void deliver(const Batch& batch, Call& call) {
@@ -126,8 +126,8 @@ class Smtp {
         fate = send(batch[i], call, lost);
       }
       call.outcome(
-          i, {.status = fate.status, .reason = fate.reason, .detail = fate.detail, .remote_id = x_remote_id});
-      x_remote_id.clear();
+          i, {.status = fate.status, .reason = fate.reason, .detail = fate.detail, .remote_id = remote_id_});
+      remote_id_.clear();
     }
   }
 
@@ -141,8 +141,8 @@ class Smtp {
     const std::optional<Json> payload = Json::parse(record.payload);
     if (!payload || !payload->is_object()) return {SLUICE_INVALID, "payload_is_no_object", {}};
     Mail mail;
-    mail.from = x_settings.from;
-    mail.reply_to = x_settings.reply_to;
+    mail.from = settings_.from;
+    mail.reply_to = settings_.reply_to;
     mail.to = record.address;
     mail.subject = (*payload)["subject"].text_or("");
     mail.text = (*payload)["text"].text_or("");
@@ -157,16 +157,16 @@ class Smtp {
     if (!mail.unsubscribe_url.empty() && !is_unsubscribe_url(mail.unsubscribe_url)) {
       return {SLUICE_INVALID, "bad_unsubscribe_url", "it must be an https, http or mailto URL"};
     }
-    const Report report = x_session->send(x_settings.envelope_from, mail.to, compose(mail),
-                                          [&call] { return call.cancelled(); });
+    const Report report =
+        session_->send(settings_.envelope_from, mail.to, compose(mail), [&call] { return call.cancelled(); });
     lost = report.connection_lost;
-    if (report.ok) x_remote_id = message_id(record.id, x_settings.from.address);
+    if (report.ok) remote_id_ = message_id(record.id, settings_.from.address);
     return fate_of(report);
   }
 
-  Settings x_settings;
-  std::unique_ptr<Session> x_session;
-  std::string x_remote_id;
+  Settings settings_;
+  std::unique_ptr<Session> session_;
+  std::string remote_id_;
 };
 
 }  // namespace

@@ -110,7 +110,7 @@ class MessageId {
   std::string text() const {
     constexpr char hex[] = "0123456789abcdef";
     std::string out = "msg_";
-    for (const std::uint64_t half : {mix(x_low), mix(x_high)}) {
+    for (const std::uint64_t half : {mix(low_), mix(high_)}) {
       for (int shift = 60; shift >= 0; shift -= 4) out += hex[half >> shift & 15];
     }
     return out;
@@ -118,16 +118,16 @@ class MessageId {
 
  private:
   void step(std::uint64_t byte) {
-    x_low = (x_low ^ byte) * 0x100000001b3;
-    x_high = (x_high ^ (byte + 0x9e)) * 0x9e3779b97f4a7c15;
+    low_ = (low_ ^ byte) * 0x100000001b3;
+    high_ = (high_ ^ (byte + 0x9e)) * 0x9e3779b97f4a7c15;
   }
   static std::uint64_t mix(std::uint64_t h) {
     h = (h ^ h >> 33) * 0xff51afd7ed558ccd;
     h = (h ^ h >> 33) * 0xc4ceb9fe1a85ec53;
     return h ^ h >> 33;
   }
-  std::uint64_t x_low = 0xcbf29ce484222325;
-  std::uint64_t x_high = 0x84222325cbf29ce4;
+  std::uint64_t low_ = 0xcbf29ce484222325;
+  std::uint64_t high_ = 0x84222325cbf29ce4;
 };
 
 class Webhook {
@@ -135,19 +135,19 @@ class Webhook {
   static constexpr std::uint32_t kind = SLUICE_DESTINATION;
   static constexpr char id[] = "webhook";
 
-  Webhook(const sdk::Host&, const sdk::Open& open) : x_settings(settings_of(open.config)) {}
+  Webhook(const sdk::Host&, const sdk::Open& open) : settings_(settings_of(open.config)) {}
 
   void plan(const Batch& batch, Call& call) {
     sdk::Request request;
     MessageId message;
     for (std::uint32_t i = 0; i < batch.size(); ++i) {
       const Record record = batch[i];
-      if (request.body.empty() && x_settings.format == Format::array) request.body += '[';
-      if (!request.records.empty()) request.body += x_settings.format == Format::lines ? '\n' : ',';
+      if (request.body.empty() && settings_.format == Format::array) request.body += '[';
+      if (!request.records.empty()) request.body += settings_.format == Format::lines ? '\n' : ',';
       append_record(request.body, record);
       request.records.push_back(i);
       message.add(record.id);
-      if (request.records.size() == x_settings.batch) {
+      if (request.records.size() == settings_.batch) {
         send(std::move(request), message, call);
         request = {};
         message = {};
@@ -175,16 +175,16 @@ class Webhook {
 
  private:
   void send(sdk::Request request, const MessageId& message, Call& call) {
-    if (x_settings.format == Format::array) request.body += ']';
-    if (x_settings.format == Format::lines) request.body += '\n';
-    request.method = x_settings.method;
-    request.url = x_settings.url;
-    request.headers = x_settings.headers;
+    if (settings_.format == Format::array) request.body += ']';
+    if (settings_.format == Format::lines) request.body += '\n';
+    request.method = settings_.method;
+    request.url = settings_.url;
+    request.headers = settings_.headers;
     request.headers.push_back({"webhook-id", message.text()});
     call.request(request);
   }
 
-  Settings x_settings;
+  Settings settings_;
 };
 
 }  // namespace

@@ -146,7 +146,7 @@ class Hub:
         return done.stdout if check else (done.returncode, done.stdout + done.stderr)
 
     def dead(self, *filters):
-        return json.loads(self.run("dead", "list", "--json", *filters))
+        return json.loads(self.run("dead", "list", "--limit", "100000", "--json", *filters))
 
     def lines(self, name):
         """The lines of a file destination that are JSON."""

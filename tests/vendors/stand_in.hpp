@@ -60,8 +60,8 @@ class TestHost final : public plugin::HostServices {
 class Opened {
  public:
   Opened(std::string_view plugin, const std::string& with) {
-    x_registry = plugin::Registry::scan({environment("SLUICE_PLUGINS")});
-    const plugin::Entry* entry = x_registry.find(plugin, SLUICE_DESTINATION);
+    registry_ = plugin::Registry::scan({environment("SLUICE_PLUGINS")});
+    const plugin::Entry* entry = registry_.find(plugin, SLUICE_DESTINATION);
     if (entry == nullptr) throw std::runtime_error("the plugin was not found");
     plugin::Instance instance;
     instance.name = "test";
@@ -69,16 +69,16 @@ class Opened {
     instance.folder = "/";
     auto opened = plugin::Connector::open(*entry, instance, host);
     if (!opened) throw std::runtime_error(opened.error().detail);
-    x_connector = std::move(opened).value();
+    connector_ = std::move(opened).value();
   }
-  plugin::Connector* operator->() { return x_connector.get(); }
-  plugin::Connector& operator*() { return *x_connector; }
+  plugin::Connector* operator->() { return connector_.get(); }
+  plugin::Connector& operator*() { return *connector_; }
 
   TestHost host;
 
  private:
-  plugin::Registry x_registry;
-  std::unique_ptr<plugin::Connector> x_connector;
+  plugin::Registry registry_;
+  std::unique_ptr<plugin::Connector> connector_;
 };
 
 struct Answer {
@@ -144,8 +144,8 @@ class StandIn {
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
-    x_pid = fork();
-    if (x_pid == 0) {
+    pid_ = fork();
+    if (pid_ == 0) {
       dup2(ends[1], STDOUT_FILENO);
       execv("/usr/bin/python3", argv.data());
       _exit(127);
@@ -159,8 +159,8 @@ class StandIn {
     if (ports.empty()) throw std::runtime_error(script + " did not start");
   }
   ~StandIn() {
-    kill(x_pid, SIGTERM);
-    waitpid(x_pid, nullptr, 0);
+    kill(pid_, SIGTERM);
+    waitpid(pid_, nullptr, 0);
   }
   StandIn(StandIn&&) = delete;
 
@@ -181,7 +181,7 @@ class StandIn {
   std::vector<int> ports;
 
  private:
-  pid_t x_pid = -1;
+  pid_t pid_ = -1;
 };
 
 // Sends a planned request as the hub does.
