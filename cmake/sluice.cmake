@@ -122,6 +122,15 @@ function(sluice_test name)
   endif()
 endfunction()
 
+# sluice_isolated_test(NAME): the test once more, as NAME_isolated, with each connector in a process of its own.
+function(sluice_isolated_test name)
+  get_test_property(${name} ENVIRONMENT environment)
+  add_test(NAME ${name}_isolated COMMAND test_${name})
+  set_tests_properties(${name}_isolated PROPERTIES TIMEOUT ${SLUICE_TIMEOUT_120}
+    ENVIRONMENT "${environment};SLUICE_CONNECTOR=${CMAKE_BINARY_DIR}/sluice-connector")
+  add_dependencies(test_${name} sluice_connector)
+endfunction()
+
 # sluice_fuzz(NAME SOURCE file DEPS targets): a libFuzzer target, built by the preset `fuzz` alone.
 function(sluice_fuzz name)
   cmake_parse_arguments(F "" "SOURCE" "DEPS" ${ARGN})
@@ -164,6 +173,7 @@ function(sluice_plugins)
       add_dependencies(test_plugin_${name} plugin_${name})
       set_tests_properties(plugin_${name} PROPERTIES ENVIRONMENT
         "SLUICE_PLUGINS=${CMAKE_BINARY_DIR}/plugins;SLUICE_VENDORS=${CMAKE_SOURCE_DIR}/tests/vendors")
+      sluice_isolated_test(plugin_${name})
     endif()
   endforeach()
 endfunction()

@@ -7,6 +7,7 @@
 #include "plugin/call.hpp"
 #include "plugin/host.hpp"
 #include "plugin/library.hpp"
+#include "plugin/remote.hpp"
 
 namespace sluice::plugin {
 namespace {
@@ -139,13 +140,14 @@ Outcome judge(const Response& response) {
 
 struct Connector::Impl {
   Entry entry;
-  const sluice_connector* table;
   HostServices& services;
   Host host;
+  std::unique_ptr<Remote> remote;  // null: in this process
+  const sluice_connector* table = nullptr;
   sluice_instance* instance = nullptr;
 
-  Impl(const Entry& e, const sluice_connector* t, HostServices& s, Settings& settings, HttpPolicy policy)
-      : entry(e), table(t), services(s), host(s, std::move(settings.secrets), std::move(policy)) {}
+  Impl(const Entry& e, HostServices& s, Settings& settings, HttpPolicy policy)
+      : entry(e), services(s), host(s, std::move(settings.secrets), std::move(policy)) {}
   ~Impl() {
     if (instance != nullptr) table->destroy(instance);
   }
@@ -170,8 +172,6 @@ Connector::~Connector() = default;
 
 Result<std::unique_ptr<Connector>> Connector::open(const Entry& entry, const Instance& instance,
                                                    HostServices& host) {
-  const sluice_plugin* const plugin = SLUICE_TRY(load_library(entry.path));
-  const sluice_connector* const table = SLUICE_TRY(find_connector(*plugin, entry.info.id, entry.info.kind));
   Settings settings = SLUICE_TRY(split_secrets(entry.info, instance.config));
   HttpPolicy policy =
       SLUICE_TRY(make_http_policy(entry.info, settings.config, settings.secrets, instance.allow_hosts));
@@ -180,9 +180,26 @@ Result<std::unique_ptr<Connector>> Connector::open(const Entry& entry, const Ins
                          .config = str(settings.config),
                          .name = str(instance.name),
                          .folder = str(instance.folder)};
-  auto impl = std::make_unique<Impl>(entry, table, host, settings, std::move(policy));
+  auto impl = std::make_unique<Impl>(entry, host, settings, std::move(policy));
   Call call(impl->context({}, 0, 0));
-  SLUICE_TRY(call.finish(guarded([&] { return table->create(&impl->host, &open, &call, &impl->instance); })));
+  if (instance.program.empty()) {
+    const sluice_plugin* const plugin = SLUICE_TRY(load_library(entry.path));
+    impl->table = SLUICE_TRY(find_connector(*plugin, entry.info.id, entry.info.kind));
+    SLUICE_TRY(call.finish(
+        guarded([&] { return impl->table->create(&impl->host, &open, &call, &impl->instance); })));
+  } else {
+    impl->remote = std::make_unique<Remote>(RemoteSpec{.program = instance.program,
+                                                       .library = entry.path,
+                                                       .id = entry.info.id,
+                                                       .kind = entry.info.kind,
+                                                       .confinement = {.memory_bytes = instance.memory_bytes,
+                                                                       .network = entry.info.network,
+                                                                       .files = entry.info.files}},
+                                            impl->host);
+    SLUICE_TRY(call.finish(impl->remote->create(open, &call)));
+    impl->table = impl->remote->table();
+    impl->instance = impl->remote->instance();
+  }
   if (impl->instance == nullptr)
     return Error{Code::misconfigured, "the connector '" + entry.info.id + "' made nothing"};
   return std::unique_ptr<Connector>(new Connector(std::move(impl)));

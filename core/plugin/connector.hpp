@@ -25,6 +25,10 @@ struct Instance {           // what to open
   std::string config = {};  // `with:` as a JSON object, secrets expanded
   std::string folder = {};  // absolute; relative paths in config start here
   std::vector<std::string> allow_hosts = {};
+  // The path of sluice-connector: the connector runs in a process of its own, where it harms nobody. Empty:
+  // in this one.
+  std::string program = {};
+  std::uint64_t memory_bytes = std::uint64_t{512} << 20;  // of that process
 };
 
 struct CallLimits {
@@ -41,7 +45,8 @@ struct FetchOutput {
 class Connector {
  public:
   // Loads the library (once a process, never unloaded), compares it with its manifest, creates the instance.
-  // `host` must outlive the Connector.
+  // In a process of its own a connector that dies fails the call with Code::transient; the next call has a
+  // new process. `host` must outlive the Connector.
   static Result<std::unique_ptr<Connector>> open(const Entry& entry, const Instance& instance,
                                                  HostServices& host);
   ~Connector();

@@ -13,7 +13,9 @@ struct Open {
     static const plugin::Registry all = plugin::Registry::scan(
         {std::string(folder == nullptr ? "build/dev/tests/planted" : folder) + "/good"});
     const std::string config = R"({"endpoint": "https://api.example.com/v1/", "token": "s3cret", "x": 1})";
-    connector = plugin::Connector::open(all.entries().at(0), {.name = "x", .config = config}, host).value();
+    connector = plugin::Connector::open(all.entries().at(0),
+                                        {.name = "x", .config = config, .program = connector_program()}, host)
+                    .value();
   }
   PluginHost host;
   std::unique_ptr<plugin::Connector> connector;

@@ -117,13 +117,20 @@ inline const plugin::Registry& built_plugins() {
   return all;
 }
 
+// SLUICE_CONNECTOR, the path of sluice-connector: the same tests with each connector in a process of its own.
+inline std::string connector_program() {
+  const char* const program = ::getenv("SLUICE_CONNECTOR");
+  return program == nullptr ? "" : program;
+}
+
 inline Result<std::unique_ptr<plugin::Connector>> open_built(std::string_view name, std::uint32_t kind,
                                                              std::string config, const std::string& folder,
                                                              plugin::HostServices& host) {
   const plugin::Entry* const entry = built_plugins().find(name, kind);
   if (entry == nullptr) return Error{Code::misconfigured, "the plugin was not built"};
-  return plugin::Connector::open(*entry, {.name = "test", .config = std::move(config), .folder = folder},
-                                 host);
+  return plugin::Connector::open(
+      *entry,
+      {.name = "test", .config = std::move(config), .folder = folder, .program = connector_program()}, host);
 }
 
 }  // namespace sluice::testing

@@ -67,6 +67,7 @@ class Opened {
     instance.name = "test";
     instance.config = with;
     instance.folder = "/";
+    if (const char* const program = ::getenv("SLUICE_CONNECTOR")) instance.program = program;
     auto opened = plugin::Connector::open(*entry, instance, host);
     if (!opened) throw std::runtime_error(opened.error().detail);
     connector_ = std::move(opened).value();

@@ -1,0 +1,55 @@
+// Serves the calls that the hub rings for, one after the other, until the hub hangs up.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "sluice/plugin.h"
+
+#include "plugin/wire.hpp"
+
+namespace sluice::connector {
+
+class Session {
+ public:
+  // The two areas of plugin/wire.hpp, of wire::area_bytes each.
+  Session(const char* arguments, char* emissions);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  void run();
+
+ private:
+  struct Call;
+  struct Host;
+  friend struct Call;
+  friend struct Host;
+
+  sluice_status serve(plugin::wire::Function function, plugin::wire::Reader& arguments,
+                      std::uint32_t& offered);
+  sluice_status create(plugin::wire::Reader& arguments, std::uint32_t& offered);
+  // One emission; what does not fit is not there.
+  template <typename F>
+  sluice_status emit(plugin::wire::Emission what, F&& write);
+  // Hands the emissions over with a question and waits for the answer.
+  template <typename F>
+  sluice_status ask(plugin::wire::Ask what, F&& write, std::span<const char>& answer);
+  sluice_status flush();
+  // get() and secret().
+  sluice_status fetch(plugin::wire::Ask what, sluice_str key, sluice_sink sink, void* arg);
+  std::int64_t now_us() const;
+
+  const char* arguments_;
+  plugin::wire::Writer out_;
+  const sluice_connector* table_ = nullptr;
+  sluice_instance* instance_ = nullptr;
+  std::unique_ptr<Host> host_;
+  std::uint64_t sequence_ = 0;    // of the call
+  std::int64_t hub_us_ = 0;       // the hub's clock when the call began ...
+  std::int64_t began_us_ = 0;     // ... and ours
+  std::int64_t deadline_us_ = 0;  // on our clock; INT64_MAX: none
+};
+
+}  // namespace sluice::connector

@@ -1,0 +1,50 @@
+// Inside this room: a process that runs one connector, from the hub's side. [serial]
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+
+#include <sys/types.h>
+
+#include "sluice/result.hpp"
+
+#include "plugin/wire.hpp"
+
+namespace sluice::plugin {
+
+class ChildProcess {
+ public:
+  // Starts `program` (sluice-connector) with the areas and the socket, an empty environment, and nothing else
+  // of ours. It ends when this is destroyed, and by itself when the hub is gone.
+  static Result<std::unique_ptr<ChildProcess>> start(const std::string& program);
+  ~ChildProcess();  // lets it end by itself for a moment, then kills it
+  ChildProcess(const ChildProcess&) = delete;
+  ChildProcess& operator=(const ChildProcess&) = delete;
+
+  std::span<char> arguments();  // behind the flag
+  std::span<const char> emissions(std::size_t bytes) const;
+  void set_cancel(bool cancel);
+
+  bool ring(const wire::Message& message);  // false: it has died
+  enum class Heard { message, nothing, death };
+  Heard hear(wire::Message& message, int timeout_ms);
+
+  void kill();
+  // After a death: "was killed by SIGSEGV (Segmentation fault)", "ended with exit code 0".
+  std::string obituary();
+  // What one giant call has touched of the areas goes back to the system.
+  void give_back(std::size_t arguments_bytes, std::size_t emissions_bytes);
+
+ private:
+  ChildProcess() = default;
+  pid_t pid_ = -1;
+  int socket_ = -1, arguments_fd_ = -1, emissions_fd_ = -1;
+  char* arguments_ = nullptr;
+  const char* emissions_ = nullptr;
+  bool reaped_ = false;
+  int how_ = 0;  // it ended: waitpid's status
+};
+
+}  // namespace sluice::plugin

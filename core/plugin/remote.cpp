@@ -1,0 +1,379 @@
+#include "plugin/remote.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <thread>
+
+#include "plugin/call.hpp"
+
+namespace sluice::plugin {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+using wire::Ask;
+using wire::Bell;
+using wire::Emission;
+using wire::Function;
+using wire::Message;
+using wire::Reader;
+using wire::Writer;
+
+namespace {
+
+constexpr auto grace = milliseconds(500);  // from a deadline or a stop to the end of the process
+constexpr int look_up_ms = 20;             // how often a waiting call asks whether it is cancelled
+constexpr std::uint32_t free_deaths = 32;  // restarts at once: as many as finding one bad record takes
+constexpr auto pause_max = milliseconds(10'000);
+constexpr std::uint32_t log_lines_max = 100;  // of one call
+
+constexpr std::array<std::pair<Function, const char*>, 12> names{{{Function::create, "create"},
+                                                                  {Function::check, "check"},
+                                                                  {Function::plan, "plan"},
+                                                                  {Function::interpret, "interpret"},
+                                                                  {Function::fetch, "fetch"},
+                                                                  {Function::receive, "receive"},
+                                                                  {Function::deliver, "deliver"},
+                                                                  {Function::read, "read"},
+                                                                  {Function::discover, "discover"},
+                                                                  {Function::provision, "provision"},
+                                                                  {Function::subscribe, "subscribe"},
+                                                                  {Function::unsubscribe, "unsubscribe"}}};
+
+std::string name_of(Function function) {
+  for (const auto& [one, name] : names) {
+    if (one == function) return name;
+  }
+  return "?";
+}
+
+void write_batch(Writer& w, const sluice_batch& batch) {
+  w.number(batch.count);
+  for (std::uint32_t i = 0; i < batch.count; ++i) pass(w, *sluice_at(&batch, i));
+}
+
+}  // namespace
+
+struct Remote::Answers {
+  sluice_status refused = SLUICE_OK;  // by the hub: what comes after it does not count
+  std::uint32_t log_lines = 0;
+};
+
+Remote::Remote(RemoteSpec spec, const sluice_host& host) : spec_(std::move(spec)), host_(host) {}
+
+sluice_status Remote::create(const sluice_open& open, sluice_call* call) {
+  config_ = view(open.config);
+  name_ = view(open.name);
+  folder_ = view(open.folder);
+  return begin(call);
+}
+
+// The table has what the library over there has.
+void Remote::offer(std::uint32_t functions) {
+  const auto has = [functions](Function f) { return (functions & wire::bit(f)) != 0; };
+  table_ = {};
+  table_.size = sizeof table_;
+  table_.kind = spec_.kind;
+  table_.id = spec_.id.c_str();
+  table_.destroy = [](sluice_instance* i) { self(i).child_.reset(); };
+  if (has(Function::check)) {
+    table_.check = [](sluice_instance* i, sluice_call* c) {
+      return self(i).call(Function::check, [](Writer&) {}, c);
+    };
+  }
+  if (has(Function::plan)) {
+    table_.plan = [](sluice_instance* i, const sluice_plan* p, sluice_call* c) {
+      return self(i).call(Function::plan, [&](Writer& w) { write_batch(w, *p->batch); }, c);
+    };
+  }
+  if (has(Function::deliver)) {
+    table_.deliver = [](sluice_instance* i, const sluice_plan* p, sluice_call* c) {
+      return self(i).call(Function::deliver, [&](Writer& w) { write_batch(w, *p->batch); }, c);
+    };
+  }
+  if (has(Function::interpret)) {
+    table_.interpret = [](sluice_instance* i, const sluice_interpret* p, sluice_call* c) {
+      const auto encode = [&](Writer& w) {
+        pass(w, *p->response);
+        w(p->poll != nullptr), w(p->batch != nullptr);
+        if (p->poll != nullptr) pass(w, *p->poll);
+        if (p->batch != nullptr) write_batch(w, *p->batch);
+      };
+      return self(i).call(Function::interpret, encode, c);
+    };
+  }
+  if (has(Function::fetch)) {
+    table_.fetch = [](sluice_instance* i, const sluice_poll* p, sluice_call* c) {
+      return self(i).call(Function::fetch, [&](Writer& w) { pass(w, *p); }, c);
+    };
+  }
+  if (has(Function::read)) {
+    table_.read = [](sluice_instance* i, const sluice_poll* p, sluice_call* c) {
+      return self(i).call(Function::read, [&](Writer& w) { pass(w, *p); }, c);
+    };
+  }
+  if (has(Function::receive)) {
+    table_.receive = [](sluice_instance* i, const sluice_incoming* p, sluice_call* c) {
+      return self(i).call(Function::receive, [&](Writer& w) { pass(w, *p); }, c);
+    };
+  }
+  if (has(Function::discover)) {
+    table_.discover = [](sluice_instance* i, const sluice_discover* p, sluice_call* c) {
+      return self(i).call(Function::discover, [&](Writer& w) { pass(w, *p); }, c);
+    };
+  }
+  if (has(Function::provision)) {
+    table_.provision = [](sluice_instance* i, const sluice_provision* p, sluice_call* c) {
+      return self(i).call(Function::provision, [&](Writer& w) { pass(w, *p); }, c);
+    };
+  }
+  if (has(Function::subscribe)) {
+    table_.subscribe = [](sluice_instance* i, const sluice_subscribe* p, sluice_call* c) {
+      return self(i).call(Function::subscribe, [&](Writer& w) { pass(w, *p); }, c);
+    };
+  }
+  if (has(Function::unsubscribe)) {
+    table_.unsubscribe = [](sluice_instance* i, const sluice_subscribe* p, sluice_call* c) {
+      return self(i).call(Function::unsubscribe, [&](Writer& w) { pass(w, *p); }, c);
+    };
+  }
+}
+
+// A connector that dies again and again is started more and more slowly.
+void Remote::wait_after_deaths(sluice_call* call) {
+  if (deaths_ < free_deaths) return;
+  const auto pause = std::min(pause_max, milliseconds(10) * (1U << std::min(deaths_ - free_deaths, 12U)));
+  const auto until = steady_clock::now() + pause;
+  while (steady_clock::now() < until && call->cancelled(call) == 0) {
+    std::this_thread::sleep_for(milliseconds(look_up_ms));
+  }
+}
+
+sluice_status Remote::begin(sluice_call* call) {
+  wait_after_deaths(call);
+  auto started = ChildProcess::start(spec_.program);
+  if (!started) return call->fail(call, SLUICE_RETRY, str(started.error().detail));
+  child_ = std::move(started).value();
+  const auto encode = [this](Writer& w) {
+    w(str(spec_.library)), w(str(spec_.id)), w(spec_.kind);
+    pass(w, spec_.confinement);
+    w(str(config_)), w(str(name_)), w(str(folder_));
+  };
+  std::uint32_t functions = 0;
+  const sluice_status status = exchange(Function::create, encode, call, functions);
+  if (status != SLUICE_OK) {
+    child_.reset();
+    return status;
+  }
+  // A newer library in the same place may offer something else; a slot that was promised stays.
+  if (table_.size == 0) offer(functions);
+  return SLUICE_OK;
+}
+
+sluice_status Remote::call(Function function, const Encode& encode, sluice_call* call) {
+  if (!child_) {
+    if (const sluice_status status = begin(call); status != SLUICE_OK) return status;
+  }
+  std::uint32_t extra = 0;
+  const sluice_status status = exchange(function, encode, call, extra);
+  if (child_ && status != SLUICE_INTERNAL) deaths_ /= 2;
+  // What failed inside may have left it without memory or half done: the next call has a new one.
+  if (status == SLUICE_INTERNAL) child_.reset();
+  return status;
+}
+
+sluice_status Remote::exchange(Function function, const Encode& encode, sluice_call* call,
+                               std::uint32_t& extra) {
+  Writer arguments(child_->arguments());
+  const TimeUs now = host_.now_us(&host_);
+  const DurationUs left =
+      call->deadline_us == never ? never : std::max<DurationUs>(0, call->deadline_us - now);
+  arguments(left), arguments(now);
+  encode(arguments);
+  if (!arguments.ok()) return call->fail(call, SLUICE_INVALID, str("a call takes more than 128 MiB"));
+  child_->set_cancel(false);
+  if (!child_->ring({.bell = Bell::call,
+                     .what = static_cast<std::uint32_t>(function),
+                     .sequence = ++sequence_,
+                     .bytes = arguments.size()})) {
+    return bury(child_->obituary(), function, call);
+  }
+  return await(function, arguments, call, extra);
+}
+
+sluice_status Remote::await(Function function, Writer& arguments, sluice_call* call, std::uint32_t& extra) {
+  Answers answers;
+  const std::size_t behind_arguments = arguments.size();
+  bool cancelled = false;
+  steady_clock::time_point kill_at;
+  for (;;) {
+    Message message;
+    const auto heard = child_->hear(message, look_up_ms);
+    if (heard == ChildProcess::Heard::nothing) {
+      if (!cancelled && call->cancelled(call) != 0) {
+        cancelled = true;
+        kill_at = steady_clock::now() + grace;
+        child_->set_cancel(true);
+      }
+      if (cancelled && steady_clock::now() >= kill_at) {
+        child_->kill();
+        return bury("did not end in its time and was killed", function, call);
+      }
+      continue;
+    }
+    if (heard == ChildProcess::Heard::death) return bury(child_->obituary(), function, call);
+
+    Reader emissions(child_->emissions(message.bytes));
+    const bool asks = message.bell == Bell::ask;
+    const bool ours = (asks || message.bell == Bell::done) && message.sequence == sequence_;
+    if (!ours || !take(emissions, answers, call) || (!asks && !emissions.at_end())) {
+      child_->kill();
+      return bury("wrote what cannot be read and was killed", function, call);
+    }
+    if (!asks) {
+      child_->give_back(arguments.size(), message.bytes);
+      extra = message.extra;
+      return answers.refused != SLUICE_OK ? answers.refused : message.status;
+    }
+    arguments.rewind(behind_arguments);
+    sluice_status status = answers.refused;
+    if (status == SLUICE_OK) status = serve(static_cast<Ask>(message.what), emissions, arguments);
+    if (!child_->ring({.bell = Bell::answer,
+                       .status = status,
+                       .sequence = sequence_,
+                       .offset = behind_arguments,
+                       .bytes = arguments.size() - behind_arguments})) {
+      return bury(child_->obituary(), function, call);
+    }
+  }
+}
+
+// Hands on what was emitted, up to the end or to a question. False: it cannot be read.
+bool Remote::take(Reader& r, Answers& answers, sluice_call* call) {
+  const auto count = [&](sluice_status status) {
+    if (answers.refused == SLUICE_OK) answers.refused = status;
+  };
+  const auto text = [&] {
+    sluice_str out{};
+    r(out);
+    return out;
+  };
+  while (!r.at_end()) {
+    const auto what = static_cast<Emission>(r.number());
+    if (what == Emission{}) return r.ok();  // a question follows
+    switch (what) {
+      case Emission::fail: {
+        const auto status = static_cast<sluice_status>(r.number());
+        (void)call->fail(call, status, text());
+        break;
+      }
+      case Emission::request: {
+        const auto request = wire::read<sluice_request>(r);
+        if (r.ok()) count(call->request(call, &request));
+        break;
+      }
+      case Emission::outcome: {
+        const auto index = static_cast<std::uint32_t>(r.number());
+        const auto outcome = wire::read<sluice_outcome>(r);
+        if (r.ok()) count(call->outcome(call, index, &outcome));
+        break;
+      }
+      case Emission::record: {
+        const auto record = wire::read<sluice_record>(r);
+        if (r.ok() && answers.refused == SLUICE_OK) count(call->record(call, &record));
+        break;
+      }
+      case Emission::reject: {
+        const sluice_str key = text(), place = text(), reason = text(), row = text();
+        if (r.ok() && answers.refused == SLUICE_OK) count(call->reject(call, key, place, reason, row));
+        break;
+      }
+      case Emission::checkpoint: {
+        const sluice_str cursor = text();
+        if (r.ok() && answers.refused == SLUICE_OK) count(call->checkpoint(call, cursor));
+        break;
+      }
+      case Emission::ended:
+        if (answers.refused == SLUICE_OK) count(call->ended(call));
+        break;
+      case Emission::reply: {
+        const auto reply = wire::read<sluice_reply>(r);
+        if (r.ok()) count(call->reply(call, &reply));
+        break;
+      }
+      case Emission::limit: {
+        const sluice_str bucket = text();
+        std::int64_t remaining = 0, reset = 0;
+        r(remaining), r(reset);
+        if (r.ok()) count(call->limit(call, bucket, remaining, reset));
+        break;
+      }
+      case Emission::describe: {
+        const sluice_str stream = text();
+        if (r.ok()) count(call->describe(call, stream));
+        break;
+      }
+      case Emission::log: {
+        const auto level = static_cast<std::int32_t>(r.number());
+        const sluice_str line = text();
+        if (r.ok() && ++answers.log_lines <= log_lines_max) host_.log(&host_, level, line);
+        break;
+      }
+      case Emission::metric: {
+        const auto kind = static_cast<std::int32_t>(r.number());
+        const sluice_str name = text();
+        double value = 0;
+        r(value);
+        if (r.ok()) host_.metric(&host_, kind, name, value);
+        break;
+      }
+      default:
+        return false;
+    }
+  }
+  return r.ok();
+}
+
+sluice_status Remote::serve(Ask ask, Reader& r, Writer& answer) {
+  const auto text = [&] {
+    sluice_str out{};
+    r(out);
+    return out;
+  };
+  const auto keep = [](void* arg, sluice_str value) { (*static_cast<Writer*>(arg))(value); };
+  switch (ask) {
+    case Ask::flush:
+      return SLUICE_OK;
+    case Ask::get: {
+      const sluice_str key = text();
+      return r.ok() ? host_.get(&host_, key, keep, &answer) : SLUICE_INTERNAL;
+    }
+    case Ask::secret: {
+      const sluice_str name = text();
+      return r.ok() ? host_.secret(&host_, name, keep, &answer) : SLUICE_INTERNAL;
+    }
+    case Ask::put: {
+      const sluice_str key = text(), value = text();
+      return r.ok() ? host_.put(&host_, key, value) : SLUICE_INTERNAL;
+    }
+    case Ask::http: {
+      const auto request = wire::read<sluice_request>(r);
+      if (!r.ok()) return SLUICE_INTERNAL;
+      const auto respond = [](void* arg, const sluice_response* response) {
+        wire::pass(*static_cast<Writer*>(arg), *response);
+      };
+      const sluice_status status = host_.http(&host_, &request, respond, &answer);
+      return answer.ok() ? status : SLUICE_INVALID;
+    }
+  }
+  return SLUICE_UNSUPPORTED;
+}
+
+sluice_status Remote::bury(const std::string& how, Function function, sluice_call* call) {
+  child_.reset();
+  ++deaths_;
+  const std::string why = "the connector's process " + how + " in " + name_of(function) + "()";
+  return call->fail(call, SLUICE_INTERNAL, str(why));
+}
+
+}  // namespace sluice::plugin

@@ -1,0 +1,152 @@
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+
+#include <catch2/catch.hpp>
+#include <sys/wait.h>
+
+#include "support/plugin_host.hpp"
+
+using namespace sluice;
+using namespace sluice::testing;
+
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool sanitized =
+    true;  // its reports end a process by exit codes, and need what a connector must not have
+#else
+constexpr bool sanitized = false;
+#endif
+
+class WallHost final : public plugin::HostServices {
+ public:
+  void log(std::int32_t, std::string_view text) override { lines.emplace_back(text); }
+  TimeUs now_us() override {
+    return std::chrono::duration_cast<std::chrono::microseconds>(
+               std::chrono::system_clock::now().time_since_epoch())
+        .count();
+  }
+  void metric(std::int32_t, std::string_view, double) override {}
+  Result<std::optional<std::string>> get(std::string_view key) override {
+    const auto found = state.find(std::string(key));
+    return found == state.end() ? std::nullopt : std::optional(found->second);
+  }
+  Status put(std::string_view key, std::optional<std::string_view> value) override {
+    state[std::string(key)] = value.value_or("");
+    return Done{};
+  }
+  plugin::Response http(const plugin::HttpRequest&) override { return {}; }
+  std::vector<std::string> lines;
+  std::map<std::string, std::string> state;
+};
+
+struct Faulty {
+  Faulty() {
+    static const plugin::Registry all = plugin::Registry::scan({::getenv("SLUICE_FAULTY")});
+    connector =
+        plugin::Connector::open(
+            all.entries().at(0),
+            {.name = "faulty", .program = connector_program(), .memory_bytes = std::uint64_t{256} << 20},
+            host)
+            .value();
+  }
+  Result<plugin::PlanOutput> plan(const std::vector<std::string>& names) {
+    std::vector<plugin::Record> records;
+    for (const std::string& name : names) records.push_back({.name = name, .payload = R"({"a":1})"});
+    return connector->plan(records, {.timeout = 300 * us_per_ms, .stop = {}});
+  }
+  // What it said of a record that did what its name says.
+  std::string says(const std::string& name) {
+    const auto out = plan({name});
+    if (!out) return out.error().detail;
+    return out.value().outcomes.at(0).outcome.detail;
+  }
+  WallHost host;
+  std::unique_ptr<plugin::Connector> connector;
+};
+
+}  // namespace
+
+TEST_CASE(
+    "whatever a connector does to its process fails that call alone, and the next one has a new process") {
+  struct Case {
+    const char* name;
+    const char* how;
+  };
+  Faulty faulty;
+  for (const Case& one : std::initializer_list<Case>{{"segfault", "SIGSEGV"},
+                                                     {"abort", "SIGABRT"},
+                                                     {"exit", "ended with exit code 0"},
+                                                     {"overflow", "SIGSEGV"},
+                                                     {"scribble", "SIGSEGV"},
+                                                     {"loop", "did not end in its time"},
+                                                     {"garbage", "cannot be read"},
+                                                     {"hang_up", "in plan()"},
+                                                     {"foreign_message", "in plan()"}}) {
+    INFO(one.name);
+    const auto failed = faulty.plan({"well", one.name});
+    REQUIRE_FALSE(failed);
+    CHECK(failed.error().code == Code::transient);
+    const bool by_signal = std::string(one.how).starts_with("SIG");
+    if (!sanitized || !by_signal) CHECK(failed.error().detail.find(one.how) != std::string::npos);
+    CHECK(faulty.says("well") == "nothing");
+  }
+}
+
+TEST_CASE("memory that a connector takes is bounded, and given back with its process") {
+  if (sanitized) return;
+  Faulty faulty;
+  const auto failed = faulty.plan({"leak"});
+  REQUIRE_FALSE(failed);
+  CHECK(failed.error().code == Code::transient);
+  CHECK(faulty.says("well") == "nothing");
+}
+
+TEST_CASE(
+    "a connector reaches no file, no network, no process, no code and no secret that it was not given") {
+  Faulty faulty;
+  for (const char* const forbidden : {"socket", "passwd", "environment", "fork", "kill_parent"}) {
+    INFO(forbidden);
+    CHECK(faulty.says(forbidden).starts_with("refused: "));
+  }
+  if (!sanitized) CHECK(faulty.says("map_code").starts_with("refused: "));
+  CHECK(faulty.says("secret_variable") == "empty");
+  CHECK(std::stoi(faulty.says("descriptors")) < 64);
+  CHECK(faulty.says("host") == "kept");
+  CHECK(faulty.host.state.at("k") == "kept");
+}
+
+TEST_CASE("outcomes that lie are the connector's fault and harm no record of another") {
+  Faulty faulty;
+  const plugin::PlanOutput out = faulty.plan({"twice", "none", "foreign", "well"}).value();
+  REQUIRE(out.outcomes.size() == 4);
+  CHECK(out.outcomes[0].outcome.status == SLUICE_OK);
+  CHECK(out.outcomes[1].outcome.status == SLUICE_INTERNAL);
+  CHECK(out.outcomes[2].outcome.status == SLUICE_OK);
+  CHECK(out.outcomes[3].outcome.status == SLUICE_OK);
+  CHECK(out.faults.size() == 3);
+}
+
+TEST_CASE("a call that is stopped ends by itself when the connector listens") {
+  Faulty faulty;
+  const auto out = faulty.plan({"wait"});  // until its deadline
+  REQUIRE(out);
+  CHECK(out.value().outcomes.at(0).outcome.status == SLUICE_OK);
+}
+
+TEST_CASE("a process leaves nothing behind: no descriptor, no zombie") {
+  const auto descriptors = [] {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {});
+  };
+  Faulty first;
+  const auto before = descriptors();
+  for (int i = 0; i < 20; ++i) {
+    Faulty faulty;
+    CHECK_FALSE(faulty.plan({"abort"}));
+    CHECK(faulty.says("well") == "nothing");
+  }
+  CHECK(descriptors() == before);
+  CHECK(::waitpid(-1, nullptr, WNOHANG) == 0);  // the first one lives, and no other is waited for
+}
