@@ -38,8 +38,9 @@ struct CourierLimits {
   bool blocking = false;                // deliver() instead of plan(), interpret() and send()
   std::uint32_t unsafe_operations = 0;  // bit 1 << op: a repeat would act twice
   // A retry of one record of a batch, while a later one of the same person is accepted, would break that
-  // person's order; so where connectors answer record by record, a batch takes one record of a person.
-  bool one_per_person = false;
+  // person's order: so a batch takes one record of a person, unless the connector promises that the records
+  // of one request are accepted together or not at all.
+  bool all_or_nothing = false;
 };
 
 struct Parcel {    // one record on its way

@@ -29,7 +29,7 @@ Result<std::unique_ptr<Lane>> Lane::open(LaneOptions options, std::unique_ptr<Co
       limits.blocking ? 1 : std::max<std::uint32_t>(1, std::min(destination.parallel, limits.parallel));
   if (destination.rate) limits.rate = Rate{destination.rate->first, destination.rate->second};
   if (limits.rate) lane->bucket_.emplace(limits.rate->count, limits.rate->per, o.clock.monotonic_us());
-  lane->one_per_person_ = limits.one_per_person;
+  lane->one_per_person_ = !limits.all_or_nothing;
   lane->log_ = SLUICE_TRY(
       LaneLog::open({o.files, o.directory, hash64(o.journal + destination.name), o.segment_bytes}));
   lane->loaded_frame_ = lane->log_->first_frame() - 1;
@@ -98,7 +98,13 @@ void Lane::push(Arrived arrived, bool unknown) {
   item->offered = arrived.offered;
   item->unknown = unknown;
   floor_ = {item->effect.key.seq, item->effect.key.ordinal + 1};
-  const ProfileId person = options_.gate.winner_of(item->effect.person);
+  // The queue must know every merge that this answer rests on: else the record would stand in the winner's
+  // line, and pass the loser's earlier ones.
+  ProfileId person = nobody;
+  do {
+    follow_merges();
+    person = options_.gate.winner_of(item->effect.person);
+  } while (options_.gate.merge_count() != merges_seen_);
   queue_.push(std::move(item), person);
 }
 
@@ -111,8 +117,6 @@ Status Lane::load() {
     arrived.swap(inbox_->arrived);
     spilled = inbox_->spilled;
   }
-  // A merge that the step made before it offered these is known here: the barrier stands before they are
-  // pushed.
   follow_merges();
   for (Arrived& one : arrived) {
     if (one.frame <= loaded_frame_) {  // read back from the log in the meantime
@@ -150,6 +154,8 @@ DurationUs Lane::pump() {
     landed.swap(inbox_->landed);
   }
   for (Landed& one : landed) land(std::move(one));
+  // What is known is written before anything else goes out: a crash may hold only what is on the wire.
+  if (const Status written = write_outcomes(); !written) return fail(written.error()), never;
   const DurationUs now = options_.clock.monotonic_us();
   queue_.wake(now);
   DurationUs next = never;

@@ -71,6 +71,13 @@ bool Lane::admits(DurationUs& next) {
   return true;
 }
 
+// Batches under way that hold what may not be repeated: this one, that is being formed, has none yet or
+// counts itself out.
+std::size_t Lane::careful_batches() const {
+  return static_cast<std::size_t>(std::count_if(batches_.begin(), std::prev(batches_.end()),
+                                                [](const Batch& b) { return b.careful > 0; }));
+}
+
 bool Lane::send_more(DurationUs& next) {
   if (send_waiting(next)) return true;
   return form_batch(next);
@@ -189,8 +196,15 @@ bool Lane::form_batch(DurationUs& next) {
       ended = true;
       continue;
     }
+    const bool careful = unsafe(*item);
+    if (careful && careful_batches() >= careful_batches_max) {
+      queue_.put_back(item, false);
+      if (++skipped >= limits_.records_max) break;
+      continue;
+    }
     const bool alone = item->attempts >= attempts_together;
-    if (!items.empty() && (bytes + item->bytes > limits_.bytes_max || alone)) {
+    const bool too_many = careful && batch.careful >= (limits_.blocking ? 1 : careful_records_max);
+    if (!items.empty() && (bytes + item->bytes > limits_.bytes_max || alone || too_many)) {
       queue_.put_back(item);
       break;
     }
@@ -200,6 +214,7 @@ bool Lane::form_batch(DurationUs& next) {
       continue;
     }
     bytes += item->bytes;
+    batch.careful += careful ? 1 : 0;
     items.push_back(item);
     if (alone) break;
   }
@@ -274,20 +289,29 @@ void Lane::deliver(Batch& batch, const std::vector<Parcel>& parcels) {
   } else {
     landing.error = answer.error().detail;
     const Code code = answer.error().code;
-    const Fate fate = code == Code::misconfigured ? Fate::auth
-                      : code == Code::rejected    ? Fate::unclear
-                                                  : Fate::retry;
-    for (const std::uint32_t r : all)
-      judge(batch, r, {fate, -1, "connector_failed", landing.error, {}}, landing);
+    // It may have sent some of them: what may not be repeated is unknown then. Alone and refused, nothing is
+    // repeated; refused credentials mean, by the contract, that nothing was sent.
+    const auto fate_of = [&](const Item& item) {
+      if (code == Code::misconfigured) return Fate::auth;
+      if (code == Code::rejected && (all.size() == 1 || !unsafe(item))) return Fate::unclear;
+      return unsafe(item) ? Fate::unknown : Fate::retry;
+    };
+    for (const std::uint32_t r : all) {
+      judge(batch, r, {fate_of(*batch.items[r]), -1, "connector_failed", landing.error, {}}, landing);
+    }
   }
   close_landing(batch, landing);
+  // Before the next call: a crash then holds no more than the record on the wire.
+  if (const Status written = write_outcomes(); !written) fail(written.error());
 }
 
 // Before what a repeat would do twice is sent, the log says so, durably.
 Status Lane::note_intents(const Batch& batch, const std::vector<std::uint32_t>& records) {
   std::vector<EffectKey> keys;
   for (const std::uint32_t r : records) {
-    if (unsafe(*batch.items[r])) keys.push_back(batch.items[r]->effect.key);
+    if (!unsafe(*batch.items[r])) continue;
+    batch.items[r]->intent = true;
+    keys.push_back(batch.items[r]->effect.key);
   }
   if (keys.empty()) return Done{};
   SLUICE_TRY(log_->append_intents(keys));

@@ -63,7 +63,7 @@ class ScriptedCourier final : public Courier {
       : vendor_(vendor), clock_(clock), limits_(limits), per_request_(per_request) {}
 
   std::vector<Pending> pending;
-  std::function<Status(std::span<const Parcel>)> refuse_plan;
+  std::function<Status(std::span<const Parcel>)> refuse_plan, refuse_deliver;
 
   const CourierLimits& limits() const override { return limits_; }
   Result<Answer> plan(std::span<const Parcel> parcels) override {
@@ -86,6 +86,7 @@ class ScriptedCourier final : public Courier {
     return answer;
   }
   Result<Answer> deliver(std::span<const Parcel> parcels) override {
+    if (refuse_deliver) SLUICE_TRY(refuse_deliver(parcels));
     std::vector<Seen> records;
     for (const Parcel& parcel : parcels) records.push_back(seen(parcel));
     const Verdicts verdicts = take(records);

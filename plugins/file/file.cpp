@@ -134,7 +134,7 @@ SLUICE_PLUGIN(R"json({
   "connectors": [{
     "id": "file.lines", "kind": "destination", "title": "JSON lines file", "files": true,
     "ops": ["event", "upsert", "delete", "enter", "leave", "message", "merge", "erase", "consent"],
-    "batch": {"max_records": 1000, "max_bytes": 4194304},
+    "batch": {"max_records": 1000, "max_bytes": 4194304, "all_or_nothing": true},
     "config": {
       "type": "object", "required": ["path"], "additionalProperties": false,
       "properties": {

@@ -198,7 +198,7 @@ SLUICE_PLUGIN(R"({
   "identifiers": ["user_id", "email", "phone", "anonymous_id"],
   "base_url": "{config.url}",
   "auth": {"type": "standard_webhooks", "value": "{secret.secret}"},
-  "batch": {"max_records": 100, "max_bytes": 1000000}, "parallel": 8, "timeout_s": 20,
+  "batch": {"max_records": 100, "max_bytes": 1000000, "all_or_nothing": true}, "parallel": 8, "timeout_s": 20,
   "config": {"type": "object", "additionalProperties": false, "required": ["url"], "properties": {
     "url": {"type": "string", "format": "uri", "pattern": "^https?://", "description": "where to send, with its scheme"},
     "secret": {"type": "string", "x-secret": true, "pattern": "^whsec_",
