@@ -35,7 +35,7 @@ struct DeadLetter {
 };
 
 struct DeadFilter {  // empty: all
-  std::string destination, reason;
+  std::string destination, reason, kind;
   bool replayed_too = false;
 };
 
@@ -84,8 +84,9 @@ class Database {  // [any]: a mutex orders the calls; none waits for more than o
   Status add_dead_letters(const std::vector<DeadLetter>& letters);
   Result<std::vector<DeadGroup>> dead_groups(const DeadFilter& filter);  // most frequent first
   Result<std::vector<DeadLetter>> dead_letters(const DeadFilter& filter,
-                                               std::size_t limit);  // newest first, no exchange
-  Result<std::optional<DeadLetter>> dead_letter(std::int64_t id);   // everything
+                                               std::size_t limit);                // newest first, no exchange
+  Result<std::optional<DeadLetter>> dead_letter(std::int64_t id);                 // everything
+  Result<std::vector<std::int64_t>> open_dead_letters(const DeadFilter& filter);  // their numbers, rising
   // The effects of these open letters, oldest first, and marks the letters replayed. Unknown and replayed ids
   // are left out.
   Result<std::vector<Effect>> take_dead_letters(const std::vector<std::int64_t>& ids);
