@@ -155,7 +155,7 @@ class ConnectorCourier final : public Courier {
     limits_.all_or_nothing =
         info.all_or_nothing || (connector_->offers_plan() && !connector_->offers_interpret());
     limits_.unsafe_operations = info.unsafe_ops;
-    if (!info.rates.empty()) limits_.rate = Rate{info.rates.front().count, info.rates.front().per};
+    for (const plugin::Rate& rate : info.rates) limits_.rates.push_back({rate.count, rate.per});
     limits_.group_by = info.group_by == "key"    ? GroupBy::person
                        : info.group_by == "op"   ? GroupBy::operation
                        : info.group_by == "name" ? GroupBy::name
@@ -275,7 +275,7 @@ class ConnectorCourier final : public Courier {
                          .payload = effect.payload,
                          .identifiers = effect.identifiers,
                          .address = effect.address,
-                         .remote_id = {}});
+                         .remote_id = parcel.remote_id});
     }
     return records;
   }
@@ -306,14 +306,31 @@ class ConnectorCourier final : public Courier {
       CourierRequest& planned = out.requests.emplace_back();
       planned.records = request.records;
       planned.delay = request.delay_ms * us_per_ms;
+      planned.bucket = bucket_of(request.bucket);
       planned.what = std::make_shared<Sent>(Sent{batch, std::move(request)});
     }
     for (const plugin::RateLimit& limit : output.limits) {
       if (limit.remaining > 0 || limit.reset == no_time) continue;
-      out.pause = std::max(out.pause, limit.reset - connections_->clock.wall_us());
+      const DurationUs pause = limit.reset - connections_->clock.wall_us();
+      if (limits_.rates.size() > 1) {
+        out.bucket_pauses.push_back({bucket_of(limit.bucket), pause});
+      } else {
+        out.pause = std::max(out.pause, pause);
+      }
     }
     for (const std::string& fault : output.faults) host_->log(SLUICE_WARN, fault);
     return out;
+  }
+
+  std::size_t bucket_of(const std::string& name) const {
+    const std::vector<plugin::Rate>& rates = connector_->info().rates;
+    const auto found = std::find_if(rates.begin(), rates.end(),
+                                    [&](const plugin::Rate& rate) { return rate.bucket == name; });
+    if (found != rates.end()) return static_cast<std::size_t>(found - rates.begin());
+    if (!name.empty())
+      host_->log(SLUICE_WARN, "against the plugin contract: the manifest's 'rate' has no bucket '" + name +
+                                  "'; the first is used");
+    return 0;
   }
 
   // A refusal of the whole request says nothing about any one record: 413 and 400 are tried in halves, 401

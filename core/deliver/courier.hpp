@@ -32,8 +32,8 @@ struct CourierLimits {
   std::uint32_t records_max = 100;
   std::uint64_t bytes_max = 1 << 20;  // of the records' payloads and identifiers
   std::uint32_t parallel = 8;         // requests in flight
-  DurationUs linger = 0;  // how long a batch that is not full may wait while something is in flight
-  std::optional<Rate> rate;
+  DurationUs linger = 0;    // how long a batch that is not full may wait while something is in flight
+  std::vector<Rate> rates;  // by bucket; requests that name none take from the first
   GroupBy group_by = GroupBy::nothing;
   bool blocking = false;                // deliver() instead of plan(), interpret() and send()
   std::uint32_t unsafe_operations = 0;  // bit 1 << op: a repeat would act twice
@@ -47,6 +47,7 @@ struct Parcel {    // one record on its way
   std::string id;  // the idempotency key, the same on every attempt
   std::uint32_t attempt = 1;
   const Effect* effect = nullptr;
+  std::string remote_id = {};  // what an earlier outcome of this person said; empty: nothing
 };
 
 enum class Fate : std::uint8_t {
@@ -71,6 +72,7 @@ struct Verdict {
 struct CourierRequest {
   std::vector<std::uint32_t> records;  // whose fate it decides: indexes of the parcels given to plan()
   DurationUs delay = 0;                // not before now + delay
+  std::size_t bucket = 0;              // of CourierLimits::rates
   std::shared_ptr<void> what;          // the courier's own
 };
 
@@ -93,6 +95,11 @@ struct Answer {
   std::vector<CourierRequest> requests;
   std::vector<Judged> verdicts;
   DurationUs pause = 0;  // the vendor's limit is used up: nothing more for this long
+  struct BucketPause {
+    std::size_t bucket = 0;
+    DurationUs pause = 0;
+  };
+  std::vector<BucketPause> bucket_pauses;  // likewise of one bucket among several
 };
 
 class Courier {  // [lane] one call at a time; send()'s callback comes from any thread

@@ -113,6 +113,10 @@ class Lane {
     bool serial = false;                  // a person's records stand in several requests: one after the other
     std::size_t open = 0;                 // requests that are not done
   };
+  struct Bucket {
+    TokenBucket tokens;
+    DurationUs pause_until = 0;
+  };
   struct Landed {
     std::uint64_t batch;
     std::size_t request;
@@ -155,6 +159,8 @@ class Lane {
 
   // lane.cpp: what comes in
   void follow_merges();
+  void inherit_remote_id(const Gate::Merge& merge);
+  std::string remote_id_at(ProfileId person) const;  // empty: the destination has said none
   Status load();
   Status load_from_log();
   void push(Arrived arrived, bool unknown);
@@ -163,6 +169,8 @@ class Lane {
   bool send_more(DurationUs& next);
   bool form_batch(DurationUs& next);
   bool admits(DurationUs& next);
+  bool takes_token(std::size_t bucket, double records, DurationUs& next);
+  std::string remote_id_of(const Effect& effect);
   bool filter(Item* item);  // false: it has ended, or waits again
   void dispatch(Batch& batch, std::vector<Item*> items);
   void plan(Batch& batch, const std::vector<Parcel>& parcels);
@@ -211,8 +219,9 @@ class Lane {
   LaneQueue queue_;
   std::list<Batch> batches_;
   std::uint64_t batch_ids_ = 0, merges_seen_ = 0, loaded_frame_ = 0;
-  EffectKey floor_;  // above every record loaded so far
-  std::optional<TokenBucket> bucket_;
+  EffectKey floor_;               // above every record loaded so far
+  std::vector<Bucket> buckets_;   // none: no rate
+  bool first_is_of_all_ = false;  // the operator's
   Backoff backoff_;
   std::uint64_t in_flight_ = 0;
   std::uint32_t failures_ = 0, refusals_ = 0;
@@ -222,7 +231,9 @@ class Lane {
   std::vector<std::unique_ptr<Item>> ended_items_;  // beside ended_
   std::vector<EffectKey> retracted_;                // intents of what is to be sent again
   bool unsynced_ = false;
-  std::vector<store::DeadLetter> letters_;  // of those among them that are dead letters
+  std::vector<store::Database::RemoteId> remote_ids_;  // that outcomes brought
+  bool has_remote_ids_ = false;                        // this destination gives any
+  std::vector<store::DeadLetter> letters_;             // of those among them that are dead letters
   bool one_per_person_ = false, broken_ = false, stopped_ = false;
 
   mutable std::mutex status_mutex_;  // guards status_

@@ -73,7 +73,13 @@ void Lane::judge_all(Batch& batch, const std::vector<std::uint32_t>& records, co
           {Fate::retry, -1, "connector_left_out", "the connector said nothing about this record", {}},
           landing);
   }
-  if (answer.pause > 0) pause(options_.clock.monotonic_us() + answer.pause);
+  const DurationUs now = options_.clock.monotonic_us();
+  if (answer.pause > 0) pause(now + answer.pause);
+  for (const Answer::BucketPause& one : answer.bucket_pauses) {
+    if (one.bucket >= buckets_.size()) continue;
+    DurationUs& until = buckets_[one.bucket].pause_until;
+    until = std::max(until, now + std::min(one.pause, pause_max));
+  }
 }
 
 void Lane::judge(Batch& batch, std::uint32_t record, const Verdict& verdict, Landing& landing) {
@@ -230,6 +236,15 @@ void Lane::end(Item* item, OutcomeKind kind, std::string reason, std::string det
     letter.at = at;
     letters_.push_back(std::move(letter));
   }
+  // A receipt of an erasure, and what comes back after one, is nobody's name.
+  const Operation op = owned->effect.op;
+  const ProfileId person = owned->effect.person;
+  if (kind == OutcomeKind::delivered && !outcome.remote_id.empty() && options_.database != nullptr &&
+      person != nobody && op != Operation::erase && op != Operation::remove &&
+      options_.gate.allows(person, owned->effect.purpose)) {
+    remote_ids_.push_back({options_.gate.winner_of(person), outcome.remote_id});
+    has_remote_ids_ = true;
+  }
   ended_.push_back({key, std::move(outcome)});
   ended_items_.push_back(std::move(owned));
 }
@@ -245,6 +260,10 @@ Status Lane::write_outcomes() {
   if (!letters_.empty()) {
     SLUICE_TRY(options_.database->add_dead_letters(letters_));
     letters_.clear();
+  }
+  if (!remote_ids_.empty()) {
+    SLUICE_TRY(options_.database->keep_remote_ids(name(), remote_ids_));
+    remote_ids_.clear();
   }
   SLUICE_TRY(log_->append_outcomes(ended_));
   if (!std::exchange(unsynced_, true)) unsynced_since_ = options_.clock.monotonic_us();

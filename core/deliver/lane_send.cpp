@@ -61,13 +61,26 @@ bool Lane::admits(DurationUs& next) {
     at_latest(next, pause_until_);
     return false;
   }
-  if (in_flight_ >= parallel()) return false;  // a landing wakes the lane
-  if (bucket_ && !options_.destination.shadow) {
-    if (const DurationUs ready = bucket_->ready_at(now); ready > now) {
+  if (in_flight_ >= parallel()) return false;                  // a landing wakes the lane
+  if (buckets_.size() == 1 && !options_.destination.shadow) {  // among several, each request asks its own
+    if (const DurationUs ready = buckets_.front().tokens.ready_at(now); ready > now) {
       at_latest(next, ready);
       return false;
     }
   }
+  return true;
+}
+
+// Of a bucket, and of the one that is of all requests. False: not now.
+bool Lane::takes_token(std::size_t bucket, double records, DurationUs& next) {
+  if (buckets_.empty()) return true;
+  const DurationUs now = options_.clock.monotonic_us();
+  Bucket& own = buckets_[std::min(bucket, buckets_.size() - 1)];
+  Bucket& all = first_is_of_all_ ? buckets_.front() : own;
+  const DurationUs ready = std::max({own.tokens.ready_at(now), own.pause_until, all.tokens.ready_at(now)});
+  if (ready > now) return at_latest(next, ready), false;
+  own.tokens.take(records, now);
+  if (&all != &own) all.tokens.take(records, now);
   return true;
 }
 
@@ -102,11 +115,14 @@ bool Lane::send_waiting(DurationUs& next) {
         continue;
       }
       if (!admits(next)) return false;
+      if (!takes_token(planned.request.bucket, 1, next)) {
+        if (batch->serial) break;
+        continue;
+      }
       if (const Status noted = note_intents(*batch, planned.request.records); !noted) {
         fail(noted.error());
         return false;
       }
-      if (bucket_) bucket_->take(1, now);
       planned.state = Planned::State::flying;
       planned.sent = now;
       ++in_flight_;
@@ -171,6 +187,8 @@ bool Lane::filter(Item* item) {
 
 bool Lane::form_batch(DurationUs& next) {
   if (!queue_.ready() || !admits(next)) return false;
+  // What a batch asks for is known when it is planned: a few may wait for their bucket, and no more.
+  if (buckets_.size() > 1 && batches_.size() >= std::size_t{2} * parallel()) return false;
   // A batch that is not full waits a little, but only while something is under way: the first record goes at
   // once.
   const bool full =
@@ -234,9 +252,16 @@ void Lane::dispatch(Batch& batch, std::vector<Item*> items) {
   batch.serial = false;
   batch.open = 0;
   for (const Item* item : batch.items) {
-    parcels.push_back({key_of(item->effect.key), item->attempts + 1, &item->effect});
+    const Effect& effect = item->effect;
+    parcels.push_back({key_of(effect.key), item->attempts + 1, &effect, remote_id_of(effect)});
   }
   limits_.blocking ? deliver(batch, parcels) : plan(batch, parcels);
+}
+
+// What the destination called this person last.
+std::string Lane::remote_id_of(const Effect& effect) {
+  if (!has_remote_ids_ || effect.person == nobody) return {};
+  return remote_id_at(options_.gate.winner_of(effect.person));
 }
 
 void Lane::plan(Batch& batch, const std::vector<Parcel>& parcels) {
@@ -278,7 +303,8 @@ void Lane::deliver(Batch& batch, const std::vector<Parcel>& parcels) {
   std::vector<std::uint32_t> all(batch.items.size());
   for (std::uint32_t i = 0; i < all.size(); ++i) all[i] = i;
   if (const Status noted = note_intents(batch, all); !noted) return fail(noted.error());
-  if (bucket_) bucket_->take(static_cast<double>(all.size()), options_.clock.monotonic_us());
+  if (!buckets_.empty())
+    buckets_.front().tokens.take(static_cast<double>(all.size()), options_.clock.monotonic_us());
   ++sends_;
   for (Item* item : batch.items) ++item->attempts;
   Result<Answer> answer = courier_->deliver(parcels);

@@ -97,6 +97,16 @@ class Database {  // [any]: a mutex orders the calls; none waits for more than o
   Status record_deliveries(const std::vector<DeliveryRow>& rows);
   Result<std::vector<DeliveryRow>> deliveries(ProfileId profile, std::size_t limit);  // newest first
 
+  // What a destination calls a person, as it last said; the call that keeps is one transaction. remote_id:
+  // empty if it said nothing.
+  struct RemoteId {
+    ProfileId profile = nobody;
+    std::string id;
+  };
+  Status keep_remote_ids(std::string_view destination, const std::vector<RemoteId>& ids);
+  Result<std::string> remote_id(std::string_view destination, ProfileId profile);
+  Result<bool> has_remote_ids(std::string_view destination);
+
   // Projection: one transaction; each row replaces what stood there for its profile. `seq` is how far the
   // journal is in it.
   Status project(const std::vector<ProfileRow>& rows, std::uint64_t seq, TimeUs now);
@@ -108,7 +118,7 @@ class Database {  // [any]: a mutex orders the calls; none waits for more than o
   Result<std::vector<std::pair<std::string, std::uint64_t>>> audience_sizes();
   Result<std::uint64_t> profile_count();
 
-  // Erasure: removes the person's projection, history and dead letters.
+  // Erasure: removes the person's projection, history, dead letters and remote ids.
   Status erase(ProfileId profile);
 
   Status audit(const AuditRow& row);

@@ -200,4 +200,31 @@ Result<std::vector<DeliveryRow>> Database::deliveries(ProfileId profile, std::si
   return rows;
 }
 
+Status Database::keep_remote_ids(std::string_view destination, const std::vector<RemoteId>& ids) {
+  const std::lock_guard lock(impl_->mutex);
+  Connection& db = *impl_->connection;
+  const auto transaction = SLUICE_TRY(Transaction::begin(db));
+  for (const RemoteId& one : ids) {
+    SLUICE_TRY(run(db, "INSERT OR REPLACE INTO remote_ids(destination, profile, id) VALUES(?, ?, ?)",
+                   destination, to_column(one.profile), one.id));
+  }
+  return transaction->commit();
+}
+
+Result<std::string> Database::remote_id(std::string_view destination, ProfileId profile) {
+  const std::lock_guard lock(impl_->mutex);
+  const auto query = SLUICE_TRY(
+      impl_->connection->prepare("SELECT id FROM remote_ids WHERE destination = ? AND profile = ?"));
+  query->bind(destination).bind(to_column(profile));
+  return SLUICE_TRY(query->step()) ? std::string(query->text(0)) : std::string();
+}
+
+Result<bool> Database::has_remote_ids(std::string_view destination) {
+  const std::lock_guard lock(impl_->mutex);
+  const auto query =
+      SLUICE_TRY(impl_->connection->prepare("SELECT 1 FROM remote_ids WHERE destination = ? LIMIT 1"));
+  query->bind(destination);
+  return SLUICE_TRY(query->step());
+}
+
 }  // namespace sluice::store
