@@ -175,7 +175,7 @@ bool Lane::filter(Item* item) {
     end(item, OutcomeKind::suppressed, "", "");
   } else if (queue_.superseded(*item)) {
     end(item, OutcomeKind::superseded, "", "");
-  } else if (options_.clock.wall_us() - item->offered > d.expires.value_or(7 * us_per_d)) {
+  } else if (options_.clock.wall_us() - item->offered > d.expires.value_or(expires_default)) {
     end(item, OutcomeKind::expired, "", "");
   } else if (d.shadow) {
     end(item, OutcomeKind::shadow, "", "");

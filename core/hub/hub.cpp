@@ -1,5 +1,6 @@
 #include "hub/hub.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <random>
 
@@ -362,13 +363,16 @@ void Hub::retain() {
     if (!removed) log_warn("store", "retention: " + removed.error().detail);
   }
   const auto& keep = options_.config->retention.events;
+  const TimeUs now = clock_.wall_us();
+  const TimeUs kept = keep ? add_span(now, *keep, -1) : INT64_MIN;
+  const Status expired = delivery_->expire_removed(std::max(now - deliver::expires_default, kept));
+  if (!expired) log_warn("delivery", "lanes of removed destinations: " + expired.error().detail);
   const auto base = checkpoints_->oldest_base();
   if (!keep || !base) return;
-  const TimeUs cutoff = add_span(clock_.wall_us(), *keep, -1);
   std::uint64_t seq = 0;
   const Status read = journal_->replay(journal_->log().first_seq(), [&](const Input& input) {
     seq = input.seq;
-    return input.stamp < cutoff && input.seq <= *base;
+    return input.stamp < kept && input.seq <= *base;
   });
   const Status dropped = read ? journal_->drop_before(std::min(seq, *base + 1)) : read;
   if (!dropped) log_warn("journal", "retention: " + dropped.error().detail);
