@@ -12,14 +12,12 @@ namespace {
 constexpr std::chrono::milliseconds wait_max{1'000};
 }  // namespace
 
-Lane::Lane(LaneOptions options) : options_(std::move(options)), backoff_(options_.seed) {}
+Lane::Lane(LaneOptions options)
+    : options_(std::move(options)), name_(options_.destination.name), backoff_(options_.seed) {}
 
-Result<std::unique_ptr<Lane>> Lane::open(LaneOptions options, std::unique_ptr<Courier> courier) {
-  std::unique_ptr<Lane> lane(new Lane(std::move(options)));
-  const LaneOptions& o = lane->options_;
-  lane->courier_ = std::move(courier);
-  CourierLimits& limits = lane->limits_ = lane->courier_->limits();
-  const config::Destination& destination = o.destination;
+void Lane::go_by_limits() {
+  CourierLimits& limits = limits_ = courier_->limits();
+  const config::Destination& destination = options_.destination;
   // The operator may ask for less than the connector's own limit of a batch, never for more.
   if (destination.batch_records)
     limits.records_max = std::min(limits.records_max, *destination.batch_records);
@@ -28,10 +26,18 @@ Result<std::unique_ptr<Lane>> Lane::open(LaneOptions options, std::unique_ptr<Co
   limits.parallel =
       limits.blocking ? 1 : std::max<std::uint32_t>(1, std::min(destination.parallel, limits.parallel));
   if (destination.rate) limits.rate = Rate{destination.rate->first, destination.rate->second};
-  if (limits.rate) lane->bucket_.emplace(limits.rate->count, limits.rate->per, o.clock.monotonic_us());
-  lane->one_per_person_ = limits.one_per_person;
-  lane->log_ = SLUICE_TRY(
-      LaneLog::open({o.files, o.directory, hash64(o.journal + destination.name), o.segment_bytes}));
+  bucket_.reset();
+  if (limits.rate) bucket_.emplace(limits.rate->count, limits.rate->per, options_.clock.monotonic_us());
+  one_per_person_ = limits.one_per_person;
+}
+
+Result<std::unique_ptr<Lane>> Lane::open(LaneOptions options, std::unique_ptr<Courier> courier) {
+  std::unique_ptr<Lane> lane(new Lane(std::move(options)));
+  const LaneOptions& o = lane->options_;
+  lane->courier_ = std::move(courier);
+  lane->go_by_limits();
+  lane->log_ =
+      SLUICE_TRY(LaneLog::open({o.files, o.directory, hash64(o.journal + lane->name_), o.segment_bytes}));
   lane->loaded_frame_ = lane->log_->first_frame() - 1;
   SLUICE_TRY(lane->count_backlog());
   lane->publish();
@@ -158,6 +164,7 @@ DurationUs Lane::pump() {
     const std::lock_guard lock(inbox_->mutex);
     more = !inbox_->stopping;
   }
+  if (more && changing()) more = false;  // a landing wakes the lane
   while (more && !broken_ && send_more(next)) {
   }
   if (const Status written = write_outcomes(); !written) return fail(written.error()), never;
@@ -195,8 +202,8 @@ void Lane::ask_to_stop() {
     const std::lock_guard lock(inbox_->mutex);
     inbox_->stopping = true;
     inbox_->changed.notify_all();
+    if (limits_.blocking) courier_->cancel();
   }
-  if (limits_.blocking) courier_->cancel();
 }
 
 void Lane::stop(DurationUs patience) {

@@ -102,6 +102,7 @@ void Lane::judge(Batch& batch, std::uint32_t record, const Verdict& verdict, Lan
       if (landing.error.empty())
         landing.error = verdict.reason + (verdict.detail.empty() ? "" : ": " + verdict.detail);
       ++retries_;
+      note_back(*item, landing);
       return queue_.put_back(item);
     case Fate::too_big:
     case Fate::unclear:
@@ -139,7 +140,14 @@ void Lane::judge_retry(Item* item, const Verdict& verdict, Landing& landing) {
     due = landing.due = now + backoff_.next(std::max<std::uint32_t>(1, item->attempts));
   }
   ++retries_;
+  note_back(*item, landing);
   queue_.retry(item, due);
+}
+
+// The destination said no, or was not reached: what was about to be sent was not. Else a restart would take
+// it for sent, and hold it.
+void Lane::note_back(const Item& item, const Landing& landing) {
+  if (item.attempts > 0 && !landing.whole_call_failed && unsafe(item)) back_.push_back(item.effect.key);
 }
 
 // What a response says about the destination, after what it said about each record.
@@ -222,6 +230,11 @@ void Lane::end(Item* item, OutcomeKind kind, std::string reason, std::string det
 
 // Dead letters first, durably: once the log says that a record has ended, nothing else remembers it.
 Status Lane::write_outcomes() {
+  if (!back_.empty()) {
+    SLUICE_TRY(log_->append_withdrawn(back_));
+    back_.clear();
+    if (!std::exchange(unsynced_, true)) unsynced_since_ = options_.clock.monotonic_us();
+  }
   if (ended_.empty()) return Done{};
   if (!letters_.empty()) {
     SLUICE_TRY(options_.database->add_dead_letters(letters_));

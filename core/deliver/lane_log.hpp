@@ -6,8 +6,11 @@
 // DIRECTORY/outcomes  kind 1, outcomes: (u8 OutcomeKind | varint seq | varint ordinal | varint attempts |
 // zigzag at | text reason)*
 //                     kind 2, intents: (varint seq | varint ordinal)*: about to be sent, and a repeat would
-//                     act twice kind 3, floor: varint seq | varint ordinal | varint frame: every record with
-//                     a lower key has its outcome, and so has every record in a lower frame of `records`
+//                     act twice
+//                     kind 4, withdrawn: as intents: what was about to be sent has come back, and is known
+//                     not to have arrived kind 3, floor: varint seq | varint ordinal | varint frame: every
+//                     record with a lower key has its outcome, and so has every record in a lower frame of
+//                     `records`
 //
 // An outcome says which record is done by its key, not by its place: so outcomes that reached the disk before
 // the record's own frame still count when a replay offers the record again. Segments of both logs go once a
@@ -81,6 +84,7 @@ class LaneLog {
   };
   Status append_outcomes(const std::vector<Ended>& ended);
   Status append_intents(const std::vector<EffectKey>& keys);
+  Status append_withdrawn(const std::vector<EffectKey>& keys);  // of intents
   Status sync_intents();
   // [lane] Makes outcomes durable and with them the floor: the lowest key without an outcome and the lowest
   // frame that holds one. Then drops the segments that only hold what is done.
@@ -91,6 +95,7 @@ class LaneLog {
   Status load_outcomes();
   Status load_applied();
   bool load_frame(const Entry& entry);
+  Status append_keys(std::uint8_t kind, const std::vector<EffectKey>& keys);
   Status append_frame(std::uint8_t kind, std::string_view payload);
   bool done(const EffectKey& key) const { return key < floor_at_open_ || done_.contains(key); }
 

@@ -273,6 +273,7 @@ void Lane::deliver(Batch& batch, const std::vector<Parcel>& parcels) {
     judge_all(batch, all, answer.value(), landing);
   } else {
     landing.error = answer.error().detail;
+    landing.whole_call_failed = true;
     const Code code = answer.error().code;
     const Fate fate = code == Code::misconfigured ? Fate::auth
                       : code == Code::rejected    ? Fate::unclear
