@@ -149,7 +149,7 @@ net::Response AdminDoor::route(const net::Request& request) {
   if (request.method != "GET" && request.method != "HEAD") {
     return error_answer(405, "method_not_allowed", "only GET here");
   }
-  if (path == "/v1/outbox") return json_answer(hub::outbox_json(hub_.delivery()));
+  if (path == "/v1/outbox") return json_answer(hub::outbox_json(hub_.delivery().status()));
   if (path == "/v1/audiences") {
     std::string out;
     hub_.read([&](const hub::World& world) { out = hub::audiences_json(world); });

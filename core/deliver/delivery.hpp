@@ -65,6 +65,11 @@ struct DeliveryOptions {
       {};  // [lane threads] a lane's files failed: the process must stop
 };
 
+// The lanes as their files say, without a hub and without changing them: state `stopped`, what waits, and the
+// outcomes that the logs still hold. In the order of the configuration.
+Result<std::vector<LaneStatus>> read_lanes(FileSystem& files, const std::string& directory,
+                                           const config::Config& config);
+
 class Delivery {
  public:
   // Opens a lane for each destination of the configuration and reads back what has no outcome yet.
