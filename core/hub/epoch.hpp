@@ -26,6 +26,9 @@ std::string epoch_payload(const config::Config& config, const std::vector<config
 // corrupt: not a payload of ours, or a configuration that this binary no longer takes.
 Result<std::shared_ptr<const view::Compiled>> compile_epoch(std::string_view payload);
 
+// Logs that `now` holds, and what it adds, changes and takes away.
+void log_applied(std::string_view payload_before, const config::Config& now);
+
 // The channel of each destination's connector, by its manifest.
 std::vector<std::string> channels_of(const config::Config& config,
                                      const std::vector<config::ConnectorInfo>& connectors);

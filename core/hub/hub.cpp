@@ -179,6 +179,7 @@ Status Hub::start() {
 Status Hub::write_epoch() {
   const std::string payload = epoch_payload(*options_.config, options_.connectors);
   const bool changed = payload != world_->epoch;
+  const std::string before = world_->epoch;
   if (changed && world_->state.seq > 1) step_->checkpoint_now();
   SLUICE_TRY(journal_->start([this](std::shared_ptr<const Batch> batch) { step_->push(std::move(batch)); }));
   step_->start();
@@ -192,7 +193,7 @@ Status Hub::write_epoch() {
   if (submitted != Submit::ok)
     return Error{Code::transient, "the journal does not take the configuration: its disk is full"};
   SLUICE_TRY(done.get_future().get());
-  log_info("hub", "configuration applied: " + options_.config->file);
+  log_applied(before, *options_.config);
   return Done{};
 }
 
