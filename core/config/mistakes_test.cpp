@@ -51,6 +51,7 @@ workflows:
       - wait: 1h
       - { id: mail, send: braze, with: { subject: "Bonjour {{ traits.city }}" } }
 destinations:
+  post: { plugin: smtp, purpose: newsletter, with: { server: "smtp://mail.test", from: me } }
   braze:
     plugin: braze
     purpose: newsletter
@@ -193,6 +194,14 @@ const Mistake mistakes[] = {
      "destinations:\n  n: { plugin: nope, purpose: internal, with: { k: \"@${SLUICE_TEST_NONE}\" } }\n",
      "missing-secret", "SLUICE_TEST_NONE"},
     {"api_key: \"${SLUICE_TEST_KEY}\"", "api_key: \"@${SLUICE_TEST_EMPTY}\"", "missing-secret", "is empty"},
+    {"again: { after: 7d }", "again: @7d", "bad-value", "{ after: 7d }"},
+    {"trigger: { enters: vip }", "trigger: { event: @\"*\" }", "bad-value", "one event"},
+    {"rate: 250 per 1s", "expires: @0s", "out-of-range", "nothing would ever be sent"},
+    {"send: braze, with: { subject:", "send: post, with: { text: a, @subjekt:", "unknown-key",
+     "did you mean 'subject'?"},
+    {"send: braze, with: { subject: \"Bonjour {{ traits.city }}\" }", "send: post, @with: { html: a }",
+     "missing-key", "needs 'subject'"},
+    {"send: braze, with: { subject:", "send: post, @with: { subject:", "missing-key", "'text' or 'html'"},
     {"consent:\n", "retention: { events: @0d }\nconsent:\n", "out-of-range", "nothing would be kept"},
     // what comes later
     {"    rate: 250 per 1s", "    isolation: @process", "not-supported-yet", "for now: none"},

@@ -19,7 +19,8 @@ std::vector<ConnectorInfo> connectors() {
   const char* braze = R"({"config":{"type":"object","required":["endpoint","api_key"],"properties":{
     "endpoint":{"type":"string","format":"uri"},"api_key":{"type":"string","x-secret":true}}}})";
   const char* smtp = R"({"config":{"type":"object","properties":{"server":{"type":"string","format":"uri"},
-    "from":{"type":"string"}}}})";
+    "from":{"type":"string"}}},"input":{"type":"object","additionalProperties":false,"required":["subject"],
+    "anyOf":[{"required":["text"]},{"required":["html"]}],"properties":{"subject":{},"text":{},"html":{}}}})";
   const char* file =
       R"({"config":{"type":"object","properties":{"path":{"type":"string","format":"path"}}}})";
   const char* crm = R"({"config":{"type":"object","properties":{"instance":{"type":"string"}}}})";
