@@ -61,19 +61,27 @@ class Hub:
         if done.returncode != 0:
             raise AssertionError(f"sluice run: {done.stderr[-2000:]}")
 
-    def start(self, *options):
+    def start(self, *options, ready=None):
+        """Returns when the hub is ready: by `ready`, or by what its admin.sock says."""
         with open(self.folder / "hub.log", "ab") as log:
             self.process = subprocess.Popen([SLUICE, "run", str(self.config), *options], stdout=log, stderr=log, cwd=self.folder)
 
-        def ready():
+        def is_ready():
             if self.process.poll() is not None:
                 raise AssertionError("the hub ended: " + (self.folder / "hub.log").read_text()[-2000:])
-            return self.get("/readyz")[0] == 200
-        wait_for(ready)
+            return ready() if ready else self.get("/readyz")[0] == 200
+        wait_for(is_ready)
 
-    def port(self):
+    def port(self, door="listening"):
         """Of `listen`, as the newest start says it in the log."""
-        return int(re.findall(r"listening on [^\s\"]*:(\d+)", (self.folder / "hub.log").read_text())[-1])
+        said = (self.folder / "hub.log").read_text().rpartition("configuration applied")[2]
+        found = re.findall(door + r" on [^\s\"]*:(\d+)", said)
+        if not found:
+            raise OSError(f"the log does not say yet where: {door}")
+        return int(found[-1])
+
+    def admin_port(self):
+        return self.port("admin")
 
     def stop(self, how=signal.SIGTERM):
         if self.process is None:
