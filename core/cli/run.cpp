@@ -1,5 +1,6 @@
 #include <csignal>
 #include <cstdio>
+#include <optional>
 #include <thread>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include "base/json.hpp"
 #include "base/log.hpp"
 #include "cli/commands.hpp"
+#include "cli/lane_watch.hpp"
 #include "cli/setup.hpp"
 #include "hub/hub.hpp"
 
@@ -97,9 +99,11 @@ int run(const Common& common, const RunOptions& options) {
   }
   log_info("hub", "admin on " + door.value()->address());
   signals.watch(hub);
+  std::optional<LaneWatch> watch(std::in_place, hub);
   const Status ended = hub.wait();
   door.value()->stop();
   hub.stop();
+  watch.reset();
   print_summary(hub);
   return ended ? 0 : fail(ended.error().detail);
 }
