@@ -326,11 +326,11 @@ void Hub::stop() {
     const std::lock_guard lock(mutex_);
     return failure_.has_value();
   }();
-  if (!failed) {
+  if (!failed && delivery_) {  // a destination that cannot be opened ends the hub before it has any
     const Status drained = delivery_->drain(drain_time);
     if (!drained) log_info("delivery", "undelivered records wait in the lanes until the next start");
   }
-  delivery_->stop();
+  if (delivery_) delivery_->stop();
   if (checkpointer_) checkpointer_->stop();
   if (projector_) projector_->stop();
   if (http_) http_->stop();
