@@ -56,8 +56,8 @@ void LaneStory::tell_trouble(const deliver::LaneStatus& lane, std::int64_t now_s
   in_trouble_ = true;
   const bool refuses_us = lane.state == deliver::LaneState::paused;
   lines.push_back({true, lane.name + ": " + lane.last_error + "; " + records(lane.backlog_records) +
-                             (refuses_us ? " wait: look at its address, key and permissions"
-                                         : " wait and will be tried again")});
+                             (refuses_us ? " waiting: look at its address, key and permissions"
+                                         : " waiting to be tried again")});
 }
 
 LaneWatch::LaneWatch(hub::Hub& hub) : hub_(hub) {

@@ -69,7 +69,7 @@ class LogTest(DoorsTest):
         def back():
             return "hook: takes records again; 0 records to go" in self.said()
         hub.wait_for(back)
-        self.assertEqual(self.said()[0], "hook: http_503; 1 record wait and will be tried again")
+        self.assertEqual(self.said()[0], "hook: http_503; 1 record waiting to be tried again")
         self.assertEqual(len(self.said()), 2)
 
     def test_a_destination_that_refuses_the_hub_itself_is_told_to_be_looked_at(self):
