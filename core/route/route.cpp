@@ -141,6 +141,18 @@ std::uint64_t identity_hash(const Profile& profile, const Compiled& compiled) {
   return sum;
 }
 
+// What plugin.h says of a record about consent: the person is unsubscribed over there.
+std::string refusal_json(std::string_view purpose, TimeUs now) {
+  std::string out;
+  JsonWriter(out)
+      .begin_object()
+      .member("purpose", purpose)
+      .member_boolean("granted", false)
+      .member("time", format_time(now))
+      .end_object();
+  return out;
+}
+
 void send_changed(state::State& state, Profile& profile, std::size_t index, TimeUs now,
                   const Compiled& compiled, PersonContext& context, EffectList& out, Tally& tally) {
   const config::Route& route = compiled.config->routes[index];
@@ -157,7 +169,8 @@ void send_changed(state::State& state, Profile& profile, std::size_t index, Time
         start(route, slot, remove ? Operation::remove : Operation::consent, profile, now, compiled, out);
     effect.purpose.clear();
     effect.name = route.name;
-    effect.payload = remove ? "{}" : R"({"subscribed":false})";
+    effect.payload =
+        remove ? "{}" : refusal_json(purpose_of(route, compiled.config->destinations[slot]), now);
     mark->fields.clear();
     mark->identity = 0;
     return;

@@ -1,0 +1,51 @@
+"""What a destination is told about somebody for whom a route no longer holds."""
+
+import json
+import pathlib
+import sys
+import tempfile
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "support"))
+import hub  # noqa: E402
+from doors_test import DoorsTest  # noqa: E402
+
+CONFIG = """
+version: 1
+hub: { data: ./data, listen: "127.0.0.1:0", admin: "unix:./admin.sock" }
+sources:
+  shop: { plugin: tracking, trust: server, with: { write_key: "shop-key" } }
+consent:
+  unknown: denied
+  purposes: { news: { channel: email, basis: consent }, service: { channel: email, basis: contract } }
+routes:
+  kept:         { profiles: traits.plan == "pro", to: lake }
+  deleted:      { profiles: traits.plan == "pro", to: lake, on_leave: delete }
+  unsubscribed: { profiles: traits.plan == "pro", to: lake, on_leave: unsubscribe }
+destinations:
+  lake: { plugin: file, purpose: service, with: { path: ./out/lake.jsonl } }
+"""
+
+
+class LeaveTest(DoorsTest):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.hub = hub.Hub(folder.name, CONFIG)
+        self.addCleanup(self.hub.stop)
+        self.hub.start()
+
+    def test_who_leaves_is_kept_deleted_or_unsubscribed(self):
+        for plan in ("pro", "free"):
+            self.send("/v1/identify", {"userId": "ada", "traits": {"plan": plan}})
+        self.hub.stop()
+        lines = [json.loads(line) for line in (self.hub.folder / "out/lake.jsonl").read_text().splitlines()]
+        self.assertEqual([(line["op"], line["name"]) for line in lines],
+                         [("upsert", "kept"), ("upsert", "deleted"), ("upsert", "unsubscribed"), ("delete", "deleted"), ("consent", "unsubscribed")])
+        said = lines[-1]["payload"]
+        self.assertEqual((said["purpose"], said["granted"], set(said)), ("service", False, {"purpose", "granted", "time"}))
+
+
+if __name__ == "__main__":
+    unittest.main()
