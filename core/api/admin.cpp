@@ -46,18 +46,42 @@ bool take_prefix(std::string_view& path, std::string_view prefix) {
   return true;
 }
 
-net::Response dead_answer(hub::Hub& hub, std::string_view rest, const net::Request& request) {
-  if (rest == "/replay") {
-    if (request.method != "POST") return error_answer(405, "method_not_allowed", "replay with POST");
-    JsonParser parser;
-    std::vector<std::int64_t> ids;
-    parser.parse(request.body)["ids"].elements([&](Json id) {
-      if (const auto n = id.integer()) ids.push_back(*n);
-    });
-    const auto replayed = hub.replay_dead(ids);
-    if (!replayed) return error_answer(503, "not_replayed", replayed.error().detail);
-    return json_answer("{\"replayed\":" + std::to_string(replayed.value()) + "}");
+net::Response replay_answer(hub::Hub& hub, const net::Request& request) {
+  if (request.method != "POST") return error_answer(405, "method_not_allowed", "replay with POST");
+  JsonParser parser;
+  const Json asked = parser.parse(request.body);
+  store::DeadFilter filter;
+  filter.destination = asked["destination"].string_or("");
+  filter.reason = asked["reason"].string_or("");
+  filter.kind = asked["kind"].string_or("");
+  std::vector<std::int64_t> ids;
+  bool numbers = true;
+  asked["ids"].elements([&](Json id) {
+    const auto n = id.integer();
+    numbers = numbers && n;
+    if (n) ids.push_back(*n);
+  });
+  // By mistake nothing is replayed that was not named.
+  if (!numbers || ids.empty() == filter.destination.empty()) {
+    return error_answer(400, "invalid",
+                        "say which: {\"ids\": [7, 8]}, or {\"destination\": …} with \"reason\" and \"kind\"");
   }
+  const auto done = ids.empty() ? hub.replay_dead(filter) : hub.replay_dead(std::move(ids));
+  if (!done) return error_answer(503, "not_replayed", done.error().detail);
+  const hub::ReplayReport& report = done.value();
+  net::Response out;
+  JsonWriter(out.body)
+      .begin_object()
+      .member_integer("taken", static_cast<std::int64_t>(report.taken))
+      .member_integer("handed_back", static_cast<std::int64_t>(report.handed_back))
+      .member_integer("left_out", static_cast<std::int64_t>(report.taken - report.handed_back))
+      .member_integer("not_open", static_cast<std::int64_t>(report.not_open))
+      .end_object();
+  return out;
+}
+
+net::Response dead_answer(hub::Hub& hub, std::string_view rest, const net::Request& request) {
+  if (rest == "/replay") return replay_answer(hub, request);
   if (rest.starts_with('/')) {
     std::int64_t id = 0;
     const auto [end, bad] = std::from_chars(rest.data() + 1, rest.data() + rest.size(), id);
@@ -75,8 +99,11 @@ net::Response dead_answer(hub::Hub& hub, std::string_view rest, const net::Reque
     if (bad != std::errc{} || end != text.data() + text.size())
       return error_answer(400, "invalid", "limit is a number of dead letters, like limit=500");
   }
-  const auto list =
-      hub::dead_letters_json(hub.database(), request.query("destination"), request.query("reason"), limit);
+  store::DeadFilter filter;
+  filter.destination = request.query("destination");
+  filter.reason = request.query("reason");
+  filter.kind = request.query("kind");
+  const auto list = hub::dead_letters_json(hub.database(), filter, limit);
   if (!list) return error_answer(500, "store", list.error().detail);
   return json_answer(list.value());
 }

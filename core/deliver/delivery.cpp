@@ -6,8 +6,10 @@
 #include <utility>
 
 #include "base/hash.hpp"
+#include "base/log.hpp"
 #include "deliver/history.hpp"
 #include "deliver/lane.hpp"
+#include "deliver/removed_lane.hpp"
 
 namespace sluice::deliver {
 
@@ -21,6 +23,8 @@ std::string_view name_of(LaneState state) {
       return "paused";
     case LaneState::stopped:
       return "stopped";
+    case LaneState::removed:
+      return "removed";
   }
   return "unknown";
 }
@@ -34,11 +38,54 @@ struct Delivery::Impl {
   std::vector<std::unique_ptr<Lane>> lanes;
   std::unordered_map<std::string, std::size_t> by_name;
   std::vector<std::vector<Effect>> sorted;  // by lane; the step's, reused
+  std::vector<std::unique_ptr<RemovedLane>> removed;
+
+  Status open_removed();
+  Status offer_removed(std::uint64_t seq, std::vector<Effect> effects);
 
   // Where a lane ends an outcome, a waiting drain() looks again.
   std::mutex mutex;
   std::condition_variable ended;
 };
+
+// What lies under the directory and no destination's name leads to.
+Status Delivery::Impl::open_removed() {
+  for (const std::string& name : SLUICE_TRY(options.files.list(options.directory))) {
+    if (by_name.contains(name)) continue;
+    const std::string directory = options.directory + '/' + name;
+    const bool empty = SLUICE_TRY(options.files.list(directory + "/records")).empty() &&
+                       SLUICE_TRY(options.files.list(directory + "/outcomes")).empty();
+    if (empty) continue;
+    auto lane = RemovedLane::open({.files = options.files,
+                                   .clock = options.clock,
+                                   .name = name,
+                                   .directory = directory,
+                                   .salt = hash64(options.journal + name),
+                                   .segment_bytes = options.segment_bytes,
+                                   .history = history.get()});
+    if (!lane) return Error{lane.error().code, "lane '" + name + "': " + lane.error().detail};
+    if (const LaneStatus left = lane.value()->status(); left.backlog_records > 0) {
+      log_warn("delivery", "destination '" + name + "' is no longer in the configuration: " +
+                               std::to_string(left.backlog_records) +
+                               " records wait for it to come back, and end expired when they are " +
+                               format_duration(expires_default) + " old");
+    }
+    removed.push_back(std::move(lane).value());
+  }
+  return Done{};
+}
+
+// A recovery steps inputs from before the removal again.
+Status Delivery::Impl::offer_removed(std::uint64_t seq, std::vector<Effect> effects) {
+  for (const auto& lane : removed) {
+    std::vector<Effect> own;
+    for (Effect& effect : effects) {
+      if (effect.destination == lane->name()) own.push_back(std::move(effect));
+    }
+    if (!own.empty()) SLUICE_TRY(lane->offer(seq, std::move(own)));
+  }
+  return Done{};
+}
 
 Delivery::Delivery(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
@@ -55,6 +102,13 @@ Result<std::unique_ptr<Delivery>> Delivery::open(DeliveryOptions options, const 
   for (const config::Destination& destination : config.destinations) {
     auto way = courier(destination);
     if (!way) return Error{way.error().code, "destination '" + destination.name + "': " + way.error().detail};
+    // Retention is a legal maximum: it wins over a destination's patience.
+    config::Destination lasting = destination;
+    if (config.retention.events) {
+      const TimeUs now = o.clock.wall_us();
+      lasting.expires = std::min(destination.expires.value_or(expires_default),
+                                 now - add_span(now, *config.retention.events, -1));
+    }
     const std::string directory = o.directory + "/" + destination.name;
     SLUICE_TRY(o.files.make_directory(directory));
     auto lane = Lane::open({.files = o.files,
@@ -67,7 +121,7 @@ Result<std::unique_ptr<Delivery>> Delivery::open(DeliveryOptions options, const 
                             .seed = hash64(destination.name, o.seed),
                             .memory_bytes = o.memory_bytes,
                             .segment_bytes = o.segment_bytes,
-                            .destination = destination,
+                            .destination = std::move(lasting),
                             .on_outcome = o.on_outcome,
                             .on_idle =
                                 [shared] {
@@ -81,13 +135,18 @@ Result<std::unique_ptr<Delivery>> Delivery::open(DeliveryOptions options, const 
     impl->lanes.push_back(std::move(lane).value());
   }
   impl->sorted.resize(impl->lanes.size());
+  SLUICE_TRY(impl->open_removed());
   return std::unique_ptr<Delivery>(new Delivery(std::move(impl)));
 }
 
 Status Delivery::offer(std::uint64_t seq, std::vector<Effect> effects) {
+  std::vector<Effect> gone;
   for (Effect& effect : effects) {
     const auto lane = impl_->by_name.find(effect.destination);
-    if (lane == impl_->by_name.end()) continue;
+    if (lane == impl_->by_name.end()) {
+      gone.push_back(std::move(effect));
+      continue;
+    }
     std::vector<Effect>& sorted = impl_->sorted[lane->second];
     if (sorted.empty()) sorted.reserve(effects.size());
     sorted.push_back(std::move(effect));
@@ -97,11 +156,17 @@ Status Delivery::offer(std::uint64_t seq, std::vector<Effect> effects) {
     SLUICE_TRY(impl_->lanes[i]->offer(seq, std::move(impl_->sorted[i])));
     impl_->sorted[i].clear();
   }
-  return Done{};
+  return gone.empty() ? Status(Done{}) : impl_->offer_removed(seq, std::move(gone));
 }
 
 Status Delivery::sync() {
   for (const auto& lane : impl_->lanes) SLUICE_TRY(lane->sync());
+  for (const auto& lane : impl_->removed) SLUICE_TRY(lane->sync());
+  return Done{};
+}
+
+Status Delivery::expire_removed(TimeUs before) {
+  for (const auto& lane : impl_->removed) SLUICE_TRY(lane->expire(before));
   return Done{};
 }
 
@@ -141,6 +206,9 @@ void Delivery::stop() {
 std::vector<LaneStatus> Delivery::status() const {
   std::vector<LaneStatus> all;
   for (const auto& lane : impl_->lanes) all.push_back(lane->status());
+  for (const auto& lane : impl_->removed) {
+    if (LaneStatus status = lane->status(); status.backlog_records > 0) all.push_back(std::move(status));
+  }
   return all;
 }
 

@@ -29,7 +29,7 @@ class Database;
 
 namespace sluice::deliver {
 
-enum class LaneState : std::uint8_t { live, backoff, paused, stopped };
+enum class LaneState : std::uint8_t { live, backoff, paused, stopped, removed };
 std::string_view name_of(LaneState state);
 
 struct LaneStatus {
@@ -65,7 +65,8 @@ struct DeliveryOptions {
 
 class Delivery {
  public:
-  // Opens a lane for each destination of the configuration and reads back what has no outcome yet.
+  // Opens a lane for each destination of the configuration and reads back what has no outcome yet. So too for
+  // destinations that were removed from it: their records wait, and the log says so.
   // `courier(destination)` makes the lane's way to its connector (see connector_courier.hpp); it is called
   // once for each.
   using MakeCourier = std::function<Result<std::unique_ptr<Courier>>(const config::Destination&)>;
@@ -88,7 +89,11 @@ class Delivery {
   Status drain(
       DurationUs timeout);  // [main] waits for idle(), in real time; then, or after the time-out, syncs
   void stop();              // [main] ends the threads; what has no outcome stays in the logs. Idempotent
-  std::vector<LaneStatus> status() const;  // [any] in the order of the configuration
+  // [any] In the order of the configuration; behind them, those removed from it that have records left.
+  std::vector<LaneStatus> status() const;
+  // [any] Lanes of removed destinations: what was offered before this time ends expired, and a lane without
+  // records goes. Only once a checkpoint holds all that was stepped with the old configuration.
+  Status expire_removed(TimeUs before);
 
  private:
   struct Impl;

@@ -6,7 +6,9 @@
 // DIRECTORY/outcomes  kind 1, outcomes: (u8 OutcomeKind | varint seq | varint ordinal | varint attempts |
 // zigzag at | text reason)*
 //                     kind 2, intents: (varint seq | varint ordinal)*: about to be sent, and a repeat would
-//                     act twice kind 3, floor: varint seq | varint ordinal | varint frame: every record with
+//                     act twice
+//                     kind 4, retractions: as intents: they were not accepted, and are to be sent again
+//                     kind 3, floor: varint seq | varint ordinal | varint frame: every record with
 //                     a lower key has its outcome, and so has every record in a lower frame of `records`
 //
 // An outcome says which record is done by its key, not by its place: so outcomes that reached the disk before
@@ -81,6 +83,7 @@ class LaneLog {
   };
   Status append_outcomes(const std::vector<Ended>& ended);
   Status append_intents(const std::vector<EffectKey>& keys);
+  Status append_retractions(const std::vector<EffectKey>& keys);
   Status sync_intents();
   // [lane] Makes outcomes durable and with them the floor: the lowest key without an outcome and the lowest
   // frame that holds one. Then drops the segments that only hold what is done.
@@ -91,6 +94,7 @@ class LaneLog {
   Status load_outcomes();
   Status load_applied();
   bool load_frame(const Entry& entry);
+  Status append_keys(std::uint8_t kind, const std::vector<EffectKey>& keys);
   Status append_frame(std::uint8_t kind, std::string_view payload);
   bool done(const EffectKey& key) const { return key < floor_at_open_ || done_.contains(key); }
 
