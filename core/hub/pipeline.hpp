@@ -14,6 +14,7 @@
 #include "model/input.hpp"
 #include "route/route.hpp"
 #include "state/state.hpp"
+#include "unify/facts.hpp"
 #include "unify/identity.hpp"
 #include "unify/reader.hpp"
 #include "view/compiled.hpp"
@@ -82,6 +83,8 @@ class Pipeline {
               bool by_time);
   void set_due(state::Profile& profile, TimeUs now);
   void tell_gate(const unify::Resolution& who, StepOutput& out);
+  void list_granted(const state::Profile& profile, const std::vector<unify::ConsentChange>& consents,
+                    TimeUs now);
   void command(const Input& input);
   void resend(const Effect& effect, TimeUs now);
   void refuse(const Error& why);

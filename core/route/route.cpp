@@ -113,6 +113,24 @@ void route_membership(const Profile& profile, std::size_t audience, bool entered
   }
 }
 
+void route_granted(const Profile& profile, std::string_view purpose, TimeUs now, const Compiled& compiled,
+                   PersonContext& context, EffectList& out, Tally& tally) {
+  for (const state::Membership& m : profile.memberships) {
+    const auto& ids = compiled.audience_ids;
+    const auto at = std::find(ids.begin(), ids.end(), m.audience);
+    if (at == ids.end()) continue;
+    for (const std::size_t index : compiled.audience_routes[static_cast<std::size_t>(at - ids.begin())]) {
+      const config::Route& route = compiled.config->routes[index];
+      const std::size_t slot = compiled.route_destinations[index];
+      if (purpose_of(route, compiled.config->destinations[slot]) != purpose) continue;
+      if (!allowed(route, compiled, slot, context, tally)) continue;
+      Effect& effect = start(route, slot, Operation::enter, profile, now, compiled, out);
+      effect.name = route.list.empty() ? route.audience : route.list;
+      effect.payload = mapped_json(route, context);
+    }
+  }
+}
+
 void route_merged(const Profile& loser, TimeUs now, const Compiled& compiled, PersonContext& context,
                   EffectList& out, Tally& tally) {
   context.at(&loser, now, nullptr);

@@ -19,7 +19,10 @@ sources:
 consent:
   unknown: denied
   purposes: { news: { channel: email, basis: consent }, service: { channel: email, basis: contract } }
+audiences:
+  readers: traits.reads == true
 routes:
+  list:         { audience: readers, to: lake, purpose: news }
   kept:         { profiles: traits.plan == "pro", to: lake }
   deleted:      { profiles: traits.plan == "pro", to: lake, on_leave: delete }
   unsubscribed: { profiles: traits.plan == "pro", to: lake, on_leave: unsubscribe }
@@ -53,6 +56,13 @@ class LeaveTest(DoorsTest):
         self.identify(granted=True)
         self.assertEqual([(line["op"], line["name"], line["payload"]) for line in self.lines()],
                          [("upsert", "letters", {"email": "ada@acme.test"}), ("upsert", "letters", {"city": "Lyon"})])
+
+    def test_who_is_in_an_audience_and_consents_later_comes_onto_its_list(self):
+        self.identify(reads=True)
+        self.identify(granted=True)
+        self.identify(granted=True, reads=True)
+        self.identify(reads=False)
+        self.assertEqual([(line["op"], line["name"]) for line in self.lines()], [("enter", "readers"), ("leave", "readers")])
 
     def test_who_leaves_is_kept_deleted_or_unsubscribed(self):
         for plan in ("pro", "free"):
