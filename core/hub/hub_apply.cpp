@@ -112,8 +112,9 @@ Status Hub::write_epoch(const config::Config& config, bool running) {
   if (failure_) return *failure_;
   log_info("hub", "configuration applied: " + config.file + (first ? "" : ": " + joined(difference)));
   if (!new_to_the_past.empty()) {
-    log_warn("hub", "'" + joined(new_to_the_past) +
-                        "': events of the past are not counted; reading the history again is not supported yet");
+    log_warn("hub",
+             "'" + joined(new_to_the_past) +
+                 "': events of the past are not counted; reading the history again is not supported yet");
   }
   return Done{};
 }
