@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 
 #include "base/json.hpp"
 #include "cli/commands.hpp"
@@ -44,7 +45,12 @@ int print_json(const Shown& shown) {
 }
 
 Result<std::unique_ptr<store::Database>> open_store(const config::Config& config) {
-  return store::Database::open(hub::database_path(config.hub.data), store::Access::read);
+  const std::string path = hub::database_path(config.hub.data);
+  if (std::error_code ignored; !std::filesystem::exists(path, ignored)) {
+    return Error{Code::misconfigured,
+                 "there is no store " + path + ": has a hub run with this configuration?"};
+  }
+  return store::Database::open(path, store::Access::read);
 }
 
 std::string text_of(Json value) {
@@ -191,15 +197,12 @@ int audience(const Common& common, const std::string& name) {
 }
 
 int outbox(const Common& common) {
-  const Setup setup = load(common.config, false);
-  if (!report(setup, false)) return 1;
-  const Answer answer = ask(*setup.config, "/v1/outbox");
-  Shown shown{0, answer.body};
-  if (!answer.reached) {
-    return fail("no hub is running: the lanes are its own; start it with `sluice run`");
-  } else if (answer.status != 200) {
-    return fail(error_text(answer.body));
-  }
+  const Shown shown = show(common, "/v1/outbox", "", [](const config::Config& config) -> Result<std::string> {
+    const auto files = make_file_system();
+    return hub::outbox_json(
+        SLUICE_TRY(deliver::read_lanes(*files, hub::lanes_folder(config.hub.data), config)));
+  });
+  if (shown.code != 0) return shown.code;
   if (common.json) return print_json(shown);
   JsonParser parser;
   (void)std::printf("%-20s %-8s %10s %10s %10s  %s\n", "destination", "state", "backlog", "delivered",
