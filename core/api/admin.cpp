@@ -112,7 +112,8 @@ net::Response dead_answer(hub::Hub& hub, std::string_view rest, const net::Reque
 
 Result<std::unique_ptr<AdminDoor>> AdminDoor::open(hub::Hub& hub) {
   std::unique_ptr<AdminDoor> door(new AdminDoor(hub));
-  const config::Hub& config = hub.config().hub;
+  const auto holds = hub.config();
+  const config::Hub& config = holds->hub;
   door->over_tcp_ = !config.admin.starts_with("unix:");
   if (door->over_tcp_ && config.tokens.empty()) {
     return Error{Code::misconfigured, "hub.admin is a TCP address: it needs hub.tokens; or use unix:PATH"};
@@ -133,7 +134,8 @@ bool AdminDoor::is_own_name(std::string_view host) const {
   };
   std::string_view name = without_port(host);
   if (name.starts_with('[') || name.find_first_not_of("0123456789.") == std::string_view::npos) return true;
-  const config::Hub& config = hub_.config().hub;
+  const auto current = hub_.config();
+  const config::Hub& config = current->hub;
   std::string_view url = config.public_url;
   if (const std::size_t scheme = url.find("://"); scheme != std::string_view::npos)
     url.remove_prefix(scheme + 3);
@@ -166,7 +168,8 @@ bool AdminDoor::allowed(const net::Request& request, net::Response& refusal) con
     token = token.substr(0, token.find(':'));
   }
   const std::string hash = sha256_hex(token);
-  for (const std::string& known : hub_.config().hub.tokens) {
+  const auto config = hub_.config();
+  for (const std::string& known : config->hub.tokens) {
     if (equal_constant_time(hash, known)) return true;
   }
   refusal = error_answer(401, "unauthorized", "this needs a token of hub.tokens, as Bearer or as Basic user");
@@ -178,7 +181,11 @@ net::Response AdminDoor::answer(const net::Request& request) {
   if (request.path == "/healthz") return text_answer(200, "ok\n");
   if (request.path == "/readyz") {
     if (hub_.step().clock_alarm()) return text_answer(503, "the wall clock has jumped: timers are held\n");
-    return hub_.ready() ? text_answer(200, "ready\n") : text_answer(503, "starting or stopping\n");
+    if (!hub_.ready()) return text_answer(503, "starting or stopping\n");
+    const hub::ReloadStatus file = hub_.reload_status();
+    if (file.mistakes == 0) return text_answer(200, "ready\n");
+    return text_answer(200, "ready, with the configuration from before the file changed: it is refused for " +
+                                std::to_string(file.mistakes) + " mistakes, the first " + file.first + '\n');
   }
   net::Response refusal;
   return allowed(request, refusal) ? route(request) : refusal;
@@ -196,7 +203,7 @@ net::Response AdminDoor::route(const net::Request& request) {
   if (request.method != "GET" && request.method != "HEAD") {
     return error_answer(405, "method_not_allowed", "only GET here");
   }
-  if (path == "/v1/outbox") return json_answer(hub::outbox_json(hub_.delivery()));
+  if (path == "/v1/outbox") return json_answer(hub::outbox_json(hub_.delivery().status()));
   if (path == "/v1/audiences") {
     std::string out;
     hub_.read([&](const hub::World& world) { out = hub::audiences_json(world); });

@@ -191,15 +191,12 @@ int audience(const Common& common, const std::string& name) {
 }
 
 int outbox(const Common& common) {
-  const Setup setup = load(common.config, false);
-  if (!report(setup, false)) return 1;
-  const Answer answer = ask(*setup.config, "/v1/outbox");
-  Shown shown{0, answer.body};
-  if (!answer.reached) {
-    return fail("no hub is running: the lanes are its own; start it with `sluice run`");
-  } else if (answer.status != 200) {
-    return fail(error_text(answer.body));
-  }
+  const Shown shown = show(common, "/v1/outbox", "", [](const config::Config& config) -> Result<std::string> {
+    const auto files = make_file_system();
+    return hub::outbox_json(
+        SLUICE_TRY(deliver::read_lanes(*files, hub::lanes_folder(config.hub.data), config)));
+  });
+  if (shown.code != 0) return shown.code;
   if (common.json) return print_json(shown);
   JsonParser parser;
   (void)std::printf("%-20s %-8s %10s %10s %10s  %s\n", "destination", "state", "backlog", "delivered",

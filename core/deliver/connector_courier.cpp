@@ -85,7 +85,9 @@ class Host final : public plugin::HostServices {
     if (connections_.log) connections_.log(level, name_, redact(text));
   }
   TimeUs now_us() override { return connections_.clock.wall_us(); }
-  void metric(std::int32_t, std::string_view, double) override {}
+  void metric(std::int32_t kind, std::string_view name, double value) override {
+    if (connections_.metric) connections_.metric(name_, kind, name, value);
+  }
   Result<std::optional<std::string>> get(std::string_view key) override {
     if (connections_.database != nullptr) return connections_.database->meta(full(key));
     const std::lock_guard lock(mutex_);

@@ -199,6 +199,56 @@ TEST_CASE("retention wins over a destination's patience", "[delivery]") {
   CHECK(delivery->status()[1].outcomes[static_cast<std::size_t>(OutcomeKind::expired)] == 1);
 }
 
+TEST_CASE("what a replay has for a destination that is gone waits until that is back", "[delivery]") {
+  World w;
+  const config::Config both = w.config;
+  w.config.destinations.pop_back();
+  for (int again = 0; again < 2; ++again) {
+    const auto delivery = w.open();
+    for (std::uint64_t seq = 1; seq <= 10; ++seq) {
+      REQUIRE(delivery->offer(seq, {World::effect(seq, 1, "braze"), World::effect(seq, 2, "mail")}));
+    }
+    REQUIRE(delivery->sync());
+  }
+  w.config = both;
+  const auto delivery = w.open();
+  delivery->start();
+  REQUIRE(delivery->drain(60 * us_per_s));
+  CHECK(w.vendors["mail"].accepted.size() == 10);
+}
+
+TEST_CASE("destinations come, change and go while others deliver, and no record is without its lane",
+          "[delivery]") {
+  World w;
+  const auto delivery = w.open();
+  delivery->start();
+  std::uint64_t seq = 0;
+  const auto offer = [&](const char* destination) {
+    ++seq;
+    REQUIRE(delivery->offer(seq, {World::effect(seq, 1, destination)}));
+  };
+  offer("mail");
+  config::Config next = w.config;
+  next.destinations.erase(next.destinations.begin());
+  next.destinations.emplace_back().name = "hook";
+  auto change = delivery->prepare(next, {"mail"});
+  REQUIRE(change);
+  REQUIRE(delivery->begin(change.value()));
+  offer("hook");
+  offer("braze");  // still of the configuration before
+  delivery->finish(std::move(change).value());
+  offer("mail");
+  REQUIRE(delivery->drain(60 * us_per_s));
+  const auto lanes = delivery->status();
+  REQUIRE(lanes.size() == 3);
+  CHECK((lanes[0].name == "mail" && lanes[1].name == "hook"));
+  CHECK((lanes[2].state == LaneState::removed && lanes[2].backlog_records == 1));
+  CHECK(w.vendors["mail"].accepted.size() == 2);
+  CHECK(w.vendors["hook"].accepted.size() == 1);
+  CHECK(lanes[0].outcomes[static_cast<std::size_t>(OutcomeKind::delivered)] == 2);
+  delivery->stop();
+}
+
 TEST_CASE("what is rejected stands among the dead letters, and messages in the person's history",
           "[delivery]") {
   World w;

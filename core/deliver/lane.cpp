@@ -12,14 +12,12 @@ namespace {
 constexpr std::chrono::milliseconds wait_max{1'000};
 }  // namespace
 
-Lane::Lane(LaneOptions options) : options_(std::move(options)), backoff_(options_.seed) {}
+Lane::Lane(LaneOptions options)
+    : options_(std::move(options)), name_(options_.destination.name), backoff_(options_.seed) {}
 
-Result<std::unique_ptr<Lane>> Lane::open(LaneOptions options, std::unique_ptr<Courier> courier) {
-  std::unique_ptr<Lane> lane(new Lane(std::move(options)));
-  const LaneOptions& o = lane->options_;
-  lane->courier_ = std::move(courier);
-  CourierLimits& limits = lane->limits_ = lane->courier_->limits();
-  const config::Destination& destination = o.destination;
+void Lane::go_by_limits() {
+  CourierLimits& limits = limits_ = courier_->limits();
+  const config::Destination& destination = options_.destination;
   // The operator may ask for less than the connector's own limit of a batch, never for more.
   if (destination.batch_records)
     limits.records_max = std::min(limits.records_max, *destination.batch_records);
@@ -27,18 +25,26 @@ Result<std::unique_ptr<Lane>> Lane::open(LaneOptions options, std::unique_ptr<Co
   limits.linger = destination.linger.value_or(linger_default);
   limits.parallel =
       limits.blocking ? 1 : std::max<std::uint32_t>(1, std::min(destination.parallel, limits.parallel));
-  const DurationUs now = o.clock.monotonic_us();
-  for (const Rate& rate : limits.rates) lane->buckets_.push_back({TokenBucket(rate.count, rate.per, now)});
+  const DurationUs now = options_.clock.monotonic_us();
+  buckets_.clear();
+  for (const Rate& rate : limits.rates) buckets_.push_back({TokenBucket(rate.count, rate.per, now)});
   // The operator's rate is of all requests. It stands in for the connector's first, and beside the others.
+  first_is_of_all_ = destination.rate.has_value();
   if (destination.rate) {
     const Bucket all{TokenBucket(destination.rate->first, destination.rate->second, now)};
-    lane->buckets_.empty() ? lane->buckets_.push_back(all) : void(lane->buckets_.front() = all);
-    lane->first_is_of_all_ = true;
+    buckets_.empty() ? buckets_.push_back(all) : void(buckets_.front() = all);
   }
-  lane->one_per_person_ = !limits.all_or_nothing;
-  lane->log_ = SLUICE_TRY(
-      LaneLog::open({o.files, o.directory, hash64(o.journal + destination.name), o.segment_bytes}));
-  if (o.database != nullptr) lane->has_remote_ids_ = SLUICE_TRY(o.database->has_remote_ids(destination.name));
+  one_per_person_ = !limits.all_or_nothing;
+}
+
+Result<std::unique_ptr<Lane>> Lane::open(LaneOptions options, std::unique_ptr<Courier> courier) {
+  std::unique_ptr<Lane> lane(new Lane(std::move(options)));
+  const LaneOptions& o = lane->options_;
+  lane->courier_ = std::move(courier);
+  lane->go_by_limits();
+  lane->log_ =
+      SLUICE_TRY(LaneLog::open({o.files, o.directory, hash64(o.journal + lane->name_), o.segment_bytes}));
+  if (o.database != nullptr) lane->has_remote_ids_ = SLUICE_TRY(o.database->has_remote_ids(lane->name_));
   lane->loaded_frame_ = lane->log_->first_frame() - 1;
   SLUICE_TRY(lane->count_backlog());
   lane->publish();
@@ -187,6 +193,7 @@ DurationUs Lane::pump() {
     const std::lock_guard lock(inbox_->mutex);
     more = !inbox_->stopping;
   }
+  if (more && changing()) more = false;  // a landing wakes the lane
   while (more && !broken_ && send_more(next)) {
   }
   if (const Status written = write_outcomes(); !written) return fail(written.error()), never;
@@ -224,8 +231,8 @@ void Lane::ask_to_stop() {
     const std::lock_guard lock(inbox_->mutex);
     inbox_->stopping = true;
     inbox_->changed.notify_all();
+    if (limits_.blocking) courier_->cancel();
   }
-  if (limits_.blocking) courier_->cancel();
 }
 
 void Lane::stop(DurationUs patience) {

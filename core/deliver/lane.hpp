@@ -82,18 +82,23 @@ class Lane {
   static Result<std::unique_ptr<Lane>> open(LaneOptions options, std::unique_ptr<Courier> courier);
   ~Lane();
 
-  const std::string& name() const { return options_.destination.name; }
+  const std::string& name() const { return name_; }
   Status offer(std::uint64_t seq, std::vector<Effect> effects);                   // [step]
   Status sync() { return log_->sync(); }                                          // [any]
   std::uint64_t applied() const { return log_->applied(); }                       // [step]
   bool idle() const { return unfinished_.load(std::memory_order_acquire) == 0; }  // [any]
   LaneStatus status() const;                                                      // [any]
 
+  // [any] The destination's settings have changed: from the next request on the lane goes by these, through
+  // this courier. What is in flight comes back to the old one first; the rest keeps its place and its order.
+  void change(config::Destination destination, std::unique_ptr<Courier> courier);
+
   void start();        // [main] the thread
   void ask_to_stop();  // [main] nothing new goes out; returns at once
   // [main] Ends the thread. Requests in flight may come back for `patience` (real time); then they are
   // cancelled. Idempotent.
   void stop(DurationUs patience);
+  // [lane] One round of everything; returns when it has to be called again, or `never`. The lane's own
   // thread calls it; tests with a clock of their own do so without a thread.
   DurationUs pump();
 
@@ -155,6 +160,14 @@ class Lane {
 
   explicit Lane(LaneOptions options);
   Status count_backlog();
+  void go_by_limits();  // of courier_ and destination
+
+  // lane_change.cpp: other settings
+  struct Settings {
+    config::Destination destination;
+    std::unique_ptr<Courier> courier;
+  };
+  bool changing();
   void run();
 
   // lane.cpp: what comes in
@@ -205,8 +218,10 @@ class Lane {
   void publish();
 
   LaneOptions options_;
-  std::unique_ptr<Courier> courier_;
+  const std::string name_;
+  std::unique_ptr<Courier> courier_;  // changed under the inbox's mutex, as limits_
   CourierLimits limits_;
+  std::unique_ptr<Settings> next_;  // guarded by the inbox's mutex
   std::unique_ptr<LaneLog> log_;
   std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
   std::thread thread_;

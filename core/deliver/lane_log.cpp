@@ -54,6 +54,15 @@ Result<std::unique_ptr<LaneLog>> LaneLog::open(const LaneLogOptions& options) {
   return lane;
 }
 
+Result<std::unique_ptr<LaneLog>> LaneLog::open_read_only(FileSystem& files, const std::string& directory) {
+  std::unique_ptr<LaneLog> lane(new LaneLog(directory));
+  lane->records_ = SLUICE_TRY(Log::open_read_only(files, directory + "/records"));
+  lane->outcomes_ = SLUICE_TRY(Log::open_read_only(files, directory + "/outcomes"));
+  SLUICE_TRY(lane->load_outcomes());
+  SLUICE_TRY(lane->load_applied());
+  return lane;
+}
+
 Status LaneLog::load_outcomes() {
   std::uint64_t bad = 0;
   SLUICE_TRY(outcomes_->read(outcomes_->first_seq(), [&](const Entry& entry) {
@@ -76,7 +85,10 @@ bool LaneLog::load_frame(const Entry& entry) {
     return r.ok();
   }
   while (r.ok() && !r.at_end()) {
-    if (entry.kind == kind_outcomes) r.u8();
+    if (entry.kind == kind_outcomes) {
+      const std::size_t outcome = r.u8();
+      if (outcome < outcome_counts_.size()) ++outcome_counts_.at(outcome);
+    }
     const EffectKey key = read_key(r);
     highest_ = std::max(highest_, key);
     if (entry.kind == kind_retractions) intents_.erase(key);

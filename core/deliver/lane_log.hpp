@@ -52,6 +52,9 @@ struct LaneLogOptions {
 class LaneLog {
  public:
   static Result<std::unique_ptr<LaneLog>> open(const LaneLogOptions& options);
+  // For commands without a hub: read() and outcomes() alone, and nothing is changed. misconfigured: no such
+  // log.
+  static Result<std::unique_ptr<LaneLog>> open_read_only(FileSystem& files, const std::string& directory);
 
   // [step] Appends the records of whole inputs up to `seq`, with one write. Records that have their outcome
   // already are taken out of `effects` first; at or below applied() all of them are. `frames` gets, for each
@@ -71,6 +74,7 @@ class LaneLog {
   };
   using Each = std::function<bool(const Stored&, Effect)>;
   Result<std::uint64_t> read(std::uint64_t from, const Each& each);
+  const OutcomeCounts& outcomes() const { return outcome_counts_; }  // that the log still had at open()
   std::uint64_t first_frame() const {
     return first_frame_;
   }  // [lane] the first that may hold unfinished records
@@ -118,9 +122,10 @@ class LaneLog {
   // Written by open() alone, then shared by the step (append) and the lane (read).
   KeySet done_, intents_;
   std::deque<Written> written_;
-  EffectKey highest_;   // of all outcomes and intents so far
-  std::string buffer_;  // the step's
-  std::string out_;     // the lane's
+  OutcomeCounts outcome_counts_{};  // as open() found them
+  EffectKey highest_;               // of all outcomes and intents so far
+  std::string buffer_;              // the step's
+  std::string out_;                 // the lane's
 };
 
 }  // namespace sluice::deliver

@@ -56,6 +56,18 @@ std::string epoch_payload(const config::Config& config,
   return out;
 }
 
+bool same_epoch(std::string_view holds, const config::Config& before, std::string_view payload,
+                const config::Config& after) {
+  if (holds == payload) return true;
+  if (before.resolved != after.resolved) return false;
+  JsonParser old_parser, new_parser;
+  const Json was = old_parser.parse(holds), is = new_parser.parse(payload);
+  for (const char* part : {"step_version", "connectors", "versions"}) {
+    if (was[part].text() != is[part].text()) return false;
+  }
+  return true;
+}
+
 Result<std::shared_ptr<const view::Compiled>> compile_epoch(std::string_view payload) {
   JsonParser parser;
   const Json root = parser.parse(payload);

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sluice/result.hpp"
 
@@ -14,7 +15,7 @@
 namespace sluice::hub {
 
 // {"lanes":[{"destination","state","backlog","backlog_bytes","in_flight","retries","outcomes":{…},"last_error"}]}
-std::string outbox_json(const deliver::Delivery& delivery);
+std::string outbox_json(const std::vector<deliver::LaneStatus>& lanes);
 
 // {"groups":[{"destination","kind","reason","count","first","last"}],"letters":[{"id","destination","op","name","profile",
 //  "reason","detail","at","attempts"}]}: the newest `limit`

@@ -164,6 +164,9 @@ bool StepThread::step_batch(const Batch& batch) {
       return false;
     }
     stepped_ = seq;
+    const auto is_epoch = [](const Input& input) { return input.kind == InputKind::epoch; };
+    if (hooks_.applied && std::any_of(&batch.inputs[first], &batch.inputs[last - 1] + 1, is_epoch))
+      hooks_.applied();
     let_readers_in();
   }
   return true;

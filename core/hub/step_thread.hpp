@@ -35,6 +35,7 @@ class StepThread {
     std::function<void(TimeUs due)> tick;                      // [step] a timer is due: journal a tick
     std::function<void(const Error&)> failed;                  // [step] once: the process must stop
     std::function<void(ProfileId)> changed;  // [step] a row went into a checkpoint: project it
+    std::function<void()> applied = {};  // [step] an epoch was stepped, and its effects are with the lanes
   };
   StepThread(World& world, Checkpoints& checkpoints, Checkpointer& checkpointer, const Clock& clock,
              StepOptions options, Hooks hooks);
