@@ -134,8 +134,8 @@ bool AdminDoor::is_own_name(std::string_view host) const {
   };
   std::string_view name = without_port(host);
   if (name.starts_with('[') || name.find_first_not_of("0123456789.") == std::string_view::npos) return true;
-  const auto current = hub_.config();
-  const config::Hub& config = current->hub;
+  const auto whole = hub_.config();
+  const config::Hub& config = whole->hub;
   std::string_view url = config.public_url;
   if (const std::size_t scheme = url.find("://"); scheme != std::string_view::npos)
     url.remove_prefix(scheme + 3);

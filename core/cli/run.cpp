@@ -64,7 +64,7 @@ void print_summary(hub::Hub& hub) {
   for (const ingest::FeedStatus& feed : hub.feeds()) {
     if (feed.rejected > 0) {
       log_warn("sources", feed.source + ": " + std::to_string(feed.rejected) +
-                              " rows were rejected; they stand in " +
+                              (feed.rejected == 1 ? " row was" : " rows were") + " rejected: see " +
                               hub::rejects_folder(hub.config()->hub.data) + "/" + feed.source + ".jsonl");
     }
     if (!feed.error.empty()) log_error("sources", feed.source + ": " + feed.error);

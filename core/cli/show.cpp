@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 
 #include "base/json.hpp"
 #include "cli/commands.hpp"
@@ -44,7 +45,12 @@ int print_json(const Shown& shown) {
 }
 
 Result<std::unique_ptr<store::Database>> open_store(const config::Config& config) {
-  return store::Database::open(hub::database_path(config.hub.data), store::Access::read);
+  const std::string path = hub::database_path(config.hub.data);
+  if (std::error_code ignored; !std::filesystem::exists(path, ignored)) {
+    return Error{Code::misconfigured,
+                 "there is no store " + path + ": has a hub run with this configuration?"};
+  }
+  return store::Database::open(path, store::Access::read);
 }
 
 std::string text_of(Json value) {

@@ -16,12 +16,14 @@ struct Pipeline::Parts {
   Parts(const view::Compiled& compiled, const state::State& state)
       : reader(*compiled.config), identity(compiled), context(compiled, state), effects(compiled) {
     readers.resize(compiled.config->audiences.size(), compiled.config->routes.size());
+    new_routes.resize(compiled.config->routes.size());
   }
   unify::Reader reader;
   unify::Identity identity;
   view::PersonContext context;
   view::EffectList effects;
-  view::Readers readers;  // of the person at hand; cleared for each
+  view::Readers readers;         // of the person at hand; cleared for each
+  std::vector<bool> new_routes;  // by slot: came with the epoch that holds
 };
 
 Pipeline::Pipeline(state::State& state, LoadEpoch load_epoch)
@@ -148,17 +150,27 @@ void Pipeline::event(Event& event, TimeUs now, StepOutput& out) {
       }
     }
   }
-  settle(profile, &event, who.identifiers_changed, now, false);
+  settle(profile, &event, who.identifiers_changed, now, Cause::input);
 }
 
 void Pipeline::settle(Profile& profile, const Event* event, bool identifiers_changed, TimeUs now,
-                      bool by_time) {
+                      Cause cause) {
   view::PersonContext& context = parts_->context;
   context.at(&profile, now, event);
+  const bool by_time = cause == Cause::time;
   const auto changes =
       audience::update(state_, profile, context, *compiled_, parts_->readers, now, state_.seq, by_time);
   for (const audience::Change& change : changes) {
     ++(change.entered ? counters_.entered : counters_.left);
+    if (cause == Cause::configuration) {
+      // Nobody did anything: no workflow starts, and only lists that are known already are kept in step.
+      for (const std::size_t index : compiled_->audience_routes[change.audience]) {
+        if (parts_->new_routes[index]) continue;
+        route::route_list(profile, index, change.entered, now, *compiled_, context, parts_->effects,
+                          counters_.routes);
+      }
+      continue;
+    }
     workflow::on_membership(state_, profile, change.audience, change.entered, event, now, *compiled_, context,
                             parts_->effects, counters_.workflows);
     route::route_membership(profile, change.audience, change.entered, now, *compiled_, context,
@@ -193,7 +205,7 @@ void Pipeline::fire(Profile& profile, TimeUs due) {
   state_.touch(profile);
   parts_->readers.clear();
   parts_->readers.add(compiled_->by_time);
-  settle(profile, nullptr, false, due, true);
+  settle(profile, nullptr, false, due, Cause::time);
 }
 
 void Pipeline::tell_gate(const unify::Resolution& who, StepOutput& out) {
@@ -267,19 +279,35 @@ void Pipeline::reevaluate_all(bool windows_are_new, TimeUs now) {
     return known.find('\n' + route.name + '\n') == std::string::npos;
   };
   const auto& routes = compiled_->config->routes;
+  std::transform(routes.begin(), routes.end(), parts_->new_routes.begin(), is_new);
   state_.each_profile([&](Profile& profile) {
     state_.touch(profile);
     profile.partial = profile.partial || windows_are_new;
     audience::drop_unknown(state_, profile, *compiled_);
     parts_->context.at(&profile, now, nullptr);
     for (const std::size_t slot : compiled_->profile_routes) {
-      if (is_new(routes[slot]) && !routes[slot].backfill) {
+      if (parts_->new_routes[slot] && !routes[slot].backfill) {
         route::mark_silent(state_, profile, slot, *compiled_, parts_->context);
       }
     }
     parts_->readers.fill();
-    settle(profile, nullptr, false, now, false);
+    settle(profile, nullptr, false, now, Cause::configuration);
+    fill_new_lists(profile, now);
   });
+}
+
+// A route that is new and asks for the past begins with who is in its audience.
+void Pipeline::fill_new_lists(const Profile& profile, TimeUs now) {
+  const auto& routes = compiled_->config->routes;
+  for (const state::Membership& m : profile.memberships) {
+    const std::size_t slot = compiled_->audience_slot(state_.name(m.audience));
+    if (slot == SIZE_MAX) continue;
+    for (const std::size_t index : compiled_->audience_routes[slot]) {
+      if (!parts_->new_routes[index] || !routes[index].backfill) continue;
+      route::route_list(profile, index, true, now, *compiled_, parts_->context, parts_->effects,
+                        counters_.routes);
+    }
+  }
 }
 
 void Pipeline::command(const Input& input) {

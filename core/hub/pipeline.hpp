@@ -79,8 +79,9 @@ class Pipeline {
   void hand_over(StepOutput& out);
   void reevaluate_all(bool windows_are_new, TimeUs now);
   void event(Event& event, TimeUs now, StepOutput& out);  // sets its time right where it has none that can be
-  void settle(state::Profile& profile, const Event* event, bool identifiers_changed, TimeUs now,
-              bool by_time);
+  enum class Cause : std::uint8_t { input, time, configuration };
+  void settle(state::Profile& profile, const Event* event, bool identifiers_changed, TimeUs now, Cause cause);
+  void fill_new_lists(const state::Profile& profile, TimeUs now);
   void set_due(state::Profile& profile, TimeUs now);
   void tell_gate(const unify::Resolution& who, StepOutput& out);
   void list_granted(const state::Profile& profile, const std::vector<unify::ConsentChange>& consents,

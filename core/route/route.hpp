@@ -29,6 +29,11 @@ void route_membership(const state::Profile& profile, std::size_t audience, bool 
                       const view::Compiled& compiled, view::PersonContext& context, view::EffectList& out,
                       Tally& tally);
 
+// The same by one route alone.
+void route_list(const state::Profile& profile, std::size_t route, bool entered, TimeUs now,
+                const view::Compiled& compiled, view::PersonContext& context, view::EffectList& out,
+                Tally& tally);
+
 // Profile routes whose slots are in `readers`, or all of them where the person's identifiers changed: sends
 // the fields that are not what was sent last.
 void route_profile(state::State& state, state::Profile& profile, const view::SlotSet& routes,

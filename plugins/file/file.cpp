@@ -84,7 +84,7 @@ SLUICE_PLUGIN(R"json({
     "config": {
       "type": "object", "required": ["path"], "additionalProperties": false,
       "properties": {
-        "path": {"type": "string", "minLength": 1, "description": "the file to append to"},
+        "path": {"type": "string", "minLength": 1, "format": "path", "description": "the file to append to"},
         "rotate": {"type": "integer", "minimum": 1, "description": "bytes after which a new file is begun"}
       }
     }
