@@ -5,7 +5,9 @@
 //   GET  /v1/profiles/PERSON            PERSON: an id, or type:value
 //   GET  /v1/audiences[/NAME]
 //   GET  /v1/outbox
-//   GET  /v1/dead[?destination=&reason=]   /v1/dead/ID      POST /v1/dead/replay {"ids":[…]}
+//   GET  /v1/dead[?destination=&reason=&kind=]   /v1/dead/ID
+//   POST /v1/dead/replay {"ids":[…]} or {"destination","reason","kind"}: all that match; answers
+//        {"taken","handed_back","left_out","not_open"}
 //   GET  /v1/spaces/SPACE/collections/users/profiles/TYPE:VALUE/{traits,external_ids,events,metadata,links}
 //        as Segment's Profile API: cursor {url,has_more,next,limit}, errors {"error":{"code","message"}}
 #pragma once

@@ -118,7 +118,8 @@ std::vector<std::string> events_of(hub::Hub& hub, const Profile& profile) {
   const std::uint64_t next = hub.journal().log().next_seq();
   const std::uint64_t from =
       std::max(hub.journal().log().first_seq(), next > inputs_max ? next - inputs_max : 1);
-  unify::Reader reader(hub.config());
+  const auto config = hub.config();
+  unify::Reader reader(*config);
   (void)hub.journal().replay(from, [&](const Input& input) {
     EventInput payload;
     if (input.kind != InputKind::event || input.redacted || !EventInput::decode(input.payload, payload))

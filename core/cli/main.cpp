@@ -10,7 +10,8 @@ struct Arguments {
   Common common;
   RunOptions run;
   std::string check_format = "text";
-  std::string person, audience, destination, reason;
+  std::string person, audience;
+  store::DeadFilter dead_filter;
   std::int64_t dead_id = 0;
   std::size_t dead_limit = 100;
   std::vector<std::int64_t> dead_ids;
@@ -22,6 +23,12 @@ struct Arguments {
 void with_config(CLI::App* command, Arguments& a) {
   command->add_option("--config,-c", a.common.config, "the configuration")->capture_default_str();
   command->add_flag("--json", a.common.json, "for programs");
+}
+
+void with_filter(CLI::App* command, Arguments& a) {
+  command->add_option("--destination", a.dead_filter.destination);
+  command->add_option("--reason", a.dead_filter.reason, "such as http_400");
+  command->add_option("--kind", a.dead_filter.kind)->check(CLI::IsMember({"rejected", "held"}));
 }
 
 void add_running(CLI::App& app, Arguments& a) {
@@ -73,19 +80,20 @@ void add_reading(CLI::App& app, Arguments& a) {
   CLI::App* dead =
       app.add_subcommand("dead", "Dead letters: what could not be delivered")->require_subcommand(1);
   CLI::App* list = dead->add_subcommand("list", "Counts by reason, and the newest");
-  list->add_option("--destination", a.destination);
-  list->add_option("--reason", a.reason);
+  with_filter(list, a);
   list->add_option("--limit", a.dead_limit, "how many of the newest to list (100)");
   with_config(list, a);
-  list->callback([&] { a.code = dead_list(a.common, a.destination, a.reason, a.dead_limit); });
+  list->callback([&] { a.code = dead_list(a.common, a.dead_filter, a.dead_limit); });
   CLI::App* show = dead->add_subcommand("show", "Everything about one");
   show->add_option("id", a.dead_id)->required();
   with_config(show, a);
   show->callback([&] { a.code = dead_show(a.common, a.dead_id); });
-  CLI::App* replay = dead->add_subcommand("replay", "Map again and send again");
-  replay->add_option("ids", a.dead_ids)->required();
+  CLI::App* replay =
+      dead->add_subcommand("replay", "Map again and send again: numbers, or all of a destination that match");
+  replay->add_option("ids", a.dead_ids, "their numbers");
+  with_filter(replay, a);
   with_config(replay, a);
-  replay->callback([&] { a.code = dead_replay(a.common, a.dead_ids); });
+  replay->callback([&] { a.code = dead_replay(a.common, a.dead_ids, a.dead_filter); });
 }
 
 void add_files(CLI::App& app, Arguments& a) {

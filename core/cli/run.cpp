@@ -16,24 +16,26 @@ namespace sluice::cli {
 
 namespace {
 
-// Waits for SIGTERM or SIGINT on a thread of its own; all other threads have them blocked. A second one ends
-// the process.
+// Waits for signals on a thread of its own; all other threads have them blocked. SIGHUP applies the
+// configuration again, SIGTERM or SIGINT ends the hub, a second one the process.
 class Signals {
  public:
   Signals() {
     sigemptyset(&set_);
-    for (const int signal : {SIGTERM, SIGINT, SIGUSR2}) sigaddset(&set_, signal);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR2}) sigaddset(&set_, signal);
     pthread_sigmask(SIG_BLOCK, &set_, nullptr);
     (void)std::signal(SIGPIPE, SIG_IGN);
   }
   void watch(hub::Hub& hub) {
     thread_ = std::thread([this, &hub] {
       int signal = 0;
-      sigwait(&set_, &signal);
+      for (sigwait(&set_, &signal); signal == SIGHUP; sigwait(&set_, &signal)) hub.reload();
       if (signal == SIGUSR2) return;
       log_info("hub", "stopping: sending what is queued; once more to stop at once");
       hub.request_stop();
-      sigwait(&set_, &signal);
+      do {
+        sigwait(&set_, &signal);
+      } while (signal == SIGHUP);
       if (signal != SIGUSR2) std::_Exit(1);
     });
   }
@@ -57,12 +59,11 @@ void print_summary(hub::Hub& hub) {
   });
   log_info("hub", std::to_string(totals.events) + " events, " + std::to_string(totals.duplicates) +
                       " of them duplicates, " + std::to_string(people) + " people");
-  if (hub.runner() == nullptr) return;
-  for (const ingest::FeedStatus& feed : hub.runner()->status()) {
+  for (const ingest::FeedStatus& feed : hub.feeds()) {
     if (feed.rejected > 0) {
       log_warn("sources", feed.source + ": " + std::to_string(feed.rejected) +
                               (feed.rejected == 1 ? " row was" : " rows were") + " rejected: see " +
-                              hub::rejects_folder(hub.config().hub.data) + "/" + feed.source + ".jsonl");
+                              hub::rejects_folder(hub.config()->hub.data) + "/" + feed.source + ".jsonl");
     }
     if (!feed.error.empty()) log_error("sources", feed.source + ": " + feed.error);
   }
@@ -77,6 +78,7 @@ int run(const Common& common, const RunOptions& options) {
   if (!report(setup, true)) return 1;
   hub::HubOptions wanted;
   wanted.config = setup.config;
+  wanted.watch = setup.watch;
   wanted.connectors = setup.connectors;
   wanted.registry = &setup.registry;
   wanted.until_idle = options.until_idle;

@@ -18,6 +18,7 @@ struct Setup {
   std::vector<config::ConnectorInfo> connectors;
   std::shared_ptr<const config::Config> config;  // null: there are errors
   std::vector<config::Diagnostic> diagnostics;
+  std::vector<std::string> watch;  // of config::Loaded
 };
 Setup load(const std::string& file, bool check_secrets);
 

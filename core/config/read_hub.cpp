@@ -48,6 +48,7 @@ void read_hub(Reading& reading) {
   const Node& section = node != nullptr ? *node : none;
   hub.data = absolute(reading, section.find("data"), text_of(section, "data", hub.data));
   hub.listen = text_of(section, "listen", hub.listen);
+  hub.listen_written = section.find("listen") != nullptr;
   hub.admin = text_of(section, "admin", hub.admin);
   hub.public_url = text_of(section, "public_url");
   hub.timezone = text_of(section, "timezone", hub.timezone);

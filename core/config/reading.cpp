@@ -33,6 +33,7 @@ std::optional<std::string> Reading::read_file(const std::string& path, std::size
   std::error_code ignored;
   const std::string whole = fs::absolute(path, ignored).lexically_normal().string();
   std::string text;
+  watch.insert(whole);
   if (options.from_memory) {
     const auto at = options.files.find(whole);
     if (at == options.files.end()) return std::nullopt;

@@ -6,7 +6,6 @@
 #include "sluice/plugin.h"
 
 #include "base/json.hpp"
-#include "base/log.hpp"
 #include "base/normalize.hpp"
 #include "hub/pipeline.hpp"
 
@@ -27,44 +26,6 @@ bool uses(const config::Config& config, const config::ConnectorInfo& connector) 
   const auto named = [&](const auto& item) { return item.plugin == connector.plugin; };
   return std::any_of(config.sources.begin(), config.sources.end(), named) ||
          std::any_of(config.destinations.begin(), config.destinations.end(), named);
-}
-
-struct Difference {
-  std::string summary;       // "audience 'vip' added, route 'r' removed"; empty: nothing that has a name
-  std::string without_past;  // "'vip'": new or changed, and reads events, of which it sees those to come
-};
-
-Difference difference(std::string_view payload_before, const config::Config& now) {
-  Difference out;
-  const Result<std::shared_ptr<const view::Compiled>> compiled = compile_epoch(payload_before);
-  if (!compiled) return out;
-  const config::Config& before = *compiled.value()->config;
-  const auto list = [](std::string& to, const std::string& what) { to += (to.empty() ? "" : ", ") + what; };
-  const auto compare = [&](const char* kind, const auto& old_ones, const auto& new_ones, auto text_of) {
-    const auto named = [](const auto& all, const std::string& name) {
-      return std::find_if(all.begin(), all.end(), [&name](const auto& one) { return one.name == name; });
-    };
-    for (const auto& one : new_ones) {
-      const auto old = named(old_ones, one.name);
-      const std::string text = text_of(one);
-      if (old != old_ones.end() && text_of(*old) == text) continue;
-      const std::string quoted = "'" + one.name + "'";
-      list(out.summary, std::string(kind) + " " + quoted + (old == old_ones.end() ? " added" : " changed"));
-      if (text.find("events(") != std::string::npos) list(out.without_past, quoted);
-    }
-    for (const auto& one : old_ones) {
-      if (named(new_ones, one.name) == new_ones.end())
-        list(out.summary, std::string(kind) + " '" + one.name + "' removed");
-    }
-  };
-  const auto none = [](const auto&) { return std::string(); };
-  compare("source", before.sources, now.sources, none);
-  compare("computed trait", before.computed, now.computed, [](const auto& t) { return t.program->text(); });
-  compare("audience", before.audiences, now.audiences, [](const auto& a) { return a.condition->text(); });
-  compare("route", before.routes, now.routes, none);
-  compare("workflow", before.workflows, now.workflows, none);
-  compare("destination", before.destinations, now.destinations, none);
-  return out;
 }
 
 }  // namespace
@@ -95,6 +56,18 @@ std::string epoch_payload(const config::Config& config,
   return out;
 }
 
+bool same_epoch(std::string_view holds, const config::Config& before, std::string_view payload,
+                const config::Config& after) {
+  if (holds == payload) return true;
+  if (before.resolved != after.resolved) return false;
+  JsonParser old_parser, new_parser;
+  const Json was = old_parser.parse(holds), is = new_parser.parse(payload);
+  for (const char* part : {"step_version", "connectors", "versions"}) {
+    if (was[part].text() != is[part].text()) return false;
+  }
+  return true;
+}
+
 Result<std::shared_ptr<const view::Compiled>> compile_epoch(std::string_view payload) {
   JsonParser parser;
   const Json root = parser.parse(payload);
@@ -118,14 +91,6 @@ Result<std::shared_ptr<const view::Compiled>> compile_epoch(std::string_view pay
     return Error{Code::corrupt, why};
   }
   return view::compile(loaded.config, channels_of(*loaded.config, options.connectors));
-}
-
-void log_applied(std::string_view payload_before, const config::Config& now) {
-  const Difference found = difference(payload_before, now);
-  log_info("hub", "configuration applied: " + now.file + (found.summary.empty() ? "" : ": " + found.summary));
-  if (found.without_past.empty()) return;
-  log_warn("hub", found.without_past +
-                      ": events of the past are not counted; reading the history again is not supported yet");
 }
 
 std::vector<std::string> channels_of(const config::Config& config,

@@ -306,7 +306,9 @@ void Pipeline::command(const Input& input) {
   Effect effect;
   if (!base64_decode(root["record"].string_or(""), bytes) || !Effect::decode(bytes, effect)) return;
   effect.destination = root["destination"].string_or("");
+  const std::uint32_t before = parts_->effects.count();
   resend(effect, state_.now);
+  if (parts_->effects.count() > before) ++counters_.resent;
 }
 
 // A dead letter is mapped anew: what it said may have changed since. Events and messages are what they were.

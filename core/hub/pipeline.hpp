@@ -38,6 +38,7 @@ struct GateChange {
 struct StepCounters {
   std::uint64_t inputs = 0, events = 0, duplicates = 0, refused = 0, timers = 0;
   std::uint64_t entered = 0, left = 0;
+  std::uint64_t resent = 0;  // dead letters that became a record again
   route::Tally routes;
   workflow::Tally workflows;
 };

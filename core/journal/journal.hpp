@@ -164,9 +164,9 @@ class Journal {
 struct JournalReport {
   JournalIdentity identity;
   std::uint64_t first_seq = 0, next_seq = 0, entries = 0, redacted = 0, bytes = 0;
-  TimeUs first_stamp = no_time, last_stamp = no_time;
-  std::array<std::uint64_t, 9> by_kind{};  // by InputKind
-  std::vector<std::string> problems;       // empty: the journal is whole
+  TimeUs first_stamp = no_time, last_stamp = no_time;  // the first: of an input that has a time
+  std::array<std::uint64_t, 9> by_kind{};              // by InputKind
+  std::vector<std::string> problems;                   // empty: the journal is whole
 };
 Result<JournalReport> verify_journal(FileSystem& files, const std::string& data_directory,
                                      std::uint64_t known_durable = 0);

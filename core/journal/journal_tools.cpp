@@ -74,7 +74,8 @@ void check_input(const Input& input, JournalReport& report) {
   }
   ++report.entries;
   if (input.redacted) ++report.redacted;
-  if (report.first_stamp == no_time) report.first_stamp = input.stamp;
+  // Under `--clock events` time begins with the first event: what stands before it has none.
+  if (report.first_stamp == no_time && input.stamp > 0) report.first_stamp = input.stamp;
   report.last_stamp = input.stamp;
 }
 

@@ -44,7 +44,7 @@ TEST_CASE("each record is a line with key, op, name, time, profile and payload")
       file.folder.read("out.jsonl") ==
       R"({"key":"j.1.42.0","op":"enter","name":"vip \"A\"","time":"2025-11-22T15:30:11.722Z","profile":"p0","payload":{"city":"Nîmes"}})"
       "\n"
-      R"({"key":"j.1.43.0","op":"event","name":"","time":"1970-01-01T00:00:00.000001Z","profile":"","payload":{}})"
+      R"({"key":"j.1.43.0","op":"event","name":"","time":"1970-01-01T00:00:00.000001Z","profile":null,"payload":{}})"
       "\n");
 }
 

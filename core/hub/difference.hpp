@@ -1,0 +1,27 @@
+// What makes one configuration another, in its own terms.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/config.hpp"
+
+namespace sluice::hub {
+
+// "audience 'vip' added", "destination 'crm' changed", "identity changed": by section, in the order of the
+// files. Empty: both say the same. Secrets are compared as the references that they are.
+std::vector<std::string> differences(const config::Config& before, const config::Config& after);
+
+// Computed traits and audiences that are new or changed and read events: "'vip', 'orders_90d'". They see
+// those that come from now on.
+std::string without_past(const config::Config& before, const config::Config& after);
+
+// The canonical text of one item ("sources", "crm"); empty: there is none. Two are the same if their texts
+// are.
+std::string text_of_item(const config::Config& config, std::string_view section, std::string_view name);
+
+// What a running hub cannot take over, each with its mend: the data directory and the two doors.
+std::vector<std::string> needs_restart(const config::Hub& before, const config::Hub& after);
+
+}  // namespace sluice::hub
