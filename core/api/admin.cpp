@@ -125,6 +125,24 @@ Result<std::unique_ptr<AdminDoor>> AdminDoor::open(hub::Hub& hub) {
   return door;
 }
 
+// The names by which a browser may have reached us without a name server's help: addresses, and what the
+// configuration says.
+bool AdminDoor::is_own_name(std::string_view host) const {
+  const auto without_port = [](std::string_view text) {
+    const std::size_t colon = text.rfind(':');
+    return text.ends_with(']') ? text : text.substr(0, colon);
+  };
+  std::string_view name = without_port(host);
+  if (name.starts_with('[') || name.find_first_not_of("0123456789.") == std::string_view::npos) return true;
+  const auto whole = hub_.config();
+  const config::Hub& config = whole->hub;
+  std::string_view url = config.public_url;
+  if (const std::size_t scheme = url.find("://"); scheme != std::string_view::npos)
+    url.remove_prefix(scheme + 3);
+  return equals_ignoring_case(name, "localhost") || equals_ignoring_case(name, without_port(config.admin)) ||
+         equals_ignoring_case(name, without_port(url.substr(0, url.find('/'))));
+}
+
 bool AdminDoor::allowed(const net::Request& request, net::Response& refusal) const {
   if (!over_tcp_) return true;
   // A page in somebody's browser must not reach this through a name that resolves to us, nor from another
@@ -133,12 +151,20 @@ bool AdminDoor::allowed(const net::Request& request, net::Response& refusal) con
     refusal = error_answer(403, "forbidden", "pages of other origins are not served here");
     return false;
   }
+  if (!is_own_name(request.header("host"))) {
+    refusal = error_answer(
+        403, "forbidden",
+        "this Host is none of the hub's: use its address, or the name in hub.admin or hub.public_url");
+    return false;
+  }
   const std::string_view header = request.header("authorization");
+  const std::string_view scheme = header.substr(0, header.find(' '));
+  const std::string_view given = trim(header.substr(scheme.size()));
   std::string token;
-  if (header.starts_with("Bearer ")) {
-    token = header.substr(7);
-  } else if (header.starts_with("Basic ")) {
-    if (!base64_decode(header.substr(6), token)) token.clear();
+  if (equals_ignoring_case(scheme, "bearer")) {
+    token = given;
+  } else if (equals_ignoring_case(scheme, "basic")) {
+    if (!base64_decode(given, token)) token.clear();
     token = token.substr(0, token.find(':'));
   }
   const std::string hash = sha256_hex(token);
@@ -147,6 +173,7 @@ bool AdminDoor::allowed(const net::Request& request, net::Response& refusal) con
     if (equal_constant_time(hash, known)) return true;
   }
   refusal = error_answer(401, "unauthorized", "this needs a token of hub.tokens, as Bearer or as Basic user");
+  refusal.headers.emplace_back("WWW-Authenticate", "Bearer");
   return false;
 }
 

@@ -60,17 +60,18 @@ std::vector<std::string> differences(const config::Config& before, const config:
   return out;
 }
 
-std::string without_past(const config::Config& before, const config::Config& after) {
-  std::string out;
-  const auto look = [&](const char* section, const auto& items, auto program_of) {
-    for (const auto& item : items) {
-      if (program_of(item)->aggregates().empty()) continue;
-      if (text_of_item(before, section, item.name) == text_of_item(after, section, item.name)) continue;
-      out += (out.empty() ? "'" : ", '") + item.name + "'";
+std::vector<std::string> without_past(const config::Config& before, const config::Config& after) {
+  std::vector<std::string> out;
+  JsonParser old_parser, new_parser;
+  const Json was = old_parser.parse(before.resolved), is = new_parser.parse(after.resolved);
+  for (const char* section : {"computed", "audiences"}) {
+    const Items old_items = items_of(was[section]);
+    for (const auto& [name, text] : items_of(is[section])) {
+      const std::string* known = find(old_items, name);
+      if ((known == nullptr || *known != text) && text.find("events(") != std::string::npos)
+        out.push_back(name);
     }
-  };
-  look("computed", after.computed, [](const config::ComputedTrait& trait) { return trait.program; });
-  look("audiences", after.audiences, [](const config::Audience& audience) { return audience.condition; });
+  }
   return out;
 }
 

@@ -13,9 +13,9 @@ namespace sluice::hub {
 // files. Empty: both say the same. Secrets are compared as the references that they are.
 std::vector<std::string> differences(const config::Config& before, const config::Config& after);
 
-// Computed traits and audiences that are new or changed and read events: "'vip', 'orders_90d'". They see
-// those that come from now on.
-std::string without_past(const config::Config& before, const config::Config& after);
+// Names of computed traits and audiences that are new or changed and read events: they see those to come, and
+// none of the past.
+std::vector<std::string> without_past(const config::Config& before, const config::Config& after);
 
 // The canonical text of one item ("sources", "crm"); empty: there is none. Two are the same if their texts
 // are.

@@ -250,10 +250,12 @@ void Hub::stop() {
     const std::lock_guard lock(mutex_);
     return failure_.has_value();
   }();
-  if (failed) {
-    delivery_->stop();
-  } else if (!delivery_->drain_and_stop()) {
-    log_info("delivery", "undelivered records wait in the lanes until the next start");
+  if (delivery_) {  // a destination that cannot be opened ends the hub before it has any
+    if (failed) {
+      delivery_->stop();
+    } else if (!delivery_->drain_and_stop()) {
+      log_info("delivery", "undelivered records wait in the lanes until the next start");
+    }
   }
   if (checkpointer_) checkpointer_->stop();
   if (projector_) projector_->stop();

@@ -139,6 +139,7 @@ void Pipeline::event(Event& event, TimeUs now, StepOutput& out) {
   workflow::on_event(state_, profile, event, now, *compiled_, parts_->context, parts_->effects,
                      counters_.workflows);
   route::route_event(profile, event, *compiled_, parts_->context, parts_->effects, counters_.routes);
+  list_granted(profile, consents, now);
   for (const unify::Merged& merged : who.merged) {
     // Whoever took the loser off a list must have the winner on it.
     for (const state::Membership& m : merged.before.memberships) {
@@ -215,6 +216,17 @@ void Pipeline::tell_gate(const unify::Resolution& who, StepOutput& out) {
   for (const state::ConsentState& said : who.profile->consents) {
     out.gate.push_back({said.granted ? GateChange::Kind::allow : GateChange::Kind::deny, who.profile->id,
                         nobody, std::string(state_.name(said.purpose))});
+  }
+}
+
+// Where nobody is asked, those who had said nothing were on the lists before they said yes.
+void Pipeline::list_granted(const Profile& profile, const std::vector<unify::ConsentChange>& consents,
+                            TimeUs now) {
+  if (compiled_->config->consent.unknown_allowed) return;
+  for (const unify::ConsentChange& change : consents) {
+    if (!change.granted) continue;
+    route::route_granted(profile, change.purpose, now, *compiled_, parts_->context, parts_->effects,
+                         counters_.routes);
   }
 }
 

@@ -14,6 +14,7 @@
 #include "model/input.hpp"
 #include "route/route.hpp"
 #include "state/state.hpp"
+#include "unify/facts.hpp"
 #include "unify/identity.hpp"
 #include "unify/reader.hpp"
 #include "view/compiled.hpp"
@@ -83,6 +84,8 @@ class Pipeline {
   void fill_new_lists(const state::Profile& profile, TimeUs now);
   void set_due(state::Profile& profile, TimeUs now);
   void tell_gate(const unify::Resolution& who, StepOutput& out);
+  void list_granted(const state::Profile& profile, const std::vector<unify::ConsentChange>& consents,
+                    TimeUs now);
   void command(const Input& input);
   void resend(const Effect& effect, TimeUs now);
   void refuse(const Error& why);

@@ -224,7 +224,7 @@ SLUICE_PLUGIN(R"({
   "id": "braze", "kind": "destination", "title": "Braze",
   "ops": ["event", "upsert", "delete", "enter", "leave", "message", "erase", "consent"],
   "unsafe": ["event", "message"],
-  "identifiers": ["user_id", "email"],
+  "identifiers": ["user_id", "email", "phone"],
   "base_url": "{config.endpoint}", "hosts": ["*.braze.com", "*.braze.eu"],
   "auth": {"type": "header", "name": "authorization", "value": "Bearer {secret.api_key}"},
   "batch": {"max_records": 75, "max_bytes": 3500000, "all_or_nothing": true},
