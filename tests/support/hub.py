@@ -79,7 +79,7 @@ class Hub:
 
     def port(self, door="listening"):
         """Of `listen`, as the newest start says it in the log."""
-        said = (self.folder / "hub.log").read_text().rpartition("configuration applied")[2]
+        said = re.split(r"a new journal in|recovered \d+ people", (self.folder / "hub.log").read_text())[-1]
         found = re.findall(door + r" on [^\s\"]*:(\d+)", said)
         if not found:
             raise OSError(f"the log does not say yet where: {door}")
