@@ -51,6 +51,7 @@ Status Hub::recover() {
   JournalOptions journal;
   journal.directory = data;
   journal.stamps = options_.clock_events ? StampMode::events : StampMode::wall;
+  journal.known_durable = newest_checkpoint(*files_, data);
   journal.seed = {random_word(), random_word()};
   journal.fatal = [this](const Error& error) { fail(error); };
   OpenReport opened;

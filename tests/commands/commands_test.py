@@ -85,6 +85,26 @@ class FilesTest(unittest.TestCase):
                          [("entered", "2024-01-01T10:00:00.000Z", False), ("left", "2024-01-02T10:00:00.000Z", True)])
 
 
+    def test_a_flipped_byte_of_the_last_commit_stops_the_start_and_repair_loses_that_input_alone(self):
+        rows = "".join(f"u{i},Bought,2024-01-01T00:{i:02}:00Z\n" for i in range(50))
+        self.write("shop.csv", "id,name,at\n" + rows)
+        self.hub.run_until_idle("--clock", "events")
+        self.assertIn("whole", self.hub.command("journal", "verify"))
+        path = self.hub.folder / "data/journal/00000001.log"
+        damaged = bytearray(path.read_bytes())
+        damaged[damaged.index(b'"u25"')] ^= 1
+        path.write_bytes(damaged)
+        config = ("--config", str(self.hub.config))
+        for command in (["run", "--until-idle"], ["journal", "verify"], ["journal", "dump"]):
+            done = sluice(*command, *config)
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn("is damaged at byte", done.stdout + done.stderr)
+        self.assertEqual(path.read_bytes(), damaged)
+        self.assertIn(": 1 inputs from ", self.hub.command("journal", "repair"))
+        self.assertIn("whole", self.hub.command("journal", "verify"))
+        self.hub.run_until_idle("--clock", "events")
+
+
 class WordsTest(unittest.TestCase):
     def test_a_command_that_comes_later_says_so(self):
         for name in ["plan", "apply", "explain", "tail", "erase"]:
