@@ -190,6 +190,7 @@ Status Hub::start() {
 }
 
 bool Hub::idle() const {
+  if (applying_) return false;
   {
     const std::lock_guard lock(sources_mutex_);
     for (const auto& source : sources_) {

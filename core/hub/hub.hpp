@@ -116,7 +116,8 @@ class Hub {
     std::vector<OpenSource> sources;  // new or changed
     std::set<std::string> ending;     // sources gone or changed
     std::vector<ingest::TrackingSource> keys;
-    bool running = false;  // else the lanes are there already
+    std::vector<std::string> rotated;  // "destinations braze": its secrets are others, its text is the same
+    bool running = false;              // else the lanes are there already
     deliver::Delivery::Change lanes;
   };
 
@@ -166,6 +167,7 @@ class Hub {
   std::atomic<bool> ready_{false};
   std::atomic<DurationUs> last_event_{0};  // monotonic: when the door last took one
   std::atomic<bool> listens_{false};       // a tracking source is there
+  std::atomic<bool> applying_{false};      // sources may be between two lives
   std::atomic<std::uint64_t> version_{1};  // of config_
   mutable std::mutex mutex_;               // guards what follows
   std::condition_variable wake_;

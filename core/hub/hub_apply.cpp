@@ -43,6 +43,7 @@ std::string joined(const std::vector<std::string>& parts) {
 
 Result<Hub::Next> Hub::prepare(std::shared_ptr<const config::Config> config, bool running) {
   Next next;
+  const auto before = this->config();
   next.prints = SLUICE_TRY(prints_of(*config));
   const auto same = [&](const std::string& what) {
     const auto is = next.prints.find(what), was = prints_.find(what);
@@ -51,7 +52,10 @@ Result<Hub::Next> Hub::prepare(std::shared_ptr<const config::Config> config, boo
   std::set<std::string> changed;
   for (const auto& [what, print] : prints_) {
     if (same(what)) continue;
-    const std::string name = what.substr(what.find(' ') + 1);
+    const std::size_t space = what.find(' ');
+    const std::string section = what.substr(0, space), name = what.substr(space + 1);
+    const std::string text = text_of_item(*config, section, name);
+    if (!text.empty() && text == text_of_item(*before, section, name)) next.rotated.push_back(what);
     (what.starts_with("sources ") ? next.ending : changed).insert(name);
   }
   for (const config::Source& source : config->sources) {
@@ -117,16 +121,18 @@ Status Hub::write_epoch(const config::Config& config, bool running) {
 // be meant for them, and sources that go have ended before the configuration that no longer knows them.
 Status Hub::apply(std::shared_ptr<const config::Config> config) {
   Next next = SLUICE_TRY(prepare(std::move(config), true));
+  SLUICE_TRY(delivery_->begin(next.lanes));
   std::vector<ingest::TrackingSource> staying;
   for (const ingest::TrackingSource& key : keys_) {
-    const auto same = [&](const ingest::TrackingSource& k) {
-      return k.name == key.name && k.write_key == key.write_key;
-    };
-    if (std::any_of(next.keys.begin(), next.keys.end(), same)) staying.push_back(key);
+    const auto after = std::find_if(next.keys.begin(), next.keys.end(),
+                                    [&](const auto& k) { return k.write_key == key.write_key; });
+    if (after == next.keys.end()) continue;
+    staying.push_back(key);
+    staying.back().paused = after->name != key.name;
   }
+  applying_ = true;
   door_->set_sources(std::move(staying));
   stop_sources(next.ending);
-  SLUICE_TRY(delivery_->begin(next.lanes));
   SLUICE_TRY(write_epoch(*next.config, true));
   finish(next);
   return Done{};
@@ -141,11 +147,13 @@ void Hub::finish(Next& next) {
   ++version_;
   prints_ = std::move(next.prints);
   keys_ = next.keys;
-  if (next.running) delivery_->finish(std::move(next.lanes));
   last_event_ = clock_.monotonic_us();
   listens_ = !next.keys.empty();
   door_->set_sources(std::move(next.keys));
   launch(std::move(next.sources));
+  applying_ = false;
+  if (next.running) delivery_->finish(std::move(next.lanes));  // last: a lane that ends may take its patience
+  for (const std::string& what : next.rotated) log_info("config", what + ": its secrets are others now");
 }
 
 void Hub::reload() {

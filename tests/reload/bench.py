@@ -112,6 +112,7 @@ class Load(threading.Thread):
         self.bench, self.key, self.people = bench, key, people
         self.port = bench.hub.port()
         self.acknowledged, self.refused, self.error = [], 0, None
+        self.again = set()  # answers after which the same is sent again
         self.stopping = threading.Event()
 
     def run(self):
@@ -123,9 +124,12 @@ class Load(threading.Thread):
                 pings = [(person, n) for person in self.people]
                 batch = [{"type": "track", "event": "Ping", "userId": p, "messageId": f"{self.key}-{p}-{n}",
                           "properties": {"p": p, "n": n}} for p, n in pings]
-                connection.request("POST", "/v1/batch", json.dumps({"batch": batch, "writeKey": self.key}))
-                answer = connection.getresponse()
-                answer.read()
+                while True:
+                    connection.request("POST", "/v1/batch", json.dumps({"batch": batch, "writeKey": self.key}))
+                    answer = connection.getresponse()
+                    answer.read()
+                    if answer.status not in self.again:
+                        break
                 if answer.status == 200:
                     self.acknowledged += pings
                 elif answer.status == 401:

@@ -106,6 +106,32 @@ class ReloadTest(bench.Bench):
         wait_for(lambda: self.metric("sluice_config_applied_total") > applied)
         self.assertEqual(self.metric("sluice_journal_seq"), inputs)  # nothing new to say: no input
 
+    def test_a_secret_that_has_changed_in_its_file_holds_after_the_signal(self):
+        old, new = (f"whsec_{c * 32}" for c in "ab")
+        here = self.stand_in("webhook.py", "--secret", new)
+        (self.folder / "secret").write_text(old)
+        self.run_hub(config(SITE, "", PINGS, "", webhook("hook", here.port).replace("${HOOK_SECRET}", "${file:secret}")))
+        self.assertEqual(self.send("site-key", {"type": "track", "event": "Ping", "userId": "a", "properties": {"p": "a", "n": 1}}), 200)
+        wait_for(lambda: here.stats()["refused_signatures"] > 0)
+        self.write(new, "secret")
+        self.hub.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: here.stats()["records"] == 1)
+        self.assertNotIn(new, self.log())
+
+    def test_a_key_that_goes_over_to_another_source_is_never_refused(self):
+        here = self.stand_in("webhook.py")
+        destination = webhook("hook", here.port)
+        self.run_hub(config(SITE, "", PINGS, "", destination))
+        load = bench.Load(self, "site-key", ["a"])
+        load.again = {503}
+        load.start()
+        for name in ("other", "site", "third"):
+            self.apply(config(tracking(name, "SITE_KEY"), "", PINGS, "", destination))
+        acknowledged = load.finish()
+        self.assertEqual(load.refused, 0)
+        self.delivered()
+        self.assertEqual(events_of(here), acknowledged)
+
 
 class RefusedTest(bench.Bench):
     def test_a_file_with_mistakes_is_refused_whole_and_all_of_them_are_told(self):
@@ -165,6 +191,32 @@ class StoppedTest(bench.Bench):
         self.hub.start()
         wait_for(lambda: mail.stats()["distinct"] == 2)
         self.assertEqual(sorted(to for m in mail.records() for to in m["to"]), ["u1@example.com", "u2@example.com"])
+        self.hub.stop()
+        self.verify()
+
+    def test_a_hub_killed_while_it_applies_a_file_has_all_that_was_acknowledged(self):
+        here, there = self.stand_in("webhook.py"), self.stand_in("webhook.py")
+        more = "extra: { events: [Ping], to: other }\n"
+        texts = [config(SITE, "", PINGS, "", webhook("hook", here.port)),
+                 config(SITE + APP, "busy: 'events(\"Ping\").count() >= 3'\n", PINGS + more, "", webhook("hook", here.port) + webhook("other", there.port))]
+        self.run_hub(texts[0])
+        acknowledged = []
+        for n in range(6):
+            load = bench.Load(self, "site-key", [f"p{n}"])
+            load.start()
+            self.write(texts[(n + 1) % 2])
+            load.stopping.wait(0.4 + 0.1 * n)  # about when the file is seen; any moment must do
+            self.hub.process.kill()
+            load.stopping.set()
+            load.join(20)
+            acknowledged += load.acknowledged
+            self.hub.process.wait()
+            self.hub.start()
+        wait_for(lambda: set(events_of(here)) >= set(acknowledged))
+        seen = events_of(here)
+        for n in range(6):
+            mine = [k for p, k in seen if p == f"p{n}"]
+            self.assertEqual(mine, sorted(mine))
         self.hub.stop()
         self.verify()
 
