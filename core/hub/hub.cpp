@@ -182,7 +182,7 @@ Status Hub::start() {
   projector_->start();
   finish(next);
   if (!options_.clock_events) {
-    watcher_ = std::make_unique<Watcher>([this] { return read_again(); });
+    watcher_ = std::make_unique<Watcher>([this](bool asked) { return read_again(asked); });
     watcher_->start(options_.watch);
   }
   ready_ = true;

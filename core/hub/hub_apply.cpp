@@ -117,9 +117,10 @@ Status Hub::write_epoch(const config::Config& config, bool running) {
   return Done{};
 }
 
-// [watcher] The order is what keeps every record: the lanes of new destinations are there before anything can
-// be meant for them, and sources that go have ended before the configuration that no longer knows them.
-Status Hub::apply(std::shared_ptr<const config::Config> config) {
+// [watcher] True: some connector has other secrets. The order is what keeps every record: the lanes of new
+// destinations are there before anything can be meant for them, and sources that go have ended before the
+// configuration that no longer knows them.
+Result<bool> Hub::apply(std::shared_ptr<const config::Config> config) {
   Next next = SLUICE_TRY(prepare(std::move(config), true));
   SLUICE_TRY(delivery_->begin(next.lanes));
   std::vector<ingest::TrackingSource> staying;
@@ -135,7 +136,7 @@ Status Hub::apply(std::shared_ptr<const config::Config> config) {
   stop_sources(next.ending);
   SLUICE_TRY(write_epoch(*next.config, true));
   finish(next);
-  return Done{};
+  return !next.rotated.empty();
 }
 
 // From here on the configuration holds.
@@ -169,7 +170,7 @@ ReloadStatus Hub::reload_status() const {
   return reload_status_;
 }
 
-void Hub::refuse(std::vector<std::string> mistakes) {
+void Hub::refuse(const std::vector<std::string>& mistakes) {
   for (const std::string& mistake : mistakes) log_error("config", mistake);
   log_error("config", "the changed configuration is refused: the one before it goes on");
   const std::lock_guard lock(mutex_);
@@ -178,38 +179,46 @@ void Hub::refuse(std::vector<std::string> mistakes) {
   reload_status_.first = mistakes.front().substr(0, mistakes.front().find('\n'));
 }
 
-// [watcher]
-std::vector<std::string> Hub::read_again() {
+// [watcher] A folder that `include` looks in changes for many reasons: what is no news is neither told nor
+// counted.
+std::vector<std::string> Hub::read_again(bool asked) {
   const std::shared_ptr<const config::Config> before = config();
   config::LoadOptions options;
   options.connectors = options_.connectors;
   config::Loaded loaded = config::load(before->file, options);
+  const bool other = !loaded.config || loaded.config->files != before->files;
   std::vector<std::string> mistakes;
   for (const config::Diagnostic& d : loaded.diagnostics) {
     std::string text = config::format(d);
     while (text.ends_with('\n')) text.pop_back();
-    if (d.warning) {
-      log_warn("config", text);
-    } else {
+    if (!d.warning) {
       mistakes.push_back(std::move(text));
+    } else if (asked || other) {
+      log_warn("config", text);
     }
   }
   if (loaded.config) {
-    for (std::string& what : needs_restart(before->hub, loaded.config->hub))
+    for (std::string& what : needs_restart(before->hub, loaded.config->hub, server_ != nullptr))
       mistakes.push_back(before->file + ": " + what);
   }
+  bool news = asked || other || !mistakes_.empty();
   if (mistakes.empty()) {
-    if (const Status applied = apply(loaded.config); !applied)
-      mistakes.push_back(before->file + ": " + applied.error().detail);
+    const Result<bool> rotated = apply(loaded.config);
+    if (!rotated) {
+      mistakes.push_back(before->file + ": " + rotated.error().detail);
+    } else {
+      news = news || rotated.value();
+    }
   }
   if (!mistakes.empty()) {
-    refuse(std::move(mistakes));
-  } else {
+    if (asked || mistakes != mistakes_) refuse(mistakes);
+  } else if (news) {
     const std::lock_guard lock(mutex_);
     ++reload_status_.applied;
     reload_status_.mistakes = 0;
     reload_status_.first.clear();
   }
+  mistakes_ = std::move(mistakes);
   return loaded.watch;
 }
 

@@ -32,6 +32,14 @@ class DoorTest(bench.Bench):
             if wanted == 200:
                 self.assertEqual(self.hub.get(path)[0], 200)
 
+    def test_a_door_opens_with_the_first_source_that_needs_it(self):
+        rows = "rows: { plugin: csv, with: { path: ./rows.csv }, streams: { rows: { as: identify, ids: { user_id: row.id } } } }\n"
+        (self.folder / "rows.csv").write_text("id\n1\n")
+        self.run_hub(config(rows, head="country: FR"))
+        self.assertNotIn("listening on", self.log())
+        self.apply(config(rows + SITE))
+        self.assertEqual(self.send("site-key", ping(1)), 200)
+
     def test_what_is_read_to_its_end_is_idle_at_once_where_nobody_can_send(self):
         rows = "rows: { plugin: csv, with: { path: ./rows.csv }, streams: { rows: { as: identify, ids: { user_id: row.id } } } }\n"
         (self.folder / "rows.csv").write_text("id\n1\n")

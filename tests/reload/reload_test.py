@@ -102,6 +102,7 @@ class ReloadTest(bench.Bench):
         wait_for(lambda: len(self.hub.audience()["audiences"]) == 3)
         inputs = self.metric("sluice_journal_seq")
         applied = self.metric("sluice_config_applied_total")
+        (self.folder / "else.txt").write_text("another file beside it is no news")
         self.hub.process.send_signal(signal.SIGHUP)
         wait_for(lambda: self.metric("sluice_config_applied_total") > applied)
         self.assertEqual(self.metric("sluice_journal_seq"), inputs)  # nothing new to say: no input
