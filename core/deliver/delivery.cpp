@@ -63,6 +63,7 @@ struct Delivery::Impl {
   Result<std::unique_ptr<Courier>> open_courier(const config::Destination& destination) const;
   Status park(const std::string& destination, std::uint64_t seq, std::vector<Effect> effects);
   bool wait_idle(const LaneSet& lanes, DurationUs timeout);
+  void let_finish(const LaneSet& lanes, DurationUs patience);
 
   DeliveryOptions options;
   MakeCourier courier;
@@ -218,19 +219,23 @@ void Delivery::stop_within(DurationUs patience) {
   if (impl_->history) impl_->history->stop();
 }
 
-bool Delivery::drain_and_stop() {
-  const DurationUs half = impl_->options.stop_patience / 2;
-  const DurationUs until = impl_->real.monotonic_us() + half;
-  const auto set = impl_->now();
-  // A lane that backs off or is paused gets nothing out for now: it is not waited for.
+// Lanes that get on may send on for `patience`. One that backs off or is paused gets nothing out for now: it
+// is not waited for.
+void Delivery::Impl::let_finish(const LaneSet& lanes, DurationUs patience) {
+  const DurationUs until = real.monotonic_us() + patience;
   const auto gets_on = [](const auto& lane) {
     return !lane->idle() && lane->status().state == LaneState::live;
   };
   constexpr DurationUs look_again = 50 * us_per_ms;  // a lane tells when it is done, not when it gives up
-  while (std::any_of(set->lanes.begin(), set->lanes.end(), gets_on)) {
-    const DurationUs left = until - impl_->real.monotonic_us();
-    if (left <= 0 || impl_->wait_idle(*set, std::min(left, look_again))) break;
+  while (std::any_of(lanes.lanes.begin(), lanes.lanes.end(), gets_on)) {
+    const DurationUs left = until - real.monotonic_us();
+    if (left <= 0 || wait_idle(lanes, std::min(left, look_again))) break;
   }
+}
+
+bool Delivery::drain_and_stop() {
+  const DurationUs half = impl_->options.stop_patience / 2;
+  impl_->let_finish(*impl_->now(), half);
   stop_within(half);
   return idle();
 }
@@ -268,14 +273,24 @@ void Delivery::finish(Change change) {
     if (auto& courier = change.couriers[destination.name]) lane->change(destination, std::move(courier));
     set->add(std::move(lane));
   }
+  LaneSet ending;
+  for (const auto& lane : before->lanes) {
+    if (set->find(lane->name())) continue;
+    // The next checkpoint no longer asks it, and takes what was offered to it for durable.
+    if (const Status synced = lane->sync(); !synced && impl_->options.on_fatal)
+      impl_->options.on_fatal(synced.error());
+    ending.add(lane);
+  }
   {
     const std::lock_guard lock(impl_->mutex);
     impl_->set = set;
   }
-  for (const auto& lane : before->lanes) {
-    if (set->find(lane->name())) continue;
-    lane->ask_to_stop();
-    lane->stop(impl_->options.stop_patience);
+  const DurationUs half = impl_->options.stop_patience / 2;
+  impl_->let_finish(ending, half);
+  for (const auto& lane : ending.lanes) lane->ask_to_stop();
+  const DurationUs until = impl_->real.monotonic_us() + half;
+  for (const auto& lane : ending.lanes) {
+    lane->stop(std::max<DurationUs>(0, until - impl_->real.monotonic_us()));
     if (const std::uint64_t waiting = lane->status().backlog_records; waiting > 0) {
       log_warn("delivery", "destination '" + lane->name() + "' is gone from the configuration: " +
                                std::to_string(waiting) + " records wait in its lane until it is back");
