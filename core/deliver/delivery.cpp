@@ -67,6 +67,7 @@ struct Delivery::Impl {
                                           std::unique_ptr<Courier> way);
   Result<std::unique_ptr<Courier>> open_courier(const config::Destination& destination) const;
   bool wait_idle(const LaneSet& lanes, DurationUs timeout);
+  void let_finish(const LaneSet& lanes, DurationUs patience);
 
   DeliveryOptions options;
   MakeCourier courier;
@@ -275,19 +276,23 @@ void Delivery::stop_within(DurationUs patience) {
   if (impl_->history) impl_->history->stop();
 }
 
-bool Delivery::drain_and_stop() {
-  const DurationUs half = impl_->options.stop_patience / 2;
-  const DurationUs until = impl_->real.monotonic_us() + half;
-  const auto set = impl_->now();
-  // A lane that backs off or is paused gets nothing out for now: it is not waited for.
+// Lanes that get on may send on for `patience`. One that backs off or is paused gets nothing out for now: it
+// is not waited for.
+void Delivery::Impl::let_finish(const LaneSet& lanes, DurationUs patience) {
+  const DurationUs until = real.monotonic_us() + patience;
   const auto gets_on = [](const auto& lane) {
     return !lane->idle() && lane->status().state == LaneState::live;
   };
   constexpr DurationUs look_again = 50 * us_per_ms;  // a lane tells when it is done, not when it gives up
-  while (std::any_of(set->lanes.begin(), set->lanes.end(), gets_on)) {
-    const DurationUs left = until - impl_->real.monotonic_us();
-    if (left <= 0 || impl_->wait_idle(*set, std::min(left, look_again))) break;
+  while (std::any_of(lanes.lanes.begin(), lanes.lanes.end(), gets_on)) {
+    const DurationUs left = until - real.monotonic_us();
+    if (left <= 0 || wait_idle(lanes, std::min(left, look_again))) break;
   }
+}
+
+bool Delivery::drain_and_stop() {
+  const DurationUs half = impl_->options.stop_patience / 2;
+  impl_->let_finish(*impl_->now(), half);
   stop_within(half);
   return idle();
 }
@@ -328,24 +333,33 @@ void Delivery::finish(Change change) {
       lane->change(impl_->lasting(destination), std::move(courier));
     set->add(std::move(lane));
   }
+  LaneSet ending;
+  for (const auto& lane : before->lanes) {
+    if (set->find(lane->name())) continue;
+    // The next checkpoint no longer asks it, and takes what was offered to it for durable.
+    if (const Status synced = lane->sync(); !synced && impl_->options.on_fatal)
+      impl_->options.on_fatal(synced.error());
+    ending.add(lane);
+  }
   {
     const std::lock_guard lock(impl_->mutex);
     impl_->set = set;
   }
-  std::vector<std::weak_ptr<Lane>> gone;
-  for (const auto& lane : before->lanes) {
-    if (set->find(lane->name())) continue;
-    lane->ask_to_stop();
-    lane->stop(impl_->options.stop_patience);
-    gone.push_back(lane);
+  const DurationUs half = impl_->options.stop_patience / 2;
+  impl_->let_finish(ending, half);
+  for (const auto& lane : ending.lanes) lane->ask_to_stop();
+  const DurationUs until = impl_->real.monotonic_us() + half;
+  std::vector<std::pair<std::string, std::weak_ptr<Lane>>> gone;
+  for (const auto& lane : ending.lanes) {
+    lane->stop(std::max<DurationUs>(0, until - impl_->real.monotonic_us()));
+    gone.emplace_back(lane->name(), lane);
   }
-  std::vector<std::string> names;
-  for (const auto& lane : gone) names.push_back(lane.lock()->name());
+  ending = {};
   before.reset();
   // Its files have one owner: whoever looks at the lane just now lets go of it first.
-  for (std::size_t i = 0; i < gone.size(); ++i) {
-    while (!gone[i].expired()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    if (const Status kept = impl_->open_removed(names[i]); !kept) log_warn("delivery", kept.error().detail);
+  for (const auto& [name, lane] : gone) {
+    while (!lane.expired()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (const Status kept = impl_->open_removed(name); !kept) log_warn("delivery", kept.error().detail);
   }
 }
 

@@ -112,8 +112,9 @@ class Delivery {
   Result<Change> prepare(const config::Config& next, const std::set<std::string>& changed);
   // Before the step knows the new configuration: the lanes of new destinations are there and run.
   Status begin(Change& change);
-  // After it: changed lanes go on with the new settings, those without a destination end, with all that they
-  // still hold kept in their logs. All other lanes are as they were.
+  // After it: changed lanes go on with the new settings; those without a destination deliver what they can
+  // within stop_patience and end, with all that they still hold kept in their logs. All other lanes are as
+  // they were.
   void finish(Change change);
   // [any] In the order of the configuration; behind them, those removed from it that have records left.
   std::vector<LaneStatus> status() const;

@@ -57,7 +57,7 @@ struct World {
     DeliveryOptions options{
         .files = *files, .clock = clock, .directory = path + "/lanes", .journal = "j.1", .gate = gate};
     options.database = database.get();
-    options.stop_patience = 0;
+    options.stop_patience = stop_patience;
     options.memory_bytes = memory_bytes;
     options.segment_bytes = 1 << 20;
     auto opened = Delivery::open(std::move(options), config, [this](const config::Destination& d) {
@@ -74,6 +74,7 @@ struct World {
 
   std::string path, hanging;
   std::uint64_t memory_bytes = 1 << 20;
+  DurationUs stop_patience = 0;
   std::unique_ptr<FileSystem> files = make_file_system();
   SystemClock clock;
   Gate gate;
@@ -220,6 +221,7 @@ TEST_CASE("what a replay has for a destination that is gone waits until that is 
 TEST_CASE("destinations come, change and go while others deliver, and no record is without its lane",
           "[delivery]") {
   World w;
+  w.stop_patience = 60 * us_per_s;
   const auto delivery = w.open();
   delivery->start();
   std::uint64_t seq = 0;
@@ -245,6 +247,7 @@ TEST_CASE("destinations come, change and go while others deliver, and no record 
   CHECK(w.vendors["mail"].accepted.size() == 2);
   CHECK(w.vendors["hook"].accepted.size() == 1);
   CHECK(lanes[0].outcomes[static_cast<std::size_t>(OutcomeKind::delivered)] == 2);
+  CHECK(w.vendors["braze"].accepted.size() == 1);  // it took what it had before it went
   delivery->stop();
 }
 

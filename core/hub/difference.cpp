@@ -82,7 +82,7 @@ std::string text_of_item(const config::Config& config, std::string_view section,
   return text == nullptr ? std::string{} : *text;
 }
 
-std::vector<std::string> needs_restart(const config::Hub& before, const config::Hub& after) {
+std::vector<std::string> needs_restart(const config::Hub& before, const config::Hub& after, bool listening) {
   std::vector<std::string> out;
   const auto compare = [&](const char* key, const std::string& was, const std::string& is) {
     if (was == is) return;
@@ -90,7 +90,7 @@ std::vector<std::string> needs_restart(const config::Hub& before, const config::
                   "': restart to change");
   };
   compare("data", before.data, after.data);
-  compare("listen", before.listen, after.listen);
+  if (listening) compare("listen", before.listen, after.listen);
   compare("admin", before.admin, after.admin);
   return out;
 }

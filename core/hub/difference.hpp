@@ -21,7 +21,7 @@ std::vector<std::string> without_past(const config::Config& before, const config
 // are.
 std::string text_of_item(const config::Config& config, std::string_view section, std::string_view name);
 
-// What a running hub cannot take over, each with its mend: the data directory and the two doors.
-std::vector<std::string> needs_restart(const config::Hub& before, const config::Hub& after);
+// What a running hub cannot take over, each with its mend: the data directory and the doors that are open.
+std::vector<std::string> needs_restart(const config::Hub& before, const config::Hub& after, bool listening);
 
 }  // namespace sluice::hub

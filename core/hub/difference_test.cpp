@@ -52,12 +52,13 @@ TEST_CASE("the same configuration in other words is no new epoch, and another bi
 TEST_CASE("a running hub keeps its data and its doors") {
   config::Hub before, after;
   after.timezone = "Europe/Paris";
-  CHECK(needs_restart(before, after).empty());
+  CHECK(needs_restart(before, after, true).empty());
   after.data = "/elsewhere";
   after.listen = "127.0.0.1:1";
   after.admin = "unix:/elsewhere/admin.sock";
-  const Lines mistakes = needs_restart(before, after);
+  const Lines mistakes = needs_restart(before, after, true);
   REQUIRE(mistakes.size() == 3);
+  CHECK(needs_restart(before, after, false).size() == 2);
   CHECK(mistakes[1] == "hub.listen is '127.0.0.1:8080' and would become '127.0.0.1:1': restart to change");
 }
 

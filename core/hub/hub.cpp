@@ -184,7 +184,7 @@ Status Hub::start() {
   projector_->start();
   finish(next);
   if (!options_.clock_events) {
-    watcher_ = std::make_unique<Watcher>([this] { return read_again(); });
+    watcher_ = std::make_unique<Watcher>([this](bool asked) { return read_again(asked); });
     watcher_->start(options_.watch);
   }
   ready_ = true;
@@ -192,6 +192,7 @@ Status Hub::start() {
 }
 
 bool Hub::idle() const {
+  if (applying_) return false;
   {
     const std::lock_guard lock(sources_mutex_);
     for (const auto& source : sources_) {

@@ -125,17 +125,18 @@ class Hub {
     std::vector<OpenSource> sources;  // new or changed
     std::set<std::string> ending;     // sources gone or changed
     std::vector<ingest::TrackingSource> keys;
-    bool running = false;  // else the lanes are there already
+    std::vector<std::string> rotated;  // "destinations braze": its secrets are others, its text is the same
+    bool running = false;              // else the lanes are there already
     deliver::Delivery::Change lanes;
   };
 
   // hub_apply.cpp: a configuration takes over from another, at the start and while all runs
   Result<Next> prepare(std::shared_ptr<const config::Config> config, bool running);
   Status write_epoch(const config::Config& config, bool running);
-  Status apply(std::shared_ptr<const config::Config> config);
+  Result<bool> apply(std::shared_ptr<const config::Config> config);
   void finish(Next& next);
-  std::vector<std::string> read_again();
-  void refuse(std::vector<std::string> mistakes);
+  std::vector<std::string> read_again(bool asked);
+  void refuse(const std::vector<std::string>& mistakes);
 
   // hub_sources.cpp
   Result<OpenSource> open_source(const config::Source& source);
@@ -169,12 +170,14 @@ class Hub {
   std::vector<std::unique_ptr<RunningSource>> sources_;  // of plugins; they end before what they stand on
   std::map<std::string, std::uint64_t> prints_;          // the applier's: "destination braze" -> what it is
   std::vector<ingest::TrackingSource> keys_;             // the applier's: of the door
+  std::vector<std::string> mistakes_;                    // the applier's: of the file, as last told
   std::unique_ptr<Watcher> watcher_;
 
   std::mutex replay_mutex_;  // one replay at a time: a letter is looked at, journaled, then marked
   std::atomic<bool> ready_{false};
   std::atomic<DurationUs> last_event_{0};  // monotonic: when the door last took one
   std::atomic<bool> listens_{false};       // a tracking source is there
+  std::atomic<bool> applying_{false};      // sources may be between two lives
   std::atomic<std::uint64_t> version_{1};  // of config_
   mutable std::mutex mutex_;               // guards what follows
   std::condition_variable wake_;

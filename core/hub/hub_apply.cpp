@@ -43,6 +43,7 @@ std::string joined(const std::vector<std::string>& parts) {
 
 Result<Hub::Next> Hub::prepare(std::shared_ptr<const config::Config> config, bool running) {
   Next next;
+  const auto before = this->config();
   next.prints = SLUICE_TRY(prints_of(*config));
   const auto same = [&](const std::string& what) {
     const auto is = next.prints.find(what), was = prints_.find(what);
@@ -51,7 +52,10 @@ Result<Hub::Next> Hub::prepare(std::shared_ptr<const config::Config> config, boo
   std::set<std::string> changed;
   for (const auto& [what, print] : prints_) {
     if (same(what)) continue;
-    const std::string name = what.substr(what.find(' ') + 1);
+    const std::size_t space = what.find(' ');
+    const std::string section = what.substr(0, space), name = what.substr(space + 1);
+    const std::string text = text_of_item(*config, section, name);
+    if (!text.empty() && text == text_of_item(*before, section, name)) next.rotated.push_back(what);
     (what.starts_with("sources ") ? next.ending : changed).insert(name);
   }
   for (const config::Source& source : config->sources) {
@@ -119,23 +123,26 @@ Status Hub::write_epoch(const config::Config& config, bool running) {
   return Done{};
 }
 
-// [watcher] The order is what keeps every record: the lanes of new destinations are there before anything can
-// be meant for them, and sources that go have ended before the configuration that no longer knows them.
-Status Hub::apply(std::shared_ptr<const config::Config> config) {
+// [watcher] True: some connector has other secrets. The order is what keeps every record: the lanes of new
+// destinations are there before anything can be meant for them, and sources that go have ended before the
+// configuration that no longer knows them.
+Result<bool> Hub::apply(std::shared_ptr<const config::Config> config) {
   Next next = SLUICE_TRY(prepare(std::move(config), true));
+  SLUICE_TRY(delivery_->begin(next.lanes));
   std::vector<ingest::TrackingSource> staying;
   for (const ingest::TrackingSource& key : keys_) {
-    const auto same = [&](const ingest::TrackingSource& k) {
-      return k.name == key.name && k.write_key == key.write_key;
-    };
-    if (std::any_of(next.keys.begin(), next.keys.end(), same)) staying.push_back(key);
+    const auto after = std::find_if(next.keys.begin(), next.keys.end(),
+                                    [&](const auto& k) { return k.write_key == key.write_key; });
+    if (after == next.keys.end()) continue;
+    staying.push_back(key);
+    staying.back().paused = after->name != key.name;
   }
+  applying_ = true;
   door_->set_sources(std::move(staying));
   stop_sources(next.ending);
-  SLUICE_TRY(delivery_->begin(next.lanes));
   SLUICE_TRY(write_epoch(*next.config, true));
   finish(next);
-  return Done{};
+  return !next.rotated.empty();
 }
 
 // From here on the configuration holds.
@@ -147,11 +154,13 @@ void Hub::finish(Next& next) {
   ++version_;
   prints_ = std::move(next.prints);
   keys_ = next.keys;
-  if (next.running) delivery_->finish(std::move(next.lanes));
   last_event_ = clock_.monotonic_us();
   listens_ = !next.keys.empty();
   door_->set_sources(std::move(next.keys));
   launch(std::move(next.sources));
+  applying_ = false;
+  if (next.running) delivery_->finish(std::move(next.lanes));  // last: a lane that ends may take its patience
+  for (const std::string& what : next.rotated) log_info("config", what + ": its secrets are others now");
 }
 
 void Hub::reload() {
@@ -167,7 +176,7 @@ ReloadStatus Hub::reload_status() const {
   return reload_status_;
 }
 
-void Hub::refuse(std::vector<std::string> mistakes) {
+void Hub::refuse(const std::vector<std::string>& mistakes) {
   for (const std::string& mistake : mistakes) log_error("config", mistake);
   log_error("config", "the changed configuration is refused: the one before it goes on");
   const std::lock_guard lock(mutex_);
@@ -176,38 +185,46 @@ void Hub::refuse(std::vector<std::string> mistakes) {
   reload_status_.first = mistakes.front().substr(0, mistakes.front().find('\n'));
 }
 
-// [watcher]
-std::vector<std::string> Hub::read_again() {
+// [watcher] A folder that `include` looks in changes for many reasons: what is no news is neither told nor
+// counted.
+std::vector<std::string> Hub::read_again(bool asked) {
   const std::shared_ptr<const config::Config> before = config();
   config::LoadOptions options;
   options.connectors = options_.connectors;
   config::Loaded loaded = config::load(before->file, options);
+  const bool other = !loaded.config || loaded.config->files != before->files;
   std::vector<std::string> mistakes;
   for (const config::Diagnostic& d : loaded.diagnostics) {
     std::string text = config::format(d);
     while (text.ends_with('\n')) text.pop_back();
-    if (d.warning) {
-      log_warn("config", text);
-    } else {
+    if (!d.warning) {
       mistakes.push_back(std::move(text));
+    } else if (asked || other) {
+      log_warn("config", text);
     }
   }
   if (loaded.config) {
-    for (std::string& what : needs_restart(before->hub, loaded.config->hub))
+    for (std::string& what : needs_restart(before->hub, loaded.config->hub, server_ != nullptr))
       mistakes.push_back(before->file + ": " + what);
   }
+  bool news = asked || other || !mistakes_.empty();
   if (mistakes.empty()) {
-    if (const Status applied = apply(loaded.config); !applied)
-      mistakes.push_back(before->file + ": " + applied.error().detail);
+    const Result<bool> rotated = apply(loaded.config);
+    if (!rotated) {
+      mistakes.push_back(before->file + ": " + rotated.error().detail);
+    } else {
+      news = news || rotated.value();
+    }
   }
   if (!mistakes.empty()) {
-    refuse(std::move(mistakes));
-  } else {
+    if (asked || mistakes != mistakes_) refuse(mistakes);
+  } else if (news) {
     const std::lock_guard lock(mutex_);
     ++reload_status_.applied;
     reload_status_.mistakes = 0;
     reload_status_.first.clear();
   }
+  mistakes_ = std::move(mistakes);
   return loaded.watch;
 }
 

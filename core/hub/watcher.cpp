@@ -12,7 +12,7 @@ constexpr std::int64_t look_every_ms = 500;
 constexpr std::int64_t stand_still_ms = 150;
 }  // namespace
 
-Watcher::Watcher(std::function<std::vector<std::string>()> changed) : changed_(std::move(changed)) {}
+Watcher::Watcher(Changed changed) : changed_(std::move(changed)) {}
 
 Watcher::~Watcher() {
   stop();
@@ -77,7 +77,7 @@ void Watcher::run() {
     }
     // What changes from here on is seen next time: the stamps are those of before the files were read.
     Stamps next;
-    for (const std::string& path : changed_()) {
+    for (const std::string& path : changed_(asked)) {
       const auto known = now.find(path);
       next[path] = known != now.end() ? known->second : look({{path, {}}})[path];
     }

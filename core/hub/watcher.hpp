@@ -16,9 +16,10 @@ namespace sluice::hub {
 
 class Watcher {
  public:
-  // `changed` reads the files again and returns the paths (of files and folders) to look at from now on.
-  // [watcher]
-  explicit Watcher(std::function<std::vector<std::string>()> changed);
+  // `changed` reads the files again and returns the paths (of files and folders) to look at from now on;
+  // `asked`: somebody wants it, whether they have changed or not. [watcher]
+  using Changed = std::function<std::vector<std::string>(bool asked)>;
+  explicit Watcher(Changed changed);
   ~Watcher();  // stop()
 
   void start(const std::vector<std::string>& paths);  // [main]
@@ -32,7 +33,7 @@ class Watcher {
   void run();
   bool pause(std::int64_t ms, bool until_asked);  // false: stopping
 
-  std::function<std::vector<std::string>()> changed_;
+  Changed changed_;
   Stamps seen_;       // the watcher's
   std::mutex mutex_;  // guards what follows
   std::condition_variable wake_;

@@ -237,6 +237,8 @@ void TrackingDoor::post(Call& call, const Route& route) {
       source_of(*known, key_of(call.request, opened ? body->write_key() : std::string_view{}));
   if (source == nullptr) {
     refuse(call, 401, "unknown_write_key", "the write key is missing, or none of this hub's sources has it");
+  } else if (source->paused) {
+    refuse(call, 503, "applying", "the hub applies another configuration; send it again later");
   } else if (!opened) {
     refuse(call, 400, "bad_json", opened.error().detail);
   } else {

@@ -16,7 +16,10 @@ sys.path[:0] = [str(HERE.parent / "support"), str(HERE.parent / "vendors")]
 import hub  # noqa: E402
 from client import Server  # noqa: E402
 
-os.environ.update(SITE_KEY="site-key", APP_KEY="app-key", HOOK_SECRET="whsec_" + base64.b64encode(b"0123456789abcdef01234567").decode())
+os.environ.update(SITE_KEY="site-key", APP_KEY="app-key",
+                  HOOK_SECRET="whsec_" + base64.b64encode(b"0123456789abcdef01234567").decode())
+ROWS = ("rows: { plugin: csv, with: { path: ./rows.csv }, "
+        "streams: { rows: { as: identify, ids: { user_id: row.id } } } }\n")
 
 
 def config(sources, audiences="", routes="", workflows="", destinations="", head="listen: 127.0.0.1:0"):
@@ -34,7 +37,17 @@ def tracking(name, key):
 
 
 def webhook(name, port, path="/"):
-    return f'{name}: {{ plugin: webhook, purpose: internal, with: {{ url: "http://127.0.0.1:{port}{path}", secret: "${{HOOK_SECRET}}" }} }}\n'
+    settings = f'{{ url: "http://127.0.0.1:{port}{path}", secret: "${{HOOK_SECRET}}" }}'
+    return f"{name}: {{ plugin: webhook, purpose: internal, with: {settings} }}\n"
+
+
+def mail(name, port):
+    settings = f'{{ server: "smtp://127.0.0.1:{port}", from: "a@example.com", tls: none }}'
+    return f"{name}: {{ plugin: smtp, purpose: internal, with: {settings} }}\n"
+
+
+def ping(n, person="a"):
+    return {"type": "track", "event": "Ping", "userId": person, "properties": {"p": person, "n": n}}
 
 
 class Bench(unittest.TestCase):
@@ -112,6 +125,7 @@ class Load(threading.Thread):
         self.bench, self.key, self.people = bench, key, people
         self.port = bench.hub.port()
         self.acknowledged, self.refused, self.error = [], 0, None
+        self.again = set()  # answers after which the same is sent again
         self.stopping = threading.Event()
 
     def run(self):
@@ -123,9 +137,12 @@ class Load(threading.Thread):
                 pings = [(person, n) for person in self.people]
                 batch = [{"type": "track", "event": "Ping", "userId": p, "messageId": f"{self.key}-{p}-{n}",
                           "properties": {"p": p, "n": n}} for p, n in pings]
-                connection.request("POST", "/v1/batch", json.dumps({"batch": batch, "writeKey": self.key}))
-                answer = connection.getresponse()
-                answer.read()
+                while True:
+                    connection.request("POST", "/v1/batch", json.dumps({"batch": batch, "writeKey": self.key}))
+                    answer = connection.getresponse()
+                    answer.read()
+                    if answer.status not in self.again:
+                        break
                 if answer.status == 200:
                     self.acknowledged += pings
                 elif answer.status == 401:

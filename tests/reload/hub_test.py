@@ -7,24 +7,20 @@ import time
 import unittest
 
 import bench
-from bench import config, tracking, webhook
+from bench import ROWS, config, mail, ping, tracking, webhook
 from hub import wait_for
 
 SITE = tracking("site", "SITE_KEY")
 
 
-def ping(n):
-    return {"type": "track", "event": "Ping", "userId": "a", "properties": {"p": "a", "n": n}}
-
-
 class DoorTest(bench.Bench):
     def test_both_doors_say_whether_the_hub_is_well_though_nothing_is_sent_to_it(self):
-        rows = "rows: { plugin: csv, with: { path: ./rows.csv }, streams: { rows: { as: identify, ids: { user_id: row.id } } } }\n"
         (self.folder / "rows.csv").write_text("id\n1\n")
-        self.run_hub(config(rows))
+        self.run_hub(config(ROWS))
         connection = http.client.HTTPConnection("127.0.0.1", self.hub.port(), timeout=20)
         self.addCleanup(connection.close)
-        for path, wanted in (("/healthz", 200), ("/readyz", 200), ("/metrics", 404), ("/v1/audiences", 404), ("/v1/profiles/user_id:1", 404)):
+        for path, wanted in (("/healthz", 200), ("/readyz", 200), ("/metrics", 404), ("/v1/audiences", 404),
+                             ("/v1/profiles/user_id:1", 404)):
             connection.request("GET", path)
             answer = connection.getresponse()
             answer.read()
@@ -32,10 +28,16 @@ class DoorTest(bench.Bench):
             if wanted == 200:
                 self.assertEqual(self.hub.get(path)[0], 200)
 
-    def test_what_is_read_to_its_end_is_idle_at_once_where_nobody_can_send(self):
-        rows = "rows: { plugin: csv, with: { path: ./rows.csv }, streams: { rows: { as: identify, ids: { user_id: row.id } } } }\n"
+    def test_a_door_opens_with_the_first_source_that_needs_it(self):
         (self.folder / "rows.csv").write_text("id\n1\n")
-        bench.hub.Hub(self.folder, config(rows)).run_until_idle("--clock", "events")
+        self.run_hub(config(ROWS, head="country: FR"))
+        self.assertNotIn("listening on", self.log())
+        self.apply(config(ROWS + SITE))
+        self.assertEqual(self.send("site-key", ping(1)), 200)
+
+    def test_what_is_read_to_its_end_is_idle_at_once_where_nobody_can_send(self):
+        (self.folder / "rows.csv").write_text("id\n1\n")
+        bench.hub.Hub(self.folder, config(ROWS)).run_until_idle("--clock", "events")
 
     def test_what_connectors_count_stands_in_the_metrics(self):
         self.run_hub(config(SITE))
@@ -87,10 +89,9 @@ class StopTest(bench.Bench):
     def test_destinations_that_never_answer_share_one_patience(self):
         silent = [self.open.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
         ports = [s.getsockname()[1] for s in silent]
-        mail = f'mail: {{ plugin: smtp, purpose: internal, with: {{ server: "smtp://127.0.0.1:{ports[2]}", from: "a@example.com", tls: none }} }}\n'
         hello = "hello: { trigger: { event: Ping }, steps: [ { send: mail, with: { subject: Hello, text: Hello } } ] }\n"
         self.run_hub(config(SITE, "", "one: { events: [Ping], to: one }\ntwo: { events: [Ping], to: two }\n", hello,
-                            webhook("one", ports[0]) + webhook("two", ports[1]) + mail))
+                            webhook("one", ports[0]) + webhook("two", ports[1]) + mail("mail", ports[2])))
         self.send("site-key", {"type": "identify", "userId": "a", "traits": {"email": "a@example.com"}}, ping(1))
         wait_for(lambda: self.lanes()["one"]["in_flight"] == 1 and self.lanes()["two"]["in_flight"] == 1)
         self.assertLess(self.stop_seconds(), 8)
