@@ -129,8 +129,10 @@ void write_lanes(Metrics& m, hub::Hub& hub) {
   for (const auto& lane : lanes) m.labelled("destination", lane.name, lane.backlog_bytes);
   m.family("sluice_lane_up", "gauge",
            "1 while the lane is live, 0 while it backs off, pauses or is stopped.");
-  for (const auto& lane : lanes)
+  for (const auto& lane : lanes) {
+    if (lane.state == deliver::LaneState::removed) continue;  // nobody wants it up
     m.labelled("destination", lane.name, lane.state == deliver::LaneState::live ? 1 : 0);
+  }
   m.family("sluice_lane_requests_total", "counter",
            "Requests, or calls of a connector that sends itself, since the start.");
   for (const auto& lane : lanes) m.labelled("destination", lane.name, lane.sends);

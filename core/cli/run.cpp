@@ -1,5 +1,6 @@
 #include <csignal>
 #include <cstdio>
+#include <optional>
 #include <thread>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include "base/json.hpp"
 #include "base/log.hpp"
 #include "cli/commands.hpp"
+#include "cli/lane_watch.hpp"
 #include "cli/setup.hpp"
 #include "hub/hub.hpp"
 
@@ -62,7 +64,7 @@ void print_summary(hub::Hub& hub) {
   for (const ingest::FeedStatus& feed : hub.feeds()) {
     if (feed.rejected > 0) {
       log_warn("sources", feed.source + ": " + std::to_string(feed.rejected) +
-                              " rows were rejected; they stand in " +
+                              (feed.rejected == 1 ? " row was" : " rows were") + " rejected: see " +
                               hub::rejects_folder(hub.config()->hub.data) + "/" + feed.source + ".jsonl");
     }
     if (!feed.error.empty()) log_error("sources", feed.source + ": " + feed.error);
@@ -75,6 +77,7 @@ int run(const Common& common, const RunOptions& options) {
   start_log(options.quiet ? LogLevel::warn : LogLevel::info);
   Signals signals;
   Setup setup = load(common.config, true);
+  try_connectors(setup);
   if (!report(setup, true)) return 1;
   hub::HubOptions wanted;
   wanted.config = setup.config;
@@ -99,15 +102,18 @@ int run(const Common& common, const RunOptions& options) {
   }
   log_info("hub", "admin on " + door.value()->address());
   signals.watch(hub);
+  std::optional<LaneWatch> watch(std::in_place, hub);
   const Status ended = hub.wait();
   door.value()->stop();
   hub.stop();
+  watch.reset();
   print_summary(hub);
   return ended ? 0 : fail(ended.error().detail);
 }
 
 int check(const Common& common, const std::string& format) {
-  const Setup setup = load(common.config, true);
+  Setup setup = load(common.config, true);
+  try_connectors(setup);
   if (format == "text") {
     const bool good = report(setup, true);
     if (good) (void)std::printf("%s is fine\n", common.config.c_str());
@@ -146,21 +152,22 @@ int plugin_list(const Common& common) {
   std::string out;
   JsonWriter w(out);
   w.begin_array();
+  const auto list = [&](const std::string& name, const std::string& id, const char* kind,
+                        const std::string& version, const std::string& title, const std::string& path) {
+    if (common.json) {
+      w.begin_object().member("plugin", name).member("id", id).member("kind", kind);
+      w.member("version", version).member("title", title).member("path", path).end_object();
+    } else {
+      (void)std::printf("%-16s %-12s %-10s %s\n", name.c_str(), kind, version.c_str(), title.c_str());
+    }
+  };
   for (const plugin::Entry& entry : registry.entries()) {
     const bool source = (entry.info.kind & SLUICE_SOURCE) != 0;
     const bool destination = (entry.info.kind & SLUICE_DESTINATION) != 0;
     const char* kind = source && destination ? "source, destination" : source ? "source" : "destination";
-    if (common.json) {
-      w.begin_object().member("plugin", entry.plugin).member("id", entry.info.id).member("kind", kind);
-      w.member("version", entry.version)
-          .member("title", entry.info.title)
-          .member("path", entry.path)
-          .end_object();
-    } else {
-      (void)std::printf("%-16s %-12s %-10s %s\n", entry.plugin.c_str(), kind, entry.version.c_str(),
-                        entry.info.title.c_str());
-    }
+    list(entry.plugin, entry.info.id, kind, entry.version, entry.info.title, entry.path);
   }
+  list("tracking", "tracking", "source", SLUICE_VERSION, "Segment's HTTP API (the hub's own, no file)", "");
   w.end_array();
   if (common.json) (void)std::puts(out.c_str());
   for (const plugin::Refused& refused : registry.refused()) {

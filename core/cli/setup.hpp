@@ -22,6 +22,10 @@ struct Setup {
 };
 Setup load(const std::string& file, bool check_secrets);
 
+// Makes each source's and destination's connector once, without a network, and reports at its place what one
+// of them refuses of its settings.
+void try_connectors(Setup& setup);
+
 // Prints what is wrong to standard error; warnings only where `warnings`. True: the configuration can be
 // used.
 bool report(const Setup& setup, bool warnings);

@@ -52,7 +52,7 @@ TEST_CASE("a mistake in a message's file is shown there") {
 workflows:
   w:
     trigger: { event: X }
-    steps: [ { send: m, with: { html: "file:mail/x.html", text: "file:../x.txt" } } ]
+    steps: [ { send: m, with: { subject: hi, html: "file:mail/x.html", text: "file:../x.txt" } } ]
 destinations: { m: { plugin: smtp, purpose: internal } }
 )"),
                              options);

@@ -15,7 +15,11 @@ bool is_sha256(const std::string& text) {
          });
 }
 
-std::string absolute(const Reading& reading, const Node* node, const std::string& path) {
+std::string absolute(Reading& reading, const Node* node, const std::string& path) {
+  if (node != nullptr && leaves_folder(path)) {
+    error(reading.report, *node, "bad-path", "'" + path + "' leaves the folder of this file",
+          "relative paths stay under it; for elsewhere write the whole path, from /");
+  }
   const std::string& folder =
       node != nullptr ? reading.document_of(*node).folder : reading.documents.front().folder;
   return (std::filesystem::path(folder) / path).lexically_normal().string();

@@ -5,6 +5,8 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <optional>
+#include <thread>
 #include <unordered_map>
 #include <utility>
 
@@ -12,6 +14,7 @@
 #include "base/log.hpp"
 #include "deliver/history.hpp"
 #include "deliver/lane.hpp"
+#include "deliver/removed_lane.hpp"
 
 namespace sluice::deliver {
 
@@ -25,6 +28,8 @@ std::string_view name_of(LaneState state) {
       return "paused";
     case LaneState::stopped:
       return "stopped";
+    case LaneState::removed:
+      return "removed";
   }
   return "unknown";
 }
@@ -61,7 +66,6 @@ struct Delivery::Impl {
   Result<std::shared_ptr<Lane>> open_lane(const config::Destination& destination,
                                           std::unique_ptr<Courier> way);
   Result<std::unique_ptr<Courier>> open_courier(const config::Destination& destination) const;
-  Status park(const std::string& destination, std::uint64_t seq, std::vector<Effect> effects);
   bool wait_idle(const LaneSet& lanes, DurationUs timeout);
   void let_finish(const LaneSet& lanes, DurationUs patience);
 
@@ -71,14 +75,73 @@ struct Delivery::Impl {
   std::unique_ptr<History> history;
   std::vector<std::vector<Effect>> sorted;  // by lane; the step's, reused
   bool started = false;
+  std::optional<Span> retention;  // of events
 
-  std::mutex parked_mutex;  // guards `parked`, with its files: only a recovery writes there
-  std::map<std::string, std::unique_ptr<LaneLog>> parked;
+  Status open_removed(const std::string& name);
+  Status offer_removed(const std::string& name, std::uint64_t seq, std::vector<Effect> effects);
+  config::Destination lasting(config::Destination destination) const;
+
+  std::mutex removed_mutex;  // guards `removed`
+  std::map<std::string, std::unique_ptr<RemovedLane>> removed;
 
   mutable std::mutex mutex;       // guards what follows
   std::condition_variable ended;  // where a lane ends an outcome, a waiting drain() looks again
   std::shared_ptr<const LaneSet> set = std::make_shared<const LaneSet>();
 };
+
+// What lies under the directory and no destination's name leads to.
+Status Delivery::Impl::open_removed(const std::string& name) {
+  const std::string directory = options.directory + '/' + name;
+  const bool empty = SLUICE_TRY(options.files.list(directory + "/records")).empty() &&
+                     SLUICE_TRY(options.files.list(directory + "/outcomes")).empty();
+  if (empty) return Done{};
+  auto lane = RemovedLane::open({.files = options.files,
+                                 .clock = options.clock,
+                                 .name = name,
+                                 .directory = directory,
+                                 .salt = hash64(options.journal + name),
+                                 .segment_bytes = options.segment_bytes,
+                                 .history = history.get()});
+  if (!lane) return Error{lane.error().code, "lane '" + name + "': " + lane.error().detail};
+  if (const LaneStatus left = lane.value()->status(); left.backlog_records > 0) {
+    log_warn("delivery", "destination '" + name +
+                             "' is no longer in the configuration: " + std::to_string(left.backlog_records) +
+                             " records wait for it to come back, and end expired when they are " +
+                             format_duration(expires_default) + " old");
+  }
+  const std::lock_guard lock(removed_mutex);
+  removed[name] = std::move(lane).value();
+  return Done{};
+}
+
+// A recovery steps inputs from before the removal again: their records wait where those are that it had.
+Status Delivery::Impl::offer_removed(const std::string& name, std::uint64_t seq,
+                                     std::vector<Effect> effects) {
+  const std::lock_guard lock(removed_mutex);
+  std::unique_ptr<RemovedLane>& lane = removed[name];
+  if (!lane) {
+    const std::string directory = options.directory + '/' + name;
+    SLUICE_TRY(options.files.make_directory(directory));
+    lane = SLUICE_TRY(RemovedLane::open({.files = options.files,
+                                         .clock = options.clock,
+                                         .name = name,
+                                         .directory = directory,
+                                         .salt = hash64(options.journal + name),
+                                         .segment_bytes = options.segment_bytes,
+                                         .history = history.get()}));
+  }
+  return lane->offer(seq, std::move(effects));
+}
+
+// Retention is a legal maximum: it wins over a destination's patience.
+config::Destination Delivery::Impl::lasting(config::Destination destination) const {
+  if (retention) {
+    const TimeUs now = options.clock.wall_us();
+    destination.expires =
+        std::min(destination.expires.value_or(expires_default), now - add_span(now, *retention, -1));
+  }
+  return destination;
+}
 
 Delivery::Delivery(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
@@ -95,8 +158,8 @@ Result<std::unique_ptr<Courier>> Delivery::Impl::open_courier(const config::Dest
 Result<std::shared_ptr<Lane>> Delivery::Impl::open_lane(const config::Destination& destination,
                                                         std::unique_ptr<Courier> way) {
   {
-    const std::lock_guard lock(parked_mutex);
-    parked.erase(destination.name);
+    const std::lock_guard lock(removed_mutex);
+    removed.erase(destination.name);
   }
   const std::string directory = options.directory + "/" + destination.name;
   SLUICE_TRY(options.files.make_directory(directory));
@@ -110,7 +173,7 @@ Result<std::shared_ptr<Lane>> Delivery::Impl::open_lane(const config::Destinatio
                           .seed = hash64(destination.name, options.seed),
                           .memory_bytes = options.memory_bytes,
                           .segment_bytes = options.segment_bytes,
-                          .destination = destination,
+                          .destination = lasting(destination),
                           .on_outcome = options.on_outcome,
                           .on_idle =
                               [this] {
@@ -127,12 +190,16 @@ Result<std::unique_ptr<Delivery>> Delivery::open(DeliveryOptions options, const 
                                                  const MakeCourier& courier) {
   auto impl = std::make_unique<Impl>(std::move(options));
   impl->courier = courier;
+  impl->retention = config.retention.events;
   const DeliveryOptions& o = impl->options;
   if (o.database != nullptr) impl->history = std::make_unique<History>(*o.database, o.journal);
   auto set = std::make_shared<LaneSet>();
   for (const config::Destination& destination : config.destinations) {
     auto way = SLUICE_TRY(impl->open_courier(destination));
     set->add(SLUICE_TRY(impl->open_lane(destination, std::move(way))));
+  }
+  for (const std::string& name : SLUICE_TRY(o.files.list(o.directory))) {
+    if (!set->find(name)) SLUICE_TRY(impl->open_removed(name));
   }
   impl->set = std::move(set);
   return std::unique_ptr<Delivery>(new Delivery(std::move(impl)));
@@ -154,30 +221,20 @@ Status Delivery::offer(std::uint64_t seq, std::vector<Effect> effects) {
     SLUICE_TRY(set->lanes[i]->offer(seq, std::move(all[i])));
     all[i].clear();
   }
-  for (auto& [name, parked] : gone) SLUICE_TRY(impl_->park(name, seq, std::move(parked)));
+  for (auto& [name, effects_of] : gone) SLUICE_TRY(impl_->offer_removed(name, seq, std::move(effects_of)));
   return Done{};
-}
-
-// A tail that is stepped again may speak to a destination that the configuration has no longer. Its records
-// wait where those are that it already had.
-Status Delivery::Impl::park(const std::string& destination, std::uint64_t seq, std::vector<Effect> effects) {
-  const std::lock_guard lock(parked_mutex);
-  std::unique_ptr<LaneLog>& log = parked[destination];
-  if (!log) {
-    const std::string directory = options.directory + "/" + destination;
-    SLUICE_TRY(options.files.make_directory(directory));
-    log = SLUICE_TRY(LaneLog::open(
-        {options.files, directory, hash64(options.journal + destination), options.segment_bytes}));
-  }
-  std::vector<std::uint64_t> frames;
-  std::vector<std::uint32_t> bytes;
-  return log->append(seq, options.clock.wall_us(), effects, frames, bytes);
 }
 
 Status Delivery::sync() {
   for (const auto& lane : impl_->now()->lanes) SLUICE_TRY(lane->sync());
-  const std::lock_guard lock(impl_->parked_mutex);
-  for (const auto& [name, log] : impl_->parked) SLUICE_TRY(log->sync());
+  const std::lock_guard lock(impl_->removed_mutex);
+  for (const auto& [name, lane] : impl_->removed) SLUICE_TRY(lane->sync());
+  return Done{};
+}
+
+Status Delivery::expire_removed(TimeUs before) {
+  const std::lock_guard lock(impl_->removed_mutex);
+  for (const auto& [name, lane] : impl_->removed) SLUICE_TRY(lane->expire(before));
   return Done{};
 }
 
@@ -244,6 +301,7 @@ Result<Delivery::Change> Delivery::prepare(const config::Config& next, const std
   const auto set = impl_->now();
   Change change;
   change.destinations = next.destinations;
+  change.retention = next.retention.events;
   for (const config::Destination& destination : next.destinations) {
     if (set->find(destination.name) && !changed.contains(destination.name)) continue;
     change.couriers[destination.name] = SLUICE_TRY(impl_->open_courier(destination));
@@ -252,6 +310,7 @@ Result<Delivery::Change> Delivery::prepare(const config::Config& next, const std
 }
 
 Status Delivery::begin(Change& change) {
+  impl_->retention = change.retention;
   auto set = std::make_shared<LaneSet>(*impl_->now());
   for (const config::Destination& destination : change.destinations) {
     if (set->find(destination.name)) continue;
@@ -266,11 +325,12 @@ Status Delivery::begin(Change& change) {
 }
 
 void Delivery::finish(Change change) {
-  const auto before = impl_->now();
+  auto before = impl_->now();
   auto set = std::make_shared<LaneSet>();
   for (const config::Destination& destination : change.destinations) {
     std::shared_ptr<Lane> lane = before->find(destination.name);
-    if (auto& courier = change.couriers[destination.name]) lane->change(destination, std::move(courier));
+    if (auto& courier = change.couriers[destination.name])
+      lane->change(impl_->lasting(destination), std::move(courier));
     set->add(std::move(lane));
   }
   LaneSet ending;
@@ -289,18 +349,27 @@ void Delivery::finish(Change change) {
   impl_->let_finish(ending, half);
   for (const auto& lane : ending.lanes) lane->ask_to_stop();
   const DurationUs until = impl_->real.monotonic_us() + half;
+  std::vector<std::pair<std::string, std::weak_ptr<Lane>>> gone;
   for (const auto& lane : ending.lanes) {
     lane->stop(std::max<DurationUs>(0, until - impl_->real.monotonic_us()));
-    if (const std::uint64_t waiting = lane->status().backlog_records; waiting > 0) {
-      log_warn("delivery", "destination '" + lane->name() + "' is gone from the configuration: " +
-                               std::to_string(waiting) + " records wait in its lane until it is back");
-    }
+    gone.emplace_back(lane->name(), lane);
+  }
+  before.reset();
+  ending = {};
+  // Its files have one owner: whoever looks at the lane just now lets go of it first.
+  for (const auto& [name, lane] : gone) {
+    while (!lane.expired()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (const Status kept = impl_->open_removed(name); !kept) log_warn("delivery", kept.error().detail);
   }
 }
 
 std::vector<LaneStatus> Delivery::status() const {
   std::vector<LaneStatus> all;
   for (const auto& lane : impl_->now()->lanes) all.push_back(lane->status());
+  const std::lock_guard lock(impl_->removed_mutex);
+  for (const auto& [name, lane] : impl_->removed) {
+    if (LaneStatus status = lane->status(); status.backlog_records > 0) all.push_back(std::move(status));
+  }
   return all;
 }
 

@@ -31,7 +31,7 @@ class Database;
 
 namespace sluice::deliver {
 
-enum class LaneState : std::uint8_t { live, backoff, paused, stopped };
+enum class LaneState : std::uint8_t { live, backoff, paused, stopped, removed };
 std::string_view name_of(LaneState state);
 
 struct LaneStatus {
@@ -72,7 +72,8 @@ Result<std::vector<LaneStatus>> read_lanes(FileSystem& files, const std::string&
 
 class Delivery {
  public:
-  // Opens a lane for each destination of the configuration and reads back what has no outcome yet.
+  // Opens a lane for each destination of the configuration and reads back what has no outcome yet. So too for
+  // destinations that were removed from it: their records wait, and the log says so.
   // `courier(destination)` makes the lane's way to its connector (see connector_courier.hpp); it is called
   // once for each.
   using MakeCourier = std::function<Result<std::unique_ptr<Courier>>(const config::Destination&)>;
@@ -103,6 +104,7 @@ class Delivery {
   // A changed configuration while all this runs, in three moves so that no record is ever without its lane.
   struct Change {
     std::vector<config::Destination> destinations;             // all, in their order
+    std::optional<Span> retention;                             // of events
     std::map<std::string, std::unique_ptr<Courier>> couriers;  // of those that are new or changed
   };
   // [one at a time] Opens connectors for the destinations of `next` that are new or named in `changed`; an
@@ -114,7 +116,11 @@ class Delivery {
   // within stop_patience and end, with all that they still hold kept in their logs. All other lanes are as
   // they were.
   void finish(Change change);
-  std::vector<LaneStatus> status() const;  // [any] in the order of the configuration
+  // [any] In the order of the configuration; behind them, those removed from it that have records left.
+  std::vector<LaneStatus> status() const;
+  // [any] Lanes of removed destinations: what was offered before this time ends expired, and a lane without
+  // records goes. Only once a checkpoint holds all that was stepped with the old configuration.
+  Status expire_removed(TimeUs before);
 
  private:
   struct Impl;

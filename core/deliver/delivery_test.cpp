@@ -142,6 +142,64 @@ TEST_CASE("what was delivered before a stop is not delivered after it", "[delive
   CHECK(w.vendors["mail"].accepted.size() == 1'000);
 }
 
+TEST_CASE(
+    "a destination that was taken out of the configuration keeps its records until it is back or too late",
+    "[delivery]") {
+  for (const bool comes_back : {true, false}) {
+    World w;
+    {
+      const auto delivery = w.open();  // not started: what it takes waits
+      for (std::uint64_t seq = 1; seq <= 10; ++seq)
+        REQUIRE(delivery->offer(seq, {World::effect(seq, 0, "mail"), World::effect(seq, 1, "braze")}));
+      REQUIRE(delivery->sync());
+    }
+    REQUIRE(w.vendors["mail"].accepted.empty());
+    const config::Destination mail = w.config.destinations.back();
+    w.config.destinations.pop_back();
+    {
+      const auto delivery = w.open();
+      // A recovery steps once more what was stepped with the old configuration, and a little that is new.
+      for (std::uint64_t seq = 9; seq <= 12; ++seq)
+        REQUIRE(delivery->offer(seq, {World::effect(seq, 0, "mail"), World::effect(seq, 1, "braze")}));
+      delivery->start();
+      REQUIRE(delivery->drain(10 * us_per_s));
+      CHECK(delivery->idle());
+      const std::vector<LaneStatus> lanes = delivery->status();
+      REQUIRE(lanes.size() == 2);
+      CHECK((lanes[1].name == "mail" && lanes[1].state == LaneState::removed));
+      CHECK(lanes[1].backlog_records == 12);
+      REQUIRE(delivery->expire_removed(w.clock.wall_us() - us_per_h));
+      CHECK(delivery->status()[1].backlog_records == 12);
+      if (!comes_back) {
+        REQUIRE(delivery->expire_removed(w.clock.wall_us() + us_per_s));
+        CHECK(delivery->status().size() == 1);
+      }
+    }
+    CHECK(w.open()->status().size() == (comes_back ? 2 : 1));
+    w.config.destinations.push_back(mail);
+    const auto delivery = w.open();
+    delivery->start();
+    REQUIRE(delivery->drain(10 * us_per_s));
+    CHECK(delivery->idle());
+    CHECK(w.vendors["mail"].accepted.size() == (comes_back ? 12 : 0));
+    CHECK(w.vendors["braze"].accepted.size() == 12);
+  }
+}
+
+TEST_CASE("retention wins over a destination's patience", "[delivery]") {
+  World w;
+  w.config.retention.events = Span{0, 0};
+  {
+    const auto delivery = w.open();
+    REQUIRE(delivery->offer(1, {World::effect(1, 0, "mail")}));
+    REQUIRE(delivery->sync());
+  }
+  const auto delivery = w.open();
+  delivery->start();
+  REQUIRE(delivery->drain(10 * us_per_s));
+  CHECK(delivery->status()[1].outcomes[static_cast<std::size_t>(OutcomeKind::expired)] == 1);
+}
+
 TEST_CASE("what a replay has for a destination that is gone waits until that is back", "[delivery]") {
   World w;
   const config::Config both = w.config;

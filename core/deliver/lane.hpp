@@ -2,10 +2,8 @@
 // nothing that happens here costs another lane anything but CPU.
 //
 // What a lane does with a record:
-//   order      A person's records go out one after the other; see lane_queue.hpp. In one batch they may
-//   follow each other, until the
-//              connector has once asked to repeat one record of a request and taken another: from then on a
-//              batch takes one of a person.
+//   order      A person's records go out one after the other; see lane_queue.hpp. One batch takes one of a
+//              person, unless the connector promises that a request is accepted whole or not at all.
 //   failures   A failed request is sent again after exponential back-off with full jitter, blocking its
 //   people alone. After
 //              failures_in_a_row of them the lane as a whole backs off and probes with one request at a time;
@@ -52,6 +50,10 @@ inline constexpr std::uint32_t failures_in_a_row = 3;
 inline constexpr std::uint32_t attempts_max = 24;           // for a record whose destination takes others
 inline constexpr std::uint32_t attempts_together = 4;       // after as many a record goes alone
 inline constexpr std::uint32_t connector_failures_max = 5;  // of plan() for one record alone
+// What is held when it is not known whether it arrived goes out in small numbers, so that a crash leaves a
+// handful to be decided by hand: one in a deliver(), and so many in a request, in so many requests at a time.
+inline constexpr std::uint32_t careful_records_max = 8;
+inline constexpr std::size_t careful_batches_max = 2;
 inline constexpr std::uint64_t blocked_people_max = 10'000;
 inline constexpr DurationUs outcome_sync_every = us_per_s;
 inline constexpr DurationUs auth_pause_first = 30 * us_per_s;
@@ -112,8 +114,13 @@ class Lane {
     std::vector<Item*> items;  // null where the record has left the batch
     std::vector<Planned> requests;
     std::deque<std::vector<Item*>> rest;  // split off: planned when everything before has come back
+    std::uint32_t careful = 0;            // records that are held when their fate is unknown
     bool serial = false;                  // a person's records stand in several requests: one after the other
     std::size_t open = 0;                 // requests that are not done
+  };
+  struct Bucket {
+    TokenBucket tokens;
+    DurationUs pause_until = 0;
   };
   struct Landed {
     std::uint64_t batch;
@@ -142,7 +149,7 @@ class Lane {
     const CourierResponse* response = nullptr;
     std::size_t records = 0;  // that it decides
     bool success = false, failure = false, throttled = false, refused = false;
-    bool whole_call_failed = false;  // of a connector that sends by itself: what it did is not known
+    bool delivered = false, again = false;  // some were; some are to be sent again
     DurationUs retry_after = -1;
     DurationUs sent = never;  // never: just now
     std::string error;
@@ -165,6 +172,8 @@ class Lane {
 
   // lane.cpp: what comes in
   void follow_merges();
+  void inherit_remote_id(const Gate::Merge& merge);
+  std::string remote_id_at(ProfileId person) const;  // empty: the destination has said none
   Status load();
   Status load_from_log();
   void push(Arrived arrived, bool unknown);
@@ -173,6 +182,8 @@ class Lane {
   bool send_more(DurationUs& next);
   bool form_batch(DurationUs& next);
   bool admits(DurationUs& next);
+  bool takes_token(std::size_t bucket, double records, DurationUs& next);
+  std::string remote_id_of(const Effect& effect);
   bool filter(Item* item);  // false: it has ended, or waits again
   void dispatch(Batch& batch, std::vector<Item*> items);
   void plan(Batch& batch, const std::vector<Parcel>& parcels);
@@ -187,6 +198,7 @@ class Lane {
   bool unsafe(const Item& item) const;
   std::string key_of(const EffectKey& key) const;
   std::uint64_t group_of(const Item& item) const;
+  std::size_t careful_batches() const;
 
   // lane_judge.cpp: what comes back
   void land(Landed landed);
@@ -197,7 +209,6 @@ class Lane {
   void judge_unknown(Item* item, const Verdict& verdict, Landing& landing);
   void close_landing(Batch& batch, Landing& landing);
   void note_failure(const Landing& landing);
-  void note_back(const Item& item, const Landing& landing);
   void pause(DurationUs until);
   void end(Item* item, OutcomeKind kind, std::string reason, std::string detail,
            const Landing* landing = nullptr, std::string remote_id = {});
@@ -223,8 +234,9 @@ class Lane {
   LaneQueue queue_;
   std::list<Batch> batches_;
   std::uint64_t batch_ids_ = 0, merges_seen_ = 0, loaded_frame_ = 0;
-  EffectKey floor_;  // above every record loaded so far
-  std::optional<TokenBucket> bucket_;
+  EffectKey floor_;               // above every record loaded so far
+  std::vector<Bucket> buckets_;   // none: no rate
+  bool first_is_of_all_ = false;  // the operator's
   Backoff backoff_;
   std::uint64_t in_flight_ = 0;
   std::uint32_t failures_ = 0, refusals_ = 0;
@@ -232,9 +244,11 @@ class Lane {
   DurationUs pause_until_ = 0, last_success_ = 0, linger_from_ = 0, unsynced_since_ = 0;
   std::vector<LaneLog::Ended> ended_;
   std::vector<std::unique_ptr<Item>> ended_items_;  // beside ended_
-  std::vector<EffectKey> back_;                     // intents that are none any more
+  std::vector<EffectKey> retracted_;                // intents of what is to be sent again
   bool unsynced_ = false;
-  std::vector<store::DeadLetter> letters_;  // of those among them that are dead letters
+  std::vector<store::Database::RemoteId> remote_ids_;  // that outcomes brought
+  bool has_remote_ids_ = false;                        // this destination gives any
+  std::vector<store::DeadLetter> letters_;             // of those among them that are dead letters
   bool one_per_person_ = false, broken_ = false, stopped_ = false;
 
   mutable std::mutex status_mutex_;  // guards status_

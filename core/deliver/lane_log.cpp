@@ -11,7 +11,7 @@ namespace sluice::deliver {
 namespace {
 
 constexpr std::uint8_t kind_records = 1;
-constexpr std::uint8_t kind_outcomes = 1, kind_intents = 2, kind_floor = 3, kind_withdrawn = 4;
+constexpr std::uint8_t kind_outcomes = 1, kind_intents = 2, kind_floor = 3, kind_retractions = 4;
 constexpr std::size_t frame_bytes_target = 256 * 1024;
 constexpr std::size_t head_bytes_max = 20;  // two varints
 
@@ -91,12 +91,10 @@ bool LaneLog::load_frame(const Entry& entry) {
     }
     const EffectKey key = read_key(r);
     highest_ = std::max(highest_, key);
-    if (entry.kind == kind_withdrawn) {
-      intents_.erase(key);
-    } else {
-      (entry.kind == kind_outcomes ? done_ : intents_).insert(key);
-    }
+    if (entry.kind == kind_retractions) intents_.erase(key);
+    if (entry.kind == kind_intents) intents_.insert(key);
     if (entry.kind != kind_outcomes) continue;
+    done_.insert(key);
     r.varint();
     r.zigzag();
     r.text();
@@ -235,8 +233,8 @@ Status LaneLog::append_intents(const std::vector<EffectKey>& keys) {
   return append_keys(kind_intents, keys);
 }
 
-Status LaneLog::append_withdrawn(const std::vector<EffectKey>& keys) {
-  return append_keys(kind_withdrawn, keys);
+Status LaneLog::append_retractions(const std::vector<EffectKey>& keys) {
+  return append_keys(kind_retractions, keys);
 }
 
 Status LaneLog::append_keys(std::uint8_t kind, const std::vector<EffectKey>& keys) {

@@ -7,10 +7,9 @@
 // zigzag at | text reason)*
 //                     kind 2, intents: (varint seq | varint ordinal)*: about to be sent, and a repeat would
 //                     act twice
-//                     kind 4, withdrawn: as intents: what was about to be sent has come back, and is known
-//                     not to have arrived kind 3, floor: varint seq | varint ordinal | varint frame: every
-//                     record with a lower key has its outcome, and so has every record in a lower frame of
-//                     `records`
+//                     kind 4, retractions: as intents: they were not accepted, and are to be sent again
+//                     kind 3, floor: varint seq | varint ordinal | varint frame: every record with
+//                     a lower key has its outcome, and so has every record in a lower frame of `records`
 //
 // An outcome says which record is done by its key, not by its place: so outcomes that reached the disk before
 // the record's own frame still count when a replay offers the record again. Segments of both logs go once a
@@ -88,7 +87,7 @@ class LaneLog {
   };
   Status append_outcomes(const std::vector<Ended>& ended);
   Status append_intents(const std::vector<EffectKey>& keys);
-  Status append_withdrawn(const std::vector<EffectKey>& keys);  // of intents
+  Status append_retractions(const std::vector<EffectKey>& keys);
   Status sync_intents();
   // [lane] Makes outcomes durable and with them the floor: the lowest key without an outcome and the lowest
   // frame that holds one. Then drops the segments that only hold what is done.

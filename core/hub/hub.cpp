@@ -1,5 +1,6 @@
 #include "hub/hub.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <future>
 #include <random>
@@ -249,10 +250,12 @@ void Hub::stop() {
     const std::lock_guard lock(mutex_);
     return failure_.has_value();
   }();
-  if (failed) {
-    delivery_->stop();
-  } else if (!delivery_->drain_and_stop()) {
-    log_info("delivery", "undelivered records wait in the lanes until the next start");
+  if (delivery_) {  // a destination that cannot be opened ends the hub before it has any
+    if (failed) {
+      delivery_->stop();
+    } else if (!delivery_->drain_and_stop()) {
+      log_info("delivery", "undelivered records wait in the lanes until the next start");
+    }
   }
   if (checkpointer_) checkpointer_->stop();
   if (projector_) projector_->stop();
@@ -263,36 +266,19 @@ Status Hub::command(std::string payload) {
   std::vector<Draft> drafts(1);
   drafts[0].kind = InputKind::command;
   drafts[0].payload = std::move(payload);
-  std::promise<Status> done;
-  const Submit submitted = journal_->submit(
-      std::move(drafts), [&](const Status& status, std::uint64_t) { done.set_value(status); });
+  SLUICE_TRY(submit(std::move(drafts)));
+  return Done{};
+}
+
+Result<std::uint64_t> Hub::submit(std::vector<Draft> drafts) {
+  std::promise<Result<std::uint64_t>> done;
+  const Submit submitted =
+      journal_->submit(std::move(drafts), [&](const Status& status, std::uint64_t first_seq) {
+        done.set_value(status ? Result<std::uint64_t>(first_seq) : Result<std::uint64_t>(status.error()));
+      });
   if (submitted != Submit::ok)
     return Error{Code::transient, "the hub is stopping or its journal is full: try again"};
   return done.get_future().get();
-}
-
-Result<std::size_t> Hub::replay_dead(const std::vector<std::int64_t>& ids) {
-  const std::lock_guard lock(replay_mutex_);
-  std::size_t replayed = 0;
-  for (const std::int64_t id : std::set<std::int64_t>(ids.begin(), ids.end())) {
-    const auto letter = SLUICE_TRY(database_->dead_letter(id));
-    if (!letter || letter->state != "open") continue;
-    std::string bytes;
-    letter->effect.encode(bytes);
-    std::string payload;
-    JsonWriter(payload)
-        .begin_object()
-        .member("command", "replay")
-        .member("destination", letter->effect.destination)
-        .member("record", base64(bytes))
-        .end_object();
-    // A letter counts as replayed only when the journal has it: a crash in between leaves it listed, never
-    // lost.
-    SLUICE_TRY(command(std::move(payload)));
-    SLUICE_TRY(database_->take_dead_letters({id}));
-    ++replayed;
-  }
-  return replayed;
 }
 
 // The legal maxima of `retention:`. Of events: segments whose newest input is older go, once a base
@@ -304,13 +290,16 @@ void Hub::retain() {
     if (!removed) log_warn("store", "retention: " + removed.error().detail);
   }
   const auto& keep = config->retention.events;
+  const TimeUs now = clock_.wall_us();
+  const TimeUs kept = keep ? add_span(now, *keep, -1) : INT64_MIN;
+  const Status expired = delivery_->expire_removed(std::max(now - deliver::expires_default, kept));
+  if (!expired) log_warn("delivery", "lanes of removed destinations: " + expired.error().detail);
   const auto base = checkpoints_->oldest_base();
   if (!keep || !base) return;
-  const TimeUs cutoff = add_span(clock_.wall_us(), *keep, -1);
   std::uint64_t seq = 0;
   const Status read = journal_->replay(journal_->log().first_seq(), [&](const Input& input) {
     seq = input.seq;
-    return input.stamp < cutoff && input.seq <= *base;
+    return input.stamp < kept && input.seq <= *base;
   });
   const Status dropped = read ? journal_->drop_before(std::min(seq, *base + 1)) : read;
   if (!dropped) log_warn("journal", "retention: " + dropped.error().detail);

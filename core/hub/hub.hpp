@@ -49,6 +49,12 @@ struct HubOptions {
       2 * us_per_s;  // until_idle: a source that listens has ended after so long without events
 };
 
+struct ReplayReport {
+  std::uint64_t taken = 0;        // dead letters that are none any more
+  std::uint64_t handed_back = 0;  // of these, records that went to a lane again
+  std::uint64_t not_open = 0;     // no such number, or replayed before
+};
+
 // What became of changes of the file since the start.
 struct ReloadStatus {
   std::uint64_t applied = 0, refused = 0;
@@ -87,8 +93,10 @@ class Hub {
 
   // An operator's command, as JSON; returns when it is durable. [any]
   Status command(std::string payload);
-  // Sends dead letters again, mapped anew. Returns how many.
-  Result<std::size_t> replay_dead(const std::vector<std::int64_t>& ids);
+  // Dead letters are mapped anew and go to their lanes again, in the order of their numbers: these, or all
+  // open ones that match. Returns when the step has decided about them. [any]
+  Result<ReplayReport> replay_dead(std::vector<std::int64_t> ids);
+  Result<ReplayReport> replay_dead(const store::DeadFilter& filter);
 
  private:
   explicit Hub(HubOptions options);
@@ -97,6 +105,7 @@ class Hub {
   void start_step();
   void apply_gate(const std::vector<GateChange>& changes);
   void fail(const Error& error);
+  Result<std::uint64_t> submit(std::vector<Draft> drafts);  // the seq of the first, once they are durable
   bool idle() const;
   void retain();
 

@@ -75,13 +75,14 @@ Result<Hub::Next> Hub::prepare(std::shared_ptr<const config::Config> config, boo
 Status Hub::write_epoch(const config::Config& config, bool running) {
   const std::string payload = epoch_payload(config, options_.connectors);
   bool same = false, first = true;
-  std::vector<std::string> difference;
+  std::vector<std::string> difference, new_to_the_past;
   step_->read([&](const World& world) {
     if (world.pipeline.compiled() == nullptr) return;
     const config::Config& before = *world.pipeline.compiled()->config;
     first = false;
     same = same_epoch(world.epoch, before, payload, config);
     difference = differences(before, config);
+    new_to_the_past = without_past(before, config);
   });
   if (!running) {
     if (!same && world_->state.seq > 1) step_->checkpoint_now();
@@ -114,6 +115,11 @@ Status Hub::write_epoch(const config::Config& config, bool running) {
   wake_.wait(lock, [&, at = seq] { return failure_ || step_->stepped_seq() >= at; });
   if (failure_) return *failure_;
   log_info("hub", "configuration applied: " + config.file + (first ? "" : ": " + joined(difference)));
+  if (!new_to_the_past.empty()) {
+    log_warn("hub",
+             "'" + joined(new_to_the_past) +
+                 "': events of the past are not counted; reading the history again is not supported yet");
+  }
   return Done{};
 }
 

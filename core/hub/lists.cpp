@@ -43,11 +43,8 @@ void write_letter(JsonWriter& w, const store::DeadLetter& letter) {
 
 }  // namespace
 
-Result<std::string> dead_letters_json(store::Database& database, std::string_view destination,
-                                      std::string_view reason, std::size_t limit) {
-  store::DeadFilter filter;
-  filter.destination = destination;
-  filter.reason = reason;
+Result<std::string> dead_letters_json(store::Database& database, const store::DeadFilter& filter,
+                                      std::size_t limit) {
   std::string out;
   JsonWriter w(out);
   w.begin_object().key("groups").begin_array();

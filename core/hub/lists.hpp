@@ -19,8 +19,8 @@ std::string outbox_json(const std::vector<deliver::LaneStatus>& lanes);
 
 // {"groups":[{"destination","kind","reason","count","first","last"}],"letters":[{"id","destination","op","name","profile",
 //  "reason","detail","at","attempts"}]}: the newest `limit`
-Result<std::string> dead_letters_json(store::Database& database, std::string_view destination,
-                                      std::string_view reason, std::size_t limit);
+Result<std::string> dead_letters_json(store::Database& database, const store::DeadFilter& filter,
+                                      std::size_t limit);
 // Everything about one, the request and response with secrets cut out; empty: there is none.
 Result<std::string> dead_letter_json(store::Database& database, std::int64_t id);
 

@@ -51,6 +51,8 @@ class StepThread {
   // [main] Takes a base checkpoint and waits until it is durable; nothing may be pushed meanwhile.
   void checkpoint_now();
 
+  // [any] False: not within `timeout`.
+  bool wait_until_stepped(std::uint64_t seq, DurationUs timeout);
   bool caught_up() const { return queued_.load() == 0; }         // [any] everything pushed is stepped
   std::uint64_t stepped_seq() const { return stepped_.load(); }  // [any]
   TimeUs next_due() const { return next_due_.load(); }           // [any]
