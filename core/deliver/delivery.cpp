@@ -354,8 +354,8 @@ void Delivery::finish(Change change) {
     lane->stop(std::max<DurationUs>(0, until - impl_->real.monotonic_us()));
     gone.emplace_back(lane->name(), lane);
   }
-  ending = {};
   before.reset();
+  ending = {};
   // Its files have one owner: whoever looks at the lane just now lets go of it first.
   for (const auto& [name, lane] : gone) {
     while (!lane.expired()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
