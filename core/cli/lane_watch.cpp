@@ -81,6 +81,7 @@ void LaneWatch::look(bool last) {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
   const std::int64_t now_s = std::chrono::duration_cast<std::chrono::seconds>(now).count();
   for (const deliver::LaneStatus& lane : hub_.delivery().status()) {
+    if (lane.state == deliver::LaneState::removed) continue;  // told when it was taken out
     for (const LaneStory::Line& line : stories_[lane.name].look(lane, now_s, last)) {
       line.warning ? log_warn("delivery", line.text) : log_info("delivery", line.text);
     }

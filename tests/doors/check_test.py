@@ -1,4 +1,4 @@
-"""Settings that only a connector itself can judge are reported by `check` and `run` at their place, all at once."""
+"""Settings that only a connector itself can judge are reported by `check` and `run` at their place, all of them."""
 
 import json
 import os
@@ -40,6 +40,7 @@ class CheckTest(unittest.TestCase):
         done = self.sluice("check", "--format", "json")
         found = [(d["line"], d["column"], d["code"]) for d in json.loads(done.stdout) if d["severity"] == "error"]
         self.assertEqual((done.returncode, found), (1, [(line, 3, "connector-refuses") for line in (7, 8)]))
+        self.assertIn("whsec_", done.stdout)
 
     def test_such_a_configuration_does_not_run_and_writes_nothing(self):
         done = self.sluice("run", "--until-idle")

@@ -49,7 +49,14 @@ class DoorsTest(unittest.TestCase):
         connection.close()
         return answer.status, json.loads(body) if body.startswith("{") else body
 
+    def settled(self):
+        """Whether what was acknowledged has had its effect: the answer comes when it is stored."""
+        text = self.ask("/metrics", {"Authorization": "Bearer " + TOKEN})[1]
+        seq = dict(line.split() for line in text.splitlines() if line.startswith(("sluice_step_seq ", "sluice_journal_seq ")))
+        return len(seq) == 2 and len(set(seq.values())) == 1
+
     def api(self, what, person="user_id:ada"):
+        hub.wait_for(self.settled)
         path = "/v1/spaces/any/collections/users/profiles/" + urllib.parse.quote(person) + "/" + what
         return self.ask(path, {"Authorization": "Bearer " + TOKEN})
 
