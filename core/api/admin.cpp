@@ -46,18 +46,42 @@ bool take_prefix(std::string_view& path, std::string_view prefix) {
   return true;
 }
 
-net::Response dead_answer(hub::Hub& hub, std::string_view rest, const net::Request& request) {
-  if (rest == "/replay") {
-    if (request.method != "POST") return error_answer(405, "method_not_allowed", "replay with POST");
-    JsonParser parser;
-    std::vector<std::int64_t> ids;
-    parser.parse(request.body)["ids"].elements([&](Json id) {
-      if (const auto n = id.integer()) ids.push_back(*n);
-    });
-    const auto replayed = hub.replay_dead(ids);
-    if (!replayed) return error_answer(503, "not_replayed", replayed.error().detail);
-    return json_answer("{\"replayed\":" + std::to_string(replayed.value()) + "}");
+net::Response replay_answer(hub::Hub& hub, const net::Request& request) {
+  if (request.method != "POST") return error_answer(405, "method_not_allowed", "replay with POST");
+  JsonParser parser;
+  const Json asked = parser.parse(request.body);
+  store::DeadFilter filter;
+  filter.destination = asked["destination"].string_or("");
+  filter.reason = asked["reason"].string_or("");
+  filter.kind = asked["kind"].string_or("");
+  std::vector<std::int64_t> ids;
+  bool numbers = true;
+  asked["ids"].elements([&](Json id) {
+    const auto n = id.integer();
+    numbers = numbers && n;
+    if (n) ids.push_back(*n);
+  });
+  // By mistake nothing is replayed that was not named.
+  if (!numbers || ids.empty() == filter.destination.empty()) {
+    return error_answer(400, "invalid",
+                        "say which: {\"ids\": [7, 8]}, or {\"destination\": …} with \"reason\" and \"kind\"");
   }
+  const auto done = ids.empty() ? hub.replay_dead(filter) : hub.replay_dead(std::move(ids));
+  if (!done) return error_answer(503, "not_replayed", done.error().detail);
+  const hub::ReplayReport& report = done.value();
+  net::Response out;
+  JsonWriter(out.body)
+      .begin_object()
+      .member_integer("taken", static_cast<std::int64_t>(report.taken))
+      .member_integer("handed_back", static_cast<std::int64_t>(report.handed_back))
+      .member_integer("left_out", static_cast<std::int64_t>(report.taken - report.handed_back))
+      .member_integer("not_open", static_cast<std::int64_t>(report.not_open))
+      .end_object();
+  return out;
+}
+
+net::Response dead_answer(hub::Hub& hub, std::string_view rest, const net::Request& request) {
+  if (rest == "/replay") return replay_answer(hub, request);
   if (rest.starts_with('/')) {
     std::int64_t id = 0;
     const auto [end, bad] = std::from_chars(rest.data() + 1, rest.data() + rest.size(), id);
@@ -75,8 +99,11 @@ net::Response dead_answer(hub::Hub& hub, std::string_view rest, const net::Reque
     if (bad != std::errc{} || end != text.data() + text.size())
       return error_answer(400, "invalid", "limit is a number of dead letters, like limit=500");
   }
-  const auto list =
-      hub::dead_letters_json(hub.database(), request.query("destination"), request.query("reason"), limit);
+  store::DeadFilter filter;
+  filter.destination = request.query("destination");
+  filter.reason = request.query("reason");
+  filter.kind = request.query("kind");
+  const auto list = hub::dead_letters_json(hub.database(), filter, limit);
   if (!list) return error_answer(500, "store", list.error().detail);
   return json_answer(list.value());
 }
@@ -85,7 +112,8 @@ net::Response dead_answer(hub::Hub& hub, std::string_view rest, const net::Reque
 
 Result<std::unique_ptr<AdminDoor>> AdminDoor::open(hub::Hub& hub) {
   std::unique_ptr<AdminDoor> door(new AdminDoor(hub));
-  const config::Hub& config = hub.config().hub;
+  const auto holds = hub.config();
+  const config::Hub& config = holds->hub;
   door->over_tcp_ = !config.admin.starts_with("unix:");
   if (door->over_tcp_ && config.tokens.empty()) {
     return Error{Code::misconfigured, "hub.admin is a TCP address: it needs hub.tokens; or use unix:PATH"};
@@ -97,6 +125,24 @@ Result<std::unique_ptr<AdminDoor>> AdminDoor::open(hub::Hub& hub) {
   return door;
 }
 
+// The names by which a browser may have reached us without a name server's help: addresses, and what the
+// configuration says.
+bool AdminDoor::is_own_name(std::string_view host) const {
+  const auto without_port = [](std::string_view text) {
+    const std::size_t colon = text.rfind(':');
+    return text.ends_with(']') ? text : text.substr(0, colon);
+  };
+  std::string_view name = without_port(host);
+  if (name.starts_with('[') || name.find_first_not_of("0123456789.") == std::string_view::npos) return true;
+  const auto whole = hub_.config();
+  const config::Hub& config = whole->hub;
+  std::string_view url = config.public_url;
+  if (const std::size_t scheme = url.find("://"); scheme != std::string_view::npos)
+    url.remove_prefix(scheme + 3);
+  return equals_ignoring_case(name, "localhost") || equals_ignoring_case(name, without_port(config.admin)) ||
+         equals_ignoring_case(name, without_port(url.substr(0, url.find('/'))));
+}
+
 bool AdminDoor::allowed(const net::Request& request, net::Response& refusal) const {
   if (!over_tcp_) return true;
   // A page in somebody's browser must not reach this through a name that resolves to us, nor from another
@@ -105,19 +151,29 @@ bool AdminDoor::allowed(const net::Request& request, net::Response& refusal) con
     refusal = error_answer(403, "forbidden", "pages of other origins are not served here");
     return false;
   }
+  if (!is_own_name(request.header("host"))) {
+    refusal = error_answer(
+        403, "forbidden",
+        "this Host is none of the hub's: use its address, or the name in hub.admin or hub.public_url");
+    return false;
+  }
   const std::string_view header = request.header("authorization");
+  const std::string_view scheme = header.substr(0, header.find(' '));
+  const std::string_view given = trim(header.substr(scheme.size()));
   std::string token;
-  if (header.starts_with("Bearer ")) {
-    token = header.substr(7);
-  } else if (header.starts_with("Basic ")) {
-    if (!base64_decode(header.substr(6), token)) token.clear();
+  if (equals_ignoring_case(scheme, "bearer")) {
+    token = given;
+  } else if (equals_ignoring_case(scheme, "basic")) {
+    if (!base64_decode(given, token)) token.clear();
     token = token.substr(0, token.find(':'));
   }
   const std::string hash = sha256_hex(token);
-  for (const std::string& known : hub_.config().hub.tokens) {
+  const auto config = hub_.config();
+  for (const std::string& known : config->hub.tokens) {
     if (equal_constant_time(hash, known)) return true;
   }
   refusal = error_answer(401, "unauthorized", "this needs a token of hub.tokens, as Bearer or as Basic user");
+  refusal.headers.emplace_back("WWW-Authenticate", "Bearer");
   return false;
 }
 
@@ -125,7 +181,11 @@ net::Response AdminDoor::answer(const net::Request& request) {
   if (request.path == "/healthz") return text_answer(200, "ok\n");
   if (request.path == "/readyz") {
     if (hub_.step().clock_alarm()) return text_answer(503, "the wall clock has jumped: timers are held\n");
-    return hub_.ready() ? text_answer(200, "ready\n") : text_answer(503, "starting or stopping\n");
+    if (!hub_.ready()) return text_answer(503, "starting or stopping\n");
+    const hub::ReloadStatus file = hub_.reload_status();
+    if (file.mistakes == 0) return text_answer(200, "ready\n");
+    return text_answer(200, "ready, with the configuration from before the file changed: it is refused for " +
+                                std::to_string(file.mistakes) + " mistakes, the first " + file.first + '\n');
   }
   net::Response refusal;
   return allowed(request, refusal) ? route(request) : refusal;
@@ -143,7 +203,7 @@ net::Response AdminDoor::route(const net::Request& request) {
   if (request.method != "GET" && request.method != "HEAD") {
     return error_answer(405, "method_not_allowed", "only GET here");
   }
-  if (path == "/v1/outbox") return json_answer(hub::outbox_json(hub_.delivery()));
+  if (path == "/v1/outbox") return json_answer(hub::outbox_json(hub_.delivery().status()));
   if (path == "/v1/audiences") {
     std::string out;
     hub_.read([&](const hub::World& world) { out = hub::audiences_json(world); });

@@ -5,9 +5,13 @@
 //   GET  /v1/profiles/PERSON            PERSON: an id, or type:value
 //   GET  /v1/audiences[/NAME]
 //   GET  /v1/outbox
-//   GET  /v1/dead[?destination=&reason=]   /v1/dead/ID      POST /v1/dead/replay {"ids":[…]}
+//   GET  /v1/dead[?destination=&reason=&kind=]   /v1/dead/ID
+//   POST /v1/dead/replay {"ids":[…]} or {"destination","reason","kind"}: all that match; answers
+//        {"taken","handed_back","left_out","not_open"}
 //   GET  /v1/spaces/SPACE/collections/users/profiles/TYPE:VALUE/{traits,external_ids,events,metadata,links}
-//        as Segment's Profile API: cursor {url,has_more,next,limit}, errors {"error":{"code","message"}}
+//        as Segment's Profile API: ?limit=&next= pages; include= names traits, types of external ids or
+//        events; class= audience | computed_trait | trait; cursor {url,has_more,next,limit}, errors
+//        {"error":{"code","message"}}
 #pragma once
 
 #include <memory>
@@ -32,6 +36,7 @@ class AdminDoor {
   explicit AdminDoor(hub::Hub& hub) : hub_(hub) {}
   net::Response answer(const net::Request& request);
   net::Response route(const net::Request& request);
+  bool is_own_name(std::string_view host) const;
   bool allowed(const net::Request& request, net::Response& refusal) const;
 
   hub::Hub& hub_;

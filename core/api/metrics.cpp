@@ -26,17 +26,18 @@ class Metrics {
     out_ += '\n';
   }
   void labelled(std::string_view label, std::string_view text, std::uint64_t v) {
-    labelled(label, text, {}, {}, v);
+    begin(label, text, {}, {});
+    end(v);
   }
   void labelled(std::string_view a, std::string_view a_text, std::string_view b, std::string_view b_text,
                 std::uint64_t v) {
-    out_.append(name_).append("{").append(a).append("=");
-    append_json_string(out_, a_text);
-    if (!b.empty()) {
-      out_.append(",").append(b).append("=");
-      append_json_string(out_, b_text);
-    }
-    out_.append("} ").append(std::to_string(v));
+    begin(a, a_text, b, b_text);
+    end(v);
+  }
+  void labelled(std::string_view a, std::string_view a_text, std::string_view b, std::string_view b_text,
+                double v) {
+    begin(a, a_text, b, b_text);
+    append_json_number(out_, v);  // finite
     out_ += '\n';
   }
   void one(std::string_view name, std::string_view type, std::string_view help, std::uint64_t v) {
@@ -46,6 +47,33 @@ class Metrics {
   std::string take() { return std::move(out_); }
 
  private:
+  void begin(std::string_view a, std::string_view a_text, std::string_view b, std::string_view b_text) {
+    out_.append(name_).append("{").append(a).append("=");
+    quote(a_text);
+    if (!b.empty()) {
+      out_.append(",").append(b).append("=");
+      quote(b_text);
+    }
+    out_ += "} ";
+  }
+  void end(std::uint64_t v) {
+    out_ += std::to_string(v);
+    out_ += '\n';
+  }
+  // The format knows three escapes, and takes everything else as it is.
+  void quote(std::string_view text) {
+    out_ += '"';
+    for (const char c : text) {
+      if (c == '\\' || c == '"') out_ += '\\';
+      if (c == '\n') {
+        out_ += "\\n";
+      } else {
+        out_ += c;
+      }
+    }
+    out_ += '"';
+  }
+
   std::string out_;
   std::string_view name_;
 };
@@ -57,13 +85,14 @@ void write_state(Metrics& m, hub::Hub& hub) {
   TimeUs now = 0;
   TimeUs reach = 0;
   std::vector<std::pair<std::string, std::uint64_t>> sizes;
+  const auto config = hub.config();
   hub.read([&](const hub::World& world) {
     totals = world.state.totals;
     steps = world.pipeline.counters();
     profiles = world.state.profiles();
     now = world.state.now;
     reach = world.state.dedup_reach(now);
-    for (const config::Audience& audience : hub.config().audiences) {
+    for (const config::Audience& audience : config->audiences) {
       sizes.emplace_back(audience.name, world.state.members(state::name_id(audience.name)));
     }
   });
@@ -100,8 +129,10 @@ void write_lanes(Metrics& m, hub::Hub& hub) {
   for (const auto& lane : lanes) m.labelled("destination", lane.name, lane.backlog_bytes);
   m.family("sluice_lane_up", "gauge",
            "1 while the lane is live, 0 while it backs off, pauses or is stopped.");
-  for (const auto& lane : lanes)
+  for (const auto& lane : lanes) {
+    if (lane.state == deliver::LaneState::removed) continue;  // nobody wants it up
     m.labelled("destination", lane.name, lane.state == deliver::LaneState::live ? 1 : 0);
+  }
   m.family("sluice_lane_requests_total", "counter",
            "Requests, or calls of a connector that sends itself, since the start.");
   for (const auto& lane : lanes) m.labelled("destination", lane.name, lane.sends);
@@ -136,14 +167,36 @@ void write_doors(Metrics& m, hub::Hub& hub) {
       m.labelled("reason", ingest::code_of(static_cast<ingest::Flaw>(flaw)), c.rejected[flaw]);
     }
   }
-  if (const ingest::SourceRunner* runner = hub.runner()) {
-    const auto feeds = runner->status();
-    m.family("sluice_source_records_total", "counter", "Records read from a source since the start.");
-    for (const auto& feed : feeds) m.labelled("source", feed.source, "stream", feed.stream, feed.records);
-    m.family("sluice_source_rejected_total", "counter",
-             "Rows rejected since the start; see the rejects file.");
-    for (const auto& feed : feeds) m.labelled("source", feed.source, "stream", feed.stream, feed.rejected);
-  }
+  const auto feeds = hub.feeds();
+  m.family("sluice_source_records_total", "counter", "Records read from a source since the start.");
+  for (const auto& feed : feeds) m.labelled("source", feed.source, "stream", feed.stream, feed.records);
+  m.family("sluice_source_rejected_total", "counter", "Rows rejected since the start; see the rejects file.");
+  for (const auto& feed : feeds) m.labelled("source", feed.source, "stream", feed.stream, feed.rejected);
+}
+
+void write_connectors(Metrics& m, hub::Hub& hub) {
+  const auto rows = hub.connector_metrics().rows();
+  const auto write = [&](bool gauge) {
+    for (const auto& row : rows) {
+      if (row.gauge == gauge) m.labelled("connector", row.connector, "name", row.name, row.value);
+    }
+  };
+  m.family("sluice_connector_total", "counter",
+           "What a connector counts by itself, and seconds that it measures, since the start.");
+  write(false);
+  m.family("sluice_connector_gauge", "gauge", "What a connector says of itself, as last told.");
+  write(true);
+  m.one("sluice_connector_metrics_refused_total", "counter",
+        "Reports of connectors with a bad name or value, or beyond 50 names.",
+        hub.connector_metrics().refused());
+}
+
+void write_configuration(Metrics& m, hub::Hub& hub) {
+  const hub::ReloadStatus file = hub.reload_status();
+  m.one("sluice_config_mistakes", "gauge",
+        "Mistakes of the configuration file as it is now; above 0 the one before it runs.", file.mistakes);
+  m.one("sluice_config_applied_total", "counter", "Changed files applied since the start.", file.applied);
+  m.one("sluice_config_refused_total", "counter", "Changed files refused since the start.", file.refused);
 }
 
 }  // namespace
@@ -153,6 +206,8 @@ std::string metrics_text(hub::Hub& hub) {
   write_state(m, hub);
   write_lanes(m, hub);
   write_doors(m, hub);
+  write_connectors(m, hub);
+  write_configuration(m, hub);
   m.one("sluice_journal_seq", "counter", "Inputs in the journal.", hub.journal().log().next_seq() - 1);
   m.one("sluice_journal_bytes", "gauge", "Bytes of inputs kept.", hub.journal().log().bytes());
   m.one("sluice_journal_queue_percent", "gauge",

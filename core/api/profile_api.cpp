@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <unordered_set>
 
 #include "api/admin.hpp"
 #include "base/json.hpp"
@@ -22,20 +23,38 @@ struct Page {
   std::size_t offset = 0, limit = limit_default;
 };
 
-Page page_of(const net::Request& request) {
+Result<Page> page_of(const net::Request& request) {
   Page page;
+  bool good = true;
   const auto number = [&](std::string_view name, std::size_t& out) {
     const std::string text = request.query(name);
-    (void)std::from_chars(text.data(), text.data() + text.size(), out);
+    if (text.empty()) return;
+    const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), out);
+    good = good && bad == std::errc{} && end == text.data() + text.size();
   };
   number("next", page.offset);
   number("limit", page.limit);
+  if (!good) return Error{Code::rejected, "limit and next are numbers; next is what the page before said"};
   page.limit = std::clamp<std::size_t>(page.limit, 1, limit_max);
   return page;
 }
 
+// What `include` names; everything where it is left out.
+class Included {
+ public:
+  explicit Included(const net::Request& request) : text_(request.query("include")) {}
+  bool has(std::string_view name) const {
+    if (text_.empty()) return true;
+    const std::vector<std::string_view> wanted = split(text_, ',');
+    return std::any_of(wanted.begin(), wanted.end(), [&](std::string_view w) { return trim(w) == name; });
+  }
+
+ private:
+  std::string text_;
+};
+
 void write_cursor(JsonWriter& w, const net::Request& request, const Page& page, std::size_t items) {
-  const bool more = page.offset + page.limit < items;
+  const bool more = page.offset < items && items - page.offset > page.limit;
   w.key("cursor").begin_object().member("url", request.path).member_boolean("has_more", more);
   w.member("next", more ? std::to_string(page.offset + page.limit) : "");
   w.member_integer("limit", static_cast<std::int64_t>(page.limit)).end_object();
@@ -73,34 +92,41 @@ std::vector<Item> traits_of(const hub::World& world, const Profile& profile, con
       items.push_back({audience.name, inside ? "true" : "false"});
     }
   }
-  const std::string include = request.query("include");
-  if (include.empty()) return items;
-  const std::vector<std::string_view> wanted = split(include, ',');
-  std::erase_if(items, [&](const Item& item) {
-    return std::find(wanted.begin(), wanted.end(), item.name) == wanted.end();
-  });
+  const Included included(request);
+  std::erase_if(items, [&](const Item& item) { return !included.has(item.name); });
   return items;
+}
+
+// Where the page ends among so many items.
+std::size_t end_of(const Page& page, std::size_t items) {
+  return page.offset < items ? page.offset + std::min(page.limit, items - page.offset) : page.offset;
 }
 
 void write_traits(JsonWriter& w, const std::vector<Item>& items, const Page& page) {
   w.key("traits").begin_object();
-  for (std::size_t i = page.offset; i < std::min(items.size(), page.offset + page.limit); ++i) {
+  for (std::size_t i = page.offset; i < end_of(page, items.size()); ++i) {
     w.key(items[i].name).raw(items[i].json);
   }
   w.end_object();
 }
 
-void write_identifiers(JsonWriter& w, const hub::World& world, const Profile& profile, const Page& page) {
+std::size_t write_identifiers(JsonWriter& w, const hub::World& world, const Profile& profile,
+                              const net::Request& request, const Page& page) {
+  const Included included(request);
+  std::vector<const state::Identifier*> all;
+  for (const state::Identifier& identifier : profile.identifiers) {
+    if (included.has(world.state.name(identifier.type))) all.push_back(&identifier);
+  }
   w.key("data").begin_array();
-  const auto& all = profile.identifiers;
-  for (std::size_t i = page.offset; i < std::min(all.size(), page.offset + page.limit); ++i) {
-    w.begin_object().member("source_id", world.state.name(all[i].source)).member("collection", "users");
-    w.member("id", all[i].value)
-        .member("type", world.state.name(all[i].type))
-        .member("created_at", format_time(all[i].first_seen));
+  for (std::size_t i = page.offset; i < end_of(page, all.size()); ++i) {
+    w.begin_object().member("source_id", world.state.name(all[i]->source)).member("collection", "users");
+    w.member("id", all[i]->value)
+        .member("type", world.state.name(all[i]->type))
+        .member("created_at", format_time(all[i]->first_seen));
     w.member("encoding", "none").end_object();
   }
   w.end_array();
+  return all.size();
 }
 
 void write_metadata(JsonWriter& w, const Profile& profile) {
@@ -110,15 +136,31 @@ void write_metadata(JsonWriter& w, const Profile& profile) {
       .end_object();
 }
 
+// The event as it was sent, with when it happened by the hub's reckoning where it does not say so itself, and
+// when it was received.
+std::string with_times(const Event& event, TimeUs received) {
+  std::string out(event.raw);
+  const auto add = [&](const char* name, TimeUs time) {
+    if (event.root[name] || !out.ends_with('}')) return;
+    out.pop_back();
+    out.append(",\"").append(name).append("\":\"").append(format_time(time)).append("\"}");
+  };
+  add("timestamp", event.time);
+  add("receivedAt", received);
+  return out;
+}
+
 // The person's own events, newest first, read back from the journal: those that carry one of the identifiers.
-std::vector<std::string> events_of(hub::Hub& hub, const Profile& profile) {
+std::vector<std::string> events_of(hub::Hub& hub, const Profile& profile, const Included& included) {
   constexpr std::size_t inputs_max = 200'000;  // looked through: the newest ones
   constexpr std::size_t events_max = 1'000;
   std::vector<std::string> found;
+  std::unordered_set<std::string> seen;  // a message id sent again had no effect
   const std::uint64_t next = hub.journal().log().next_seq();
   const std::uint64_t from =
       std::max(hub.journal().log().first_seq(), next > inputs_max ? next - inputs_max : 1);
-  unify::Reader reader(hub.config());
+  const auto config = hub.config();
+  unify::Reader reader(*config);
   (void)hub.journal().replay(from, [&](const Input& input) {
     EventInput payload;
     if (input.kind != InputKind::event || input.redacted || !EventInput::decode(input.payload, payload))
@@ -128,7 +170,12 @@ std::vector<std::string> events_of(hub::Hub& hub, const Profile& profile) {
     const bool theirs = std::any_of(
         event.value().ids.begin(), event.value().ids.end(),
         [&](const ExternalId& id) { return profile.has_identifier(state::name_id(id.type), id.value); });
-    if (theirs) found.emplace_back(event.value().raw);
+    const auto is_new = [&] {
+      const std::string_view id = event.value().message_id;
+      return id.empty() || seen.insert(std::string(event.value().source).append("\n").append(id)).second;
+    };
+    if (theirs && included.has(event.value().name) && is_new())
+      found.push_back(with_times(event.value(), payload.received));
     if (found.size() > events_max) found.erase(found.begin());
     return true;
   });
@@ -147,7 +194,9 @@ net::Response profile_api(hub::Hub& hub, std::string_view rest, const net::Reque
     return error_answer(404, "not_found",
                         "ask for traits, external_ids, events, metadata or links of a profile");
   }
-  const Page page = page_of(request);
+  const Result<Page> asked = page_of(request);
+  if (!asked) return error_answer(400, "invalid", asked.error().detail);
+  const Page page = asked.value();
   net::Response out;
   Profile copy;
   bool known = false;
@@ -163,8 +212,7 @@ net::Response profile_api(hub::Hub& hub, std::string_view rest, const net::Reque
       write_traits(w, traits, page);
       items = traits.size();
     } else if (what == "external_ids") {
-      write_identifiers(w, world, *profile, page);
-      items = profile->identifiers.size();
+      items = write_identifiers(w, world, *profile, request, page);
     } else if (what == "metadata") {
       write_metadata(w, *profile);
     } else if (what == "links") {
@@ -179,11 +227,10 @@ net::Response profile_api(hub::Hub& hub, std::string_view rest, const net::Reque
   });
   if (!known) return error_answer(404, "not_found", "The resource was not found.");
   if (what != "events") return out;
-  const std::vector<std::string> events = events_of(hub, copy);
+  const std::vector<std::string> events = events_of(hub, copy, Included(request));
   JsonWriter w(out.body);
   w.begin_object().key("data").begin_array();
-  for (std::size_t i = page.offset; i < std::min(events.size(), page.offset + page.limit); ++i)
-    w.raw(events[i]);
+  for (std::size_t i = page.offset; i < end_of(page, events.size()); ++i) w.raw(events[i]);
   w.end_array();
   write_cursor(w, request, page, events.size());
   w.end_object();

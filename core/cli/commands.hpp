@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "store/database.hpp"
+
 namespace sluice::cli {
 
 struct Common {
@@ -28,10 +30,10 @@ int run(const Common& common, const RunOptions& options);
 int profile(const Common& common, const std::string& person);
 int audience(const Common& common, const std::string& name);
 int outbox(const Common& common);
-int dead_list(const Common& common, const std::string& destination, const std::string& reason,
-              std::size_t limit);
+int dead_list(const Common& common, const store::DeadFilter& filter, std::size_t limit);
 int dead_show(const Common& common, std::int64_t id);
-int dead_replay(const Common& common, const std::vector<std::int64_t>& ids);
+// Numbers, or all that match; not both.
+int dead_replay(const Common& common, const std::vector<std::int64_t>& ids, const store::DeadFilter& filter);
 
 int journal_verify(const Common& common);
 int journal_dump(const Common& common, std::uint64_t from, std::uint64_t count, bool unmasked);

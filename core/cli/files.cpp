@@ -23,7 +23,7 @@ int journal_verify(const Common& common) {
   const auto data = data_of(common);
   if (!data) return 1;
   const auto files = make_file_system();
-  const auto report = verify_journal(*files, *data);
+  const auto report = verify_journal(*files, *data, hub::newest_checkpoint(*files, *data));
   if (!report) return fail(report.error().detail);
   const JournalReport& r = report.value();
   if (common.json) {
@@ -37,11 +37,13 @@ int journal_verify(const Common& common) {
     w.end_array().end_object();
     (void)std::puts(out.c_str());
   } else {
-    (void)std::printf(
-        "journal %s, generation %u: %llu inputs, %llu to %llu, %llu bytes\n", r.identity.id.c_str(),
-        r.identity.generation, static_cast<unsigned long long>(r.entries),
-        static_cast<unsigned long long>(r.first_seq), static_cast<unsigned long long>(r.next_seq - 1),
-        static_cast<unsigned long long>(r.bytes));
+    if (r.next_seq > 0) {
+      (void)std::printf(
+          "journal %s, generation %u: %llu inputs, %llu to %llu, %llu bytes\n", r.identity.id.c_str(),
+          r.identity.generation, static_cast<unsigned long long>(r.entries),
+          static_cast<unsigned long long>(r.first_seq), static_cast<unsigned long long>(r.next_seq - 1),
+          static_cast<unsigned long long>(r.bytes));
+    }
     if (r.first_stamp != no_time) {
       (void)std::printf("from %s to %s\n", format_time(r.first_stamp).c_str(),
                         format_time(r.last_stamp).c_str());
@@ -57,11 +59,14 @@ int journal_dump(const Common& common, std::uint64_t from, std::uint64_t count, 
   if (!data) return 1;
   const auto files = make_file_system();
   std::uint64_t left = count;
-  const Status read = read_journal(*files, *data, from, [&](const Input& input) {
-    if (left == 0) return false;
-    --left;
-    return std::puts(dump_line(input, unmasked).c_str()) >= 0;
-  });
+  const Status read = read_journal(
+      *files, *data, from,
+      [&](const Input& input) {
+        if (left == 0) return false;
+        --left;
+        return std::puts(dump_line(input, unmasked).c_str()) >= 0;
+      },
+      hub::newest_checkpoint(*files, *data));
   return read ? 0 : fail(read.error().detail);
 }
 
@@ -71,7 +76,7 @@ int journal_repair(const Common& common) {
   const auto lock = DirectoryLock::take(*data);
   if (!lock) return fail(lock.error().detail);
   const auto files = make_file_system();
-  const auto repaired = repair_journal(*files, *data);
+  const auto repaired = repair_journal(*files, *data, hub::newest_checkpoint(*files, *data));
   if (!repaired) return fail(repaired.error().detail);
   for (const LogDamage& damage : repaired.value()) {
     (void)std::printf("%s: %llu inputs from %llu on are lost (%llu bytes at %llu); the file as it was: %s\n",

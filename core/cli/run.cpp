@@ -1,5 +1,6 @@
 #include <csignal>
 #include <cstdio>
+#include <optional>
 #include <thread>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include "base/json.hpp"
 #include "base/log.hpp"
 #include "cli/commands.hpp"
+#include "cli/lane_watch.hpp"
 #include "cli/setup.hpp"
 #include "hub/hub.hpp"
 
@@ -16,24 +18,26 @@ namespace sluice::cli {
 
 namespace {
 
-// Waits for SIGTERM or SIGINT on a thread of its own; all other threads have them blocked. A second one ends
-// the process.
+// Waits for signals on a thread of its own; all other threads have them blocked. SIGHUP applies the
+// configuration again, SIGTERM or SIGINT ends the hub, a second one the process.
 class Signals {
  public:
   Signals() {
     sigemptyset(&set_);
-    for (const int signal : {SIGTERM, SIGINT, SIGUSR2}) sigaddset(&set_, signal);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR2}) sigaddset(&set_, signal);
     pthread_sigmask(SIG_BLOCK, &set_, nullptr);
     (void)std::signal(SIGPIPE, SIG_IGN);
   }
   void watch(hub::Hub& hub) {
     thread_ = std::thread([this, &hub] {
       int signal = 0;
-      sigwait(&set_, &signal);
+      for (sigwait(&set_, &signal); signal == SIGHUP; sigwait(&set_, &signal)) hub.reload();
       if (signal == SIGUSR2) return;
       log_info("hub", "stopping: sending what is queued; once more to stop at once");
       hub.request_stop();
-      sigwait(&set_, &signal);
+      do {
+        sigwait(&set_, &signal);
+      } while (signal == SIGHUP);
       if (signal != SIGUSR2) std::_Exit(1);
     });
   }
@@ -57,12 +61,11 @@ void print_summary(hub::Hub& hub) {
   });
   log_info("hub", std::to_string(totals.events) + " events, " + std::to_string(totals.duplicates) +
                       " of them duplicates, " + std::to_string(people) + " people");
-  if (hub.runner() == nullptr) return;
-  for (const ingest::FeedStatus& feed : hub.runner()->status()) {
+  for (const ingest::FeedStatus& feed : hub.feeds()) {
     if (feed.rejected > 0) {
       log_warn("sources", feed.source + ": " + std::to_string(feed.rejected) +
-                              " rows were rejected; they stand in " +
-                              hub::rejects_folder(hub.config().hub.data) + "/" + feed.source + ".jsonl");
+                              (feed.rejected == 1 ? " row was" : " rows were") + " rejected: see " +
+                              hub::rejects_folder(hub.config()->hub.data) + "/" + feed.source + ".jsonl");
     }
     if (!feed.error.empty()) log_error("sources", feed.source + ": " + feed.error);
   }
@@ -74,9 +77,11 @@ int run(const Common& common, const RunOptions& options) {
   start_log(options.quiet ? LogLevel::warn : LogLevel::info);
   Signals signals;
   Setup setup = load(common.config, true);
+  try_connectors(setup);
   if (!report(setup, true)) return 1;
   hub::HubOptions wanted;
   wanted.config = setup.config;
+  wanted.watch = setup.watch;
   wanted.connectors = setup.connectors;
   wanted.registry = &setup.registry;
   wanted.until_idle = options.until_idle;
@@ -97,15 +102,18 @@ int run(const Common& common, const RunOptions& options) {
   }
   log_info("hub", "admin on " + door.value()->address());
   signals.watch(hub);
+  std::optional<LaneWatch> watch(std::in_place, hub);
   const Status ended = hub.wait();
   door.value()->stop();
   hub.stop();
+  watch.reset();
   print_summary(hub);
   return ended ? 0 : fail(ended.error().detail);
 }
 
 int check(const Common& common, const std::string& format) {
-  const Setup setup = load(common.config, true);
+  Setup setup = load(common.config, true);
+  try_connectors(setup);
   if (format == "text") {
     const bool good = report(setup, true);
     if (good) (void)std::printf("%s is fine\n", common.config.c_str());
@@ -144,21 +152,22 @@ int plugin_list(const Common& common) {
   std::string out;
   JsonWriter w(out);
   w.begin_array();
+  const auto list = [&](const std::string& name, const std::string& id, const char* kind,
+                        const std::string& version, const std::string& title, const std::string& path) {
+    if (common.json) {
+      w.begin_object().member("plugin", name).member("id", id).member("kind", kind);
+      w.member("version", version).member("title", title).member("path", path).end_object();
+    } else {
+      (void)std::printf("%-16s %-12s %-10s %s\n", name.c_str(), kind, version.c_str(), title.c_str());
+    }
+  };
   for (const plugin::Entry& entry : registry.entries()) {
     const bool source = (entry.info.kind & SLUICE_SOURCE) != 0;
     const bool destination = (entry.info.kind & SLUICE_DESTINATION) != 0;
     const char* kind = source && destination ? "source, destination" : source ? "source" : "destination";
-    if (common.json) {
-      w.begin_object().member("plugin", entry.plugin).member("id", entry.info.id).member("kind", kind);
-      w.member("version", entry.version)
-          .member("title", entry.info.title)
-          .member("path", entry.path)
-          .end_object();
-    } else {
-      (void)std::printf("%-16s %-12s %-10s %s\n", entry.plugin.c_str(), kind, entry.version.c_str(),
-                        entry.info.title.c_str());
-    }
+    list(entry.plugin, entry.info.id, kind, entry.version, entry.info.title, entry.path);
   }
+  list("tracking", "tracking", "source", SLUICE_VERSION, "Segment's HTTP API (the hub's own, no file)", "");
   w.end_array();
   if (common.json) (void)std::puts(out.c_str());
   for (const plugin::Refused& refused : registry.refused()) {

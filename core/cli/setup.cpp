@@ -36,6 +36,7 @@ Setup load(const std::string& file, bool check_secrets) {
   config::Loaded loaded = config::load(file, options);
   setup.config = std::move(loaded.config);
   setup.diagnostics = std::move(loaded.diagnostics);
+  setup.watch = std::move(loaded.watch);
   return setup;
 }
 

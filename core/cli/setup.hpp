@@ -18,8 +18,13 @@ struct Setup {
   std::vector<config::ConnectorInfo> connectors;
   std::shared_ptr<const config::Config> config;  // null: there are errors
   std::vector<config::Diagnostic> diagnostics;
+  std::vector<std::string> watch;  // of config::Loaded
 };
 Setup load(const std::string& file, bool check_secrets);
+
+// Makes each source's and destination's connector once, without a network, and reports at its place what one
+// of them refuses of its settings.
+void try_connectors(Setup& setup);
 
 // Prints what is wrong to standard error; warnings only where `warnings`. True: the configuration can be
 // used.

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 
 #include "base/json.hpp"
 #include "cli/commands.hpp"
@@ -44,7 +45,12 @@ int print_json(const Shown& shown) {
 }
 
 Result<std::unique_ptr<store::Database>> open_store(const config::Config& config) {
-  return store::Database::open(hub::database_path(config.hub.data), store::Access::read);
+  const std::string path = hub::database_path(config.hub.data);
+  if (std::error_code ignored; !std::filesystem::exists(path, ignored)) {
+    return Error{Code::misconfigured,
+                 "there is no store " + path + ": has a hub run with this configuration?"};
+  }
+  return store::Database::open(path, store::Access::read);
 }
 
 std::string text_of(Json value) {
@@ -191,15 +197,12 @@ int audience(const Common& common, const std::string& name) {
 }
 
 int outbox(const Common& common) {
-  const Setup setup = load(common.config, false);
-  if (!report(setup, false)) return 1;
-  const Answer answer = ask(*setup.config, "/v1/outbox");
-  Shown shown{0, answer.body};
-  if (!answer.reached) {
-    return fail("no hub is running: the lanes are its own; start it with `sluice run`");
-  } else if (answer.status != 200) {
-    return fail(error_text(answer.body));
-  }
+  const Shown shown = show(common, "/v1/outbox", "", [](const config::Config& config) -> Result<std::string> {
+    const auto files = make_file_system();
+    return hub::outbox_json(
+        SLUICE_TRY(deliver::read_lanes(*files, hub::lanes_folder(config.hub.data), config)));
+  });
+  if (shown.code != 0) return shown.code;
   if (common.json) return print_json(shown);
   JsonParser parser;
   (void)std::printf("%-20s %-8s %10s %10s %10s  %s\n", "destination", "state", "backlog", "delivered",
@@ -213,13 +216,13 @@ int outbox(const Common& common) {
   return 0;
 }
 
-int dead_list(const Common& common, const std::string& destination, const std::string& reason,
-              std::size_t limit) {
-  const std::string path = "/v1/dead?destination=" + path_segment(destination) +
-                           "&reason=" + path_segment(reason) + "&limit=" + std::to_string(limit);
+int dead_list(const Common& common, const store::DeadFilter& filter, std::size_t limit) {
+  const std::string path = "/v1/dead?destination=" + path_segment(filter.destination) +
+                           "&reason=" + path_segment(filter.reason) + "&kind=" + path_segment(filter.kind) +
+                           "&limit=" + std::to_string(limit);
   const Shown shown = show(common, path, "", [&](const config::Config& config) -> Result<std::string> {
     const auto store = SLUICE_TRY(open_store(config));
-    return hub::dead_letters_json(*store, destination, reason, limit);
+    return hub::dead_letters_json(*store, filter, limit);
   });
   if (shown.code != 0 || common.json) return print_json(shown);
   JsonParser parser;
@@ -256,22 +259,42 @@ int dead_show(const Common& common, std::int64_t id) {
   return 0;
 }
 
-int dead_replay(const Common& common, const std::vector<std::int64_t>& ids) {
+int dead_replay(const Common& common, const std::vector<std::int64_t>& ids, const store::DeadFilter& filter) {
+  if (ids.empty() == filter.destination.empty())
+    return fail("say which: numbers, or --destination NAME with --reason and --kind");
   const Setup setup = load(common.config, false);
   if (!report(setup, false)) return 1;
   std::string body;
   JsonWriter w(body);
-  w.begin_object().key("ids").begin_array();
-  for (const std::int64_t id : ids) w.integer(id);
-  w.end_array().end_object();
+  w.begin_object();
+  if (!ids.empty()) {
+    w.key("ids").begin_array();
+    for (const std::int64_t id : ids) w.integer(id);
+    w.end_array();
+  } else {
+    w.member("destination", filter.destination).member("reason", filter.reason).member("kind", filter.kind);
+  }
+  w.end_object();
   const Answer answer = ask(*setup.config, "/v1/dead/replay", &body);
   if (!answer.reached)
     return fail("no hub is running: a replay is a command to it; start it with `sluice run`");
   if (answer.status != 200) return fail(error_text(answer.body));
-  JsonParser parser;
   if (common.json) return print_json({0, answer.body});
-  (void)std::printf("%s of %zu sent again\n", parser.parse(answer.body)["replayed"].text().c_str(),
-                    ids.size());
+  JsonParser parser;
+  const Json said = parser.parse(answer.body);
+  const auto count = [&](const char* name) {
+    return static_cast<long long>(said[name].integer().value_or(0));
+  };
+  if (count("taken") == 0 && !filter.destination.empty()) return std::puts("no dead letter matches"), 0;
+  const long long named = ids.empty() ? count("taken") : static_cast<long long>(ids.size());
+  (void)std::printf("%lld of %lld handed back to the outbox\n", count("handed_back"), named);
+  if (const long long left_out = count("left_out"); left_out > 0) {
+    (void)std::printf(
+        "%lld left out: the person is gone or allows it no more, or a later record says the same\n",
+        left_out);
+  }
+  if (const long long unknown = count("not_open"); unknown > 0)
+    (void)std::printf("%lld no dead letters: no such number, or replayed before\n", unknown);
   return 0;
 }
 

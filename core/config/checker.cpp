@@ -225,7 +225,8 @@ class Checker {
                  "for now: " + listed(known));
     }
     bad(node, node, "bad-value", quoted(node.text) + " is no value of " + name,
-        did_you_mean(node.text, known, "known: " + listed(known)));
+        did_you_mean(node.text, known,
+                     field.of != nullptr ? std::string(field.doc) : "known: " + listed(known)));
   }
 
   // A bare condition that YAML might read otherwise tomorrow is refused today: the quoting rule.

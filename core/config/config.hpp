@@ -28,6 +28,7 @@ struct Place {  // where something stands, for messages
 struct Hub {
   std::string data = "./data";  // absolute after load
   std::string listen = "127.0.0.1:8080";
+  bool listen_written = false;                   // the file has it: the door opens, whoever it is for
   std::string admin = "unix:./data/admin.sock";  // "unix:PATH" (absolute) or "HOST:PORT"
   std::vector<std::string> tokens;               // for admin over TCP: sha256 hex of each token
   std::string public_url;
@@ -214,6 +215,8 @@ struct ConnectorInfo {
 struct Loaded {
   std::shared_ptr<const Config> config;  // null when there are errors
   std::vector<Diagnostic> diagnostics;   // errors and warnings, by place
+  std::vector<std::string>
+      watch;  // absolute: files that were read or missed, folders that `include` looks in
 };
 
 // Reads FILE with its includes. `secret_exists(name)` says whether the environment has it (tests give their

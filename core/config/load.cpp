@@ -74,7 +74,11 @@ void include(Reading& reading, const Node& pattern) {
     return;
   }
   const std::vector<std::string> paths = matching_files(reading.options, folder, pattern.text);
-  const bool glob = pattern.text.find_first_of("*?") != std::string::npos;
+  const std::size_t wild = pattern.text.find_first_of("*?");
+  const bool glob = wild != std::string::npos;
+  const std::string fixed = pattern.text.substr(0, wild);
+  reading.watch.insert(
+      (fs::path(folder) / fixed.substr(0, fixed.rfind('/') + 1)).lexically_normal().string());
   if (paths.empty() && glob)
     warn(reading.report, pattern, "no-file", "no file matches '" + pattern.text + "'", "");
   if (paths.empty() && !glob) {
@@ -187,8 +191,9 @@ bool whole(const Reading& reading) {
 
 namespace {
 
-Loaded no_such_file(const std::string& file) {
+Loaded no_such_file(const std::string& file, const Reading& reading) {
   Loaded loaded;
+  loaded.watch.assign(reading.watch.begin(), reading.watch.end());
   Diagnostic diagnostic;
   diagnostic.place = {file, 1, 1};
   diagnostic.code = "no-file";
@@ -201,12 +206,12 @@ Loaded no_such_file(const std::string& file) {
 
 // `text`: the first file's, where it is given.
 Loaded load_from(std::optional<std::string> text, const std::string& file, const LoadOptions& options) {
-  Reading reading{options, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
+  Reading reading{options, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
   std::error_code ignored;
   const std::string folder = fs::absolute(fs::path(file), ignored).parent_path().lexically_normal().string();
   reading.config.file = file;
   if (!text) text = reading.read_file(file, config_bytes_max);
-  if (!text) return no_such_file(file);
+  if (!text) return no_such_file(file, reading);
   add_document(reading, file, std::move(*text), folder, "");
   read_includes(reading);
   if (whole(reading)) {
@@ -229,6 +234,7 @@ Loaded load_from(std::optional<std::string> text, const std::string& file, const
   for (Document& d : reading.documents) files.push_back(std::move(d.file));
   std::move(reading.files.begin(), reading.files.end(), std::back_inserter(files));
   loaded.diagnostics = reading.report.take(files);
+  loaded.watch.assign(reading.watch.begin(), reading.watch.end());
   return loaded;
 }
 

@@ -2,11 +2,13 @@
 
 #include <catch2/catch.hpp>
 
+#include "config/load.hpp"
 #include "config/source_text.hpp"
 #include "config/test_support.hpp"
 
 using namespace sluice::config;
 using sluice::config::testing::check_text;
+using sluice::config::testing::Folder;
 using sluice::config::testing::shown;
 
 namespace {
@@ -49,6 +51,7 @@ workflows:
       - wait: 1h
       - { id: mail, send: braze, with: { subject: "Bonjour {{ traits.city }}" } }
 destinations:
+  post: { plugin: smtp, purpose: newsletter, with: { server: "smtp://mail.test", from: me } }
   braze:
     plugin: braze
     purpose: newsletter
@@ -176,6 +179,30 @@ const Mistake mistakes[] = {
     {"{ path: ./shop.csv }", "{ path: ./shop.csv, quote: @ab }", "out-of-range", "too long"},
     {"{ path: ./shop.csv }", "{ path: ./shop.csv, columns: @[] }", "empty-value", "at least 1"},
     {"{ path: ./shop.csv }", "{ path: ./shop.csv, dates: @{ a: b } }", "wrong-type", "forms"},
+    {"{ path: ./shop.csv }", "{ path: @../shop.csv }", "bad-path", "leaves the folder"},
+    {"{ path: ./shop.csv }", "{ path: @a/../../shop.csv }", "bad-path", "whole path"},
+    {"{ path: ./shop.csv }", "{ path: ./shop.csv, timezone: @Europe/Lodnon }", "bad-value",
+     "did you mean 'Europe/London'?"},
+    {"data: ./data", "data: @../data", "bad-path", "leaves the folder"},
+    {"data: ./data", "admin: @unix:../admin.sock", "bad-path", "leaves the folder"},
+    {"      rows:", "      @row:", "unknown-name", "did you mean 'rows'?"},
+    {"  shop:\n",
+     "  a: { plugin: tracking, with: { write_key: \"${SLUICE_TEST_KEY}\" } }\n"
+     "  b: { plugin: tracking, with: { write_key: @\"${SLUICE_TEST_KEY}\" } }\n  shop:\n",
+     "duplicate-name", "line 8"},
+    {"destinations:\n",
+     "destinations:\n  n: { plugin: nope, purpose: internal, with: { k: \"@${SLUICE_TEST_NONE}\" } }\n",
+     "missing-secret", "SLUICE_TEST_NONE"},
+    {"api_key: \"${SLUICE_TEST_KEY}\"", "api_key: \"@${SLUICE_TEST_EMPTY}\"", "missing-secret", "is empty"},
+    {"again: { after: 7d }", "again: @7d", "bad-value", "{ after: 7d }"},
+    {"trigger: { enters: vip }", "trigger: { event: @\"*\" }", "bad-value", "one event"},
+    {"rate: 250 per 1s", "expires: @0s", "out-of-range", "nothing would ever be sent"},
+    {"send: braze, with: { subject:", "send: post, with: { text: a, @subjekt:", "unknown-key",
+     "did you mean 'subject'?"},
+    {"send: braze, with: { subject: \"Bonjour {{ traits.city }}\" }", "send: post, @with: { html: a }",
+     "missing-key", "needs 'subject'"},
+    {"send: braze, with: { subject:", "send: post, @with: { subject:", "missing-key", "'text' or 'html'"},
+    {"consent:\n", "retention: { events: @0d }\nconsent:\n", "out-of-range", "nothing would be kept"},
     // what comes later
     {"    rate: 250 per 1s", "    isolation: @process", "not-supported-yet", "for now: none"},
     {"again: { after: 7d }", "again: @always", "not-supported-yet", "never"},
@@ -296,4 +323,17 @@ TEST_CASE("text behind the end of the file's map is a mistake, however it goes o
   INFO(shown(loaded));
   CHECK_FALSE(loaded.config);
   CHECK_FALSE(loaded.diagnostics.empty());
+}
+
+TEST_CASE("a path in an included file starts at that file") {
+  const Folder folder;
+  folder.write("parts/lake.yaml",
+               "destinations:\n  lake: { plugin: file, purpose: internal, with: { path: ./lake.jsonl } }\n");
+  LoadOptions options;
+  options.connectors = sluice::config::testing::connectors();
+  const Loaded loaded =
+      load_text("version: 1\ninclude: [parts/lake.yaml]\n", folder.path() + "/c.yaml", options);
+  INFO(shown(loaded));
+  REQUIRE(loaded.config);
+  CHECK(loaded.config->destinations.at(0).with == R"({"path":"parts/./lake.jsonl"})");
 }

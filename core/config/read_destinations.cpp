@@ -34,6 +34,10 @@ Destination read_destination(Reading& reading, const Member& m) {
   d.shadow = text_of(section, "mode") == "shadow";
   d.linger = duration_of(section, "linger");
   d.expires = duration_of(section, "expires");
+  if (d.expires && *d.expires <= 0) {
+    error(reading.report, *section.find("expires"), "out-of-range", "nothing would ever be sent",
+          "write 7d, or leave it out");
+  }
   if (const Node* n = section.find("batch_records")) {
     d.batch_records = static_cast<std::uint32_t>(parse_integer(n->text).value_or(1));
   }

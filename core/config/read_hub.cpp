@@ -15,7 +15,11 @@ bool is_sha256(const std::string& text) {
          });
 }
 
-std::string absolute(const Reading& reading, const Node* node, const std::string& path) {
+std::string absolute(Reading& reading, const Node* node, const std::string& path) {
+  if (node != nullptr && leaves_folder(path)) {
+    error(reading.report, *node, "bad-path", "'" + path + "' leaves the folder of this file",
+          "relative paths stay under it; for elsewhere write the whole path, from /");
+  }
   const std::string& folder =
       node != nullptr ? reading.document_of(*node).folder : reading.documents.front().folder;
   return (std::filesystem::path(folder) / path).lexically_normal().string();
@@ -44,6 +48,7 @@ void read_hub(Reading& reading) {
   const Node& section = node != nullptr ? *node : none;
   hub.data = absolute(reading, section.find("data"), text_of(section, "data", hub.data));
   hub.listen = text_of(section, "listen", hub.listen);
+  hub.listen_written = section.find("listen") != nullptr;
   hub.admin = text_of(section, "admin", hub.admin);
   hub.public_url = text_of(section, "public_url");
   hub.timezone = text_of(section, "timezone", hub.timezone);

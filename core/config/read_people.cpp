@@ -138,6 +138,12 @@ void read_retention(Reading& reading) {
   const Node* section = reading.single("retention");
   if (section == nullptr || !section->is_map()) return;
   Retention& retention = reading.config.retention;
+  for (const char* what : {"events", "dead_letters"}) {
+    if (const std::optional<Span> span = span_of(*section, what); span && *span == Span{}) {
+      error(reading.report, *section->find(what), "out-of-range", "nothing would be kept",
+            "write 25mo or 30d, or leave it out");
+    }
+  }
   retention.events = span_of(*section, "events");
   retention.dead_letters = span_of(*section, "dead_letters");
 }

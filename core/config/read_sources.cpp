@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/json.hpp"
 #include "config/expressions.hpp"
 #include "config/reading.hpp"
 
@@ -106,6 +107,26 @@ void read_categories(Reading& reading, const Node& section, Source& source) {
   }
 }
 
+// What the connector does not emit would never be mapped.
+void check_stream_name(Reading& reading, const Source& source, const Node& name) {
+  const auto& connectors = reading.options.connectors;
+  const auto info = std::find_if(connectors.begin(), connectors.end(), [&source](const ConnectorInfo& c) {
+    return c.source && c.plugin == source.plugin;
+  });
+  if (info == connectors.end()) return;
+  JsonParser parser;
+  std::vector<std::string> names;
+  std::string known;
+  parser.parse(info->manifest)["streams"].elements([&](Json stream) {
+    names.emplace_back(stream["name"].string_or(""));
+    known += (known.empty() ? "known: " : ", ") + names.back();
+  });
+  if (names.empty() || std::find(names.begin(), names.end(), name.text) != names.end()) return;
+  error(reading.report, name, "unknown-name",
+        "the connector '" + source.plugin + "' has no stream '" + name.text + "'",
+        did_you_mean(name.text, names, known));
+}
+
 void read_streams(Reading& reading, const Node& section, const Node& key, Source& source) {
   const Member* streams = section.member("streams");
   if (is_tracking(section)) {
@@ -128,6 +149,7 @@ void read_streams(Reading& reading, const Node& section, const Node& key, Source
   if (streams->value.bad || !streams->value.is_map()) return;
   for (const Member& m : streams->value.members) {
     if (m.key.bad || m.value.bad || !m.value.is_map()) continue;
+    check_stream_name(reading, source, m.key);
     Stream stream = read_stream(reading, source, m);
     if (enabled(m.value)) source.streams.push_back(std::move(stream));
   }
@@ -159,12 +181,30 @@ Source read_source(Reading& reading, const Member& m) {
   return source;
 }
 
+// The key says which source an event came in by. In the journal's copy of the file all that are written out
+// read ***.
+void check_write_key(Reading& reading, const Node& section, std::vector<const Node*>& keys) {
+  if (!reading.options.check_secrets) return;
+  const Node* with = section.find("with");
+  const Node* key = with != nullptr ? with->find("write_key") : nullptr;
+  if (key == nullptr || !key->is_scalar()) return;
+  const auto same =
+      std::find_if(keys.begin(), keys.end(), [key](const Node* other) { return other->text == key->text; });
+  if (same != keys.end()) {
+    error(reading.report, *key, "duplicate-name", "another source has this write key",
+          "first in line " + std::to_string(reading.place(**same).line) + "; give each source its own");
+  }
+  keys.push_back(key);
+}
+
 }  // namespace
 
 void read_sources(Reading& reading) {
+  std::vector<const Node*> keys;
   for (const Member* m : reading.members("sources")) {
     if (m->value.bad || !m->value.is_map()) continue;
     Source source = read_source(reading, *m);
+    if (is_tracking(m->value) && enabled(m->value)) check_write_key(reading, m->value, keys);
     if (enabled(m->value)) reading.config.sources.push_back(std::move(source));
   }
 }

@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <filesystem>
 #include <set>
 
+#include "base/json.hpp"
 #include "base/text.hpp"
 #include "config/expressions.hpp"
 #include "config/reading.hpp"
@@ -32,6 +34,10 @@ void read_trigger(Reading& reading, const Node& section, Workflow& workflow) {
                                           : Workflow::Trigger::leaves;
     if (m->value.bad || !m->value.is_scalar()) continue;
     workflow.of = m->value.text;
+    if (workflow.trigger == Workflow::Trigger::event && workflow.of == "*") {
+      error(reading.report, m->value, "bad-value", "a trigger names one event",
+            "write event: Order Completed");
+    }
     if (workflow.trigger != Workflow::Trigger::event) reading.known(m->value, reading.audiences, "audience");
   }
   bool not_yet = false;
@@ -66,6 +72,64 @@ const SourceText* read_message_file(Reading& reading, const Node& node) {
   const std::filesystem::path shown = std::filesystem::path(node.file->name()).parent_path() / path;
   reading.files.push_back(std::make_unique<SourceText>(shown.lexically_normal().string(), std::move(text)));
   return reading.files.back().get();
+}
+
+std::string either(Json alternatives) {
+  std::string out;
+  alternatives.elements([&out](Json one) {
+    one["required"].elements(
+        [&out](Json name) { out += (out.empty() ? "'" : " or '") + std::string(name.string_or("")) + "'"; });
+  });
+  return out;
+}
+
+// What the connector's manifest says of a message, in its `input`.
+void check_message(Reading& reading, const Node& section, const Node& to) {
+  std::string plugin;
+  for (const Member* m : reading.members("destinations")) {
+    if (m->key.text == to.text) plugin = text_of(m->value, "plugin");
+  }
+  const auto& connectors = reading.options.connectors;
+  const auto info = std::find_if(connectors.begin(), connectors.end(), [&plugin](const ConnectorInfo& c) {
+    return c.destination && c.plugin == plugin;
+  });
+  if (info == connectors.end()) return;
+  JsonParser parser;
+  const Json input = parser.parse(info->manifest.empty() ? "{}" : info->manifest)["input"];
+  if (input["additionalProperties"].boolean().value_or(true)) return;
+  const Node none;
+  const Member* with = section.member("with");
+  const Node& given = with != nullptr ? with->value : none;
+  const Node& at = with != nullptr ? with->key : section;
+  if (given.bad || (with != nullptr && !given.is_map())) return;
+  std::vector<std::string> names;
+  std::string known;
+  input["properties"].members([&](std::string_view name, Json) {
+    names.emplace_back(name);
+    known += (known.empty() ? "known: " : ", ") + names.back();
+  });
+  bool misspelt = false;
+  for (const Member& m : given.members) {
+    if (m.key.bad || std::find(names.begin(), names.end(), m.key.text) != names.end()) continue;
+    misspelt = true;
+    error(reading.report, m.key, "unknown-key", "unknown key '" + m.key.text + "' in a message of " + plugin,
+          did_you_mean(m.key.text, names, known));
+  }
+  if (misspelt) return;
+  input["required"].elements([&](Json name) {
+    const std::string wanted(name.string_or(""));
+    if (given.member(wanted) == nullptr)
+      error(reading.report, at, "missing-key", "a message of " + plugin + " needs '" + wanted + "'", known);
+  });
+  bool one = !input["anyOf"];
+  input["anyOf"].elements([&](Json alternative) {
+    alternative["required"].elements(
+        [&](Json name) { one = one || given.member(std::string(name.string_or(""))) != nullptr; });
+  });
+  if (!one) {
+    error(reading.report, at, "missing-key", "a message of " + plugin + " needs " + either(input["anyOf"]),
+          known);
+  }
 }
 
 void read_messages(Reading& reading, const Node& section, const expr::Scope& scope, Step& step) {
@@ -104,7 +168,7 @@ Step read_step(Reading& reading, const Node& section, const expr::Scope& scope, 
   }
   step.wait = span_of(section, "wait");
   if (const Node* to = section.find("send")) {
-    reading.known(*to, reading.destinations, "destination");
+    if (reading.known(*to, reading.destinations, "destination")) check_message(reading, section, *to);
     step.send = to->text;
   }
   for (const char* only : {"with", "purpose"}) {

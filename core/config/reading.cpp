@@ -33,6 +33,7 @@ std::optional<std::string> Reading::read_file(const std::string& path, std::size
   std::error_code ignored;
   const std::string whole = fs::absolute(path, ignored).lexically_normal().string();
   std::string text;
+  watch.insert(whole);
   if (options.from_memory) {
     const auto at = options.files.find(whole);
     if (at == options.files.end()) return std::nullopt;
@@ -97,8 +98,12 @@ bool Reading::known(const Node& name, const Names& names, const std::string& kin
     error(report, name, "switched-off", kind + " '" + name.text + "' is switched off (enabled: false)",
           "switch this off too, or that on");
   } else {
+    std::string there;
+    for (const std::string& one : names.known) there += (there.empty() ? "there are: " : ", ") + one;
+    if (there.empty()) there = "this file defines none";
+    if (kind == "purpose" && names.known.size() == 1) there = "write it down under consent: purposes:";
     error(report, name, "unknown-name", "no " + kind + " is named '" + name.text + "'",
-          did_you_mean(name.text, names.known, names.known.empty() ? "this file defines none" : ""));
+          did_you_mean(name.text, names.known, there));
   }
   return false;
 }

@@ -155,6 +155,11 @@ std::string closest_country(std::string_view text) {
   return is_country(upper) ? upper : std::string();
 }
 
+bool leaves_folder(std::string_view path) {
+  const std::vector<std::string_view> parts = split(path, '/');
+  return !path.starts_with('/') && std::find(parts.begin(), parts.end(), "..") != parts.end();
+}
+
 bool is_url(std::string_view text) {
   const std::size_t scheme = text.find("://");
   if (scheme == std::string_view::npos || scheme == 0 || !is_letter(text[0])) return false;

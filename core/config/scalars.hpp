@@ -22,6 +22,9 @@ bool is_time_zone(std::string_view text);  // "Europe/Paris"
 std::string closest_time_zone(std::string_view text);
 bool is_country(std::string_view text);  // "FR"
 std::string closest_country(std::string_view text);
+// Whether a relative path has a part "..": what a file names stays under its folder, or is named from the
+// root.
+bool leaves_folder(std::string_view path);
 bool is_url(std::string_view text);           // scheme://host…, without white space
 bool is_host_port(std::string_view text);     // "127.0.0.1:8080", "[::1]:80", "localhost:0"
 bool is_host_pattern(std::string_view text);  // "rest.example.com", "*.example.com", with or without a port

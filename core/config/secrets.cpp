@@ -117,8 +117,10 @@ std::optional<std::string> path_under(const std::string& folder, const std::stri
 
 std::optional<std::string> missing_secret(const SecretReference& reference, const std::string& folder) {
   if (!reference.file) {
-    if (std::getenv(reference.name.c_str()) != nullptr) return std::nullopt;
-    return "the environment has no '" + reference.name + "'";
+    const char* value = std::getenv(reference.name.c_str());
+    if (value == nullptr) return "the environment has no '" + reference.name + "'";
+    if (*value == '\0') return "'" + reference.name + "' is empty in the environment";
+    return std::nullopt;
   }
   const std::optional<std::string> path = secret_path(folder, reference.name);
   if (!path) return "the secret's file '" + reference.name + "' is not under the folder of the configuration";
@@ -126,6 +128,7 @@ std::optional<std::string> missing_secret(const SecretReference& reference, cons
   if (!fs::is_regular_file(*path, ignored) || !std::ifstream(*path)) {
     return "the secret's file '" + reference.name + "' cannot be read";
   }
+  if (fs::file_size(*path, ignored) == 0) return "the secret's file '" + reference.name + "' is empty";
   return std::nullopt;
 }
 

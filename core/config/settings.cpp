@@ -79,6 +79,13 @@ class Settings {
     });
   }
 
+  // Of a connector that nobody knows: its secrets alone can be checked.
+  void secrets_of(const Node& node) {
+    if (node.is_scalar()) check_references(node, secret_references(node.text));
+    for (const Node& item : node.items) secrets_of(item);
+    for (const Member& m : node.members) secrets_of(m.value);
+  }
+
   std::string real, shown;
 
  private:
@@ -170,8 +177,8 @@ class Settings {
       const std::string pattern(schema["pattern"].string_or(""));
       const int length = code_points(node.text);
       if (!one_of(node, schema)) return null();
-      if (schema["format"].string_or("") == "uri" && !is_url(node.text)) {
-        error(report_, node, "bad-url", "this is no URL", "write its scheme too: https://host.example.com");
+      if (!has_format(node, schema["format"].string_or(""))) {
+        // said already
       } else if (length < schema["minLength"].integer().value_or(0) ||
                  length > schema["maxLength"].integer().value_or(length)) {
         error(report_, node, "out-of-range", length == 0 ? "this is empty" : "this is too long or too short",
@@ -181,7 +188,25 @@ class Settings {
               describe(schema));
       }
     }
-    both(json_string(rebased(node.text, references)));
+    std::string text = rebased(node.text, references);
+    if (schema["format"].string_or("") == "path" && !text.starts_with('/')) text = prefix_ + text;
+    both(json_string(text));
+  }
+
+  bool has_format(const Node& node, std::string_view format) {
+    if (format == "uri" && !is_url(node.text)) {
+      error(report_, node, "bad-url", "this is no URL", "write its scheme too: https://host.example.com");
+    } else if (format == "timezone" && !is_time_zone(node.text)) {
+      const std::string near = closest_time_zone(node.text);
+      error(report_, node, "bad-value", "no time zone is named " + quoted(node.text),
+            near.empty() ? "write a name of the IANA list: Europe/Paris" : "did you mean '" + near + "'?");
+    } else if (format == "path" && leaves_folder(node.text)) {
+      error(report_, node, "bad-path", quoted(node.text) + " leaves the folder of this file",
+            "relative paths stay under it; for elsewhere write the whole path, from /");
+    } else {
+      return true;
+    }
+    return false;
   }
 
   void secret(const Node& node) {
@@ -276,6 +301,9 @@ std::string read_settings(Reading& reading, const Node& section, const Node& own
           other ? "the connector " + quoted(plugin->text) + " is no " + kind
                 : "no connector is named " + quoted(plugin->text),
           did_you_mean(plugin->text, names, "'sluice plugin list' shows what is installed"));
+    const Document& document = reading.document_of(section);
+    if (const Node* with = section.find("with"))
+      Settings(reading, document.folder, document.prefix).secrets_of(*with);
     return "{}";
   }
   const std::string manifest(info != nullptr ? std::string_view(info->manifest) : tracking_manifest);

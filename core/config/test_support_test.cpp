@@ -9,17 +9,20 @@
 namespace sluice::config::testing {
 
 std::vector<ConnectorInfo> connectors() {
-  const char* csv = R"({"config":{"type":"object","required":["path"],"properties":{
-    "path":{"type":"string"},"delimiter":{"type":"string","pattern":"^.$","description":"one character"},
+  const char* csv =
+      R"({"streams":[{"name":"rows"}],"config":{"type":"object","required":["path"],"properties":{
+    "path":{"type":"string","format":"path"},"delimiter":{"type":"string","pattern":"^.$","description":"one character"},
     "encoding":{"type":"string","enum":["utf8","windows-1252","latin1"]},"decimal":{"type":"string"},
     "dates":{"anyOf":[{"type":"string"},{"type":"array","items":{"type":"string"}}]},
-    "quote":{"type":"string","maxLength":1},"columns":{"type":"array","items":{"type":"string"},"minItems":1},"timezone":{"type":"string"},"header":{"type":"boolean"},
+    "quote":{"type":"string","maxLength":1},"columns":{"type":"array","items":{"type":"string"},"minItems":1},"timezone":{"type":"string","format":"timezone"},"header":{"type":"boolean"},
     "skip":{"type":"integer","minimum":0}}}})";
   const char* braze = R"({"config":{"type":"object","required":["endpoint","api_key"],"properties":{
     "endpoint":{"type":"string","format":"uri"},"api_key":{"type":"string","x-secret":true}}}})";
   const char* smtp = R"({"config":{"type":"object","properties":{"server":{"type":"string","format":"uri"},
-    "from":{"type":"string"}}}})";
-  const char* file = R"({"config":{"type":"object","properties":{"path":{"type":"string"}}}})";
+    "from":{"type":"string"}}},"input":{"type":"object","additionalProperties":false,"required":["subject"],
+    "anyOf":[{"required":["text"]},{"required":["html"]}],"properties":{"subject":{},"text":{},"html":{}}}})";
+  const char* file =
+      R"({"config":{"type":"object","properties":{"path":{"type":"string","format":"path"}}}})";
   const char* crm = R"({"config":{"type":"object","properties":{"instance":{"type":"string"}}}})";
   const char* meta = R"({"config":{"type":"object","properties":{"ad_account":{"type":"string"},
     "token":{"type":"string","x-secret":true}}}})";
@@ -34,6 +37,7 @@ std::vector<ConnectorInfo> connectors() {
 Loaded check_text(const std::string& text) {
   const Folder folder;
   ::setenv("SLUICE_TEST_KEY", "s3cr3t-value", 1);
+  ::setenv("SLUICE_TEST_EMPTY", "", 1);
   LoadOptions options;
   options.connectors = connectors();
   return load_text(text, folder.path() + "/connectors.yaml", options);

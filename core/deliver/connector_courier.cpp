@@ -1,6 +1,7 @@
 #include "deliver/connector_courier.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <stop_token>
@@ -77,13 +78,16 @@ class Host final : public plugin::HostServices {
  public:
   Host(const Connections& connections, std::string name)
       : connections_(connections), name_(std::move(name)) {}
-  Redactor redact;  // set once, before the connector is opened
+  Redactor redact;                   // set once, before the connector is opened
+  std::atomic<bool> reached{false};  // a request of http() may have reached somebody
 
   void log(std::int32_t level, std::string_view text) override {
     if (connections_.log) connections_.log(level, name_, redact(text));
   }
   TimeUs now_us() override { return connections_.clock.wall_us(); }
-  void metric(std::int32_t, std::string_view, double) override {}
+  void metric(std::int32_t kind, std::string_view name, double value) override {
+    if (connections_.metric) connections_.metric(name_, kind, name, value);
+  }
   Result<std::optional<std::string>> get(std::string_view key) override {
     if (connections_.database != nullptr) return connections_.database->meta(full(key));
     const std::lock_guard lock(mutex_);
@@ -101,7 +105,9 @@ class Host final : public plugin::HostServices {
     return Done{};
   }
   plugin::Response http(const plugin::HttpRequest& request) override {
-    return to_response(connections_.http.fetch(to_http(request)));
+    net::HttpResponse response = connections_.http.fetch(to_http(request));
+    if (response.reached != net::Reached::no) reached = true;
+    return to_response(std::move(response));
   }
 
  private:
@@ -111,6 +117,11 @@ class Host final : public plugin::HostServices {
   std::mutex mutex_;  // guards values_
   std::map<std::string, std::string> values_;
 };
+
+// A bug in place of an outcome says nothing about what was sent before.
+sluice_status once_sent(sluice_status status) {
+  return status == SLUICE_INTERNAL ? SLUICE_UNKNOWN : status;
+}
 
 Fate fate_of(sluice_status status) {
   switch (status) {
@@ -142,9 +153,11 @@ class ConnectorCourier final : public Courier {
     limits_.bytes_max = info.batch_bytes;
     limits_.parallel = info.parallel;
     limits_.blocking = !connector_->offers_plan();
-    limits_.one_per_person = limits_.blocking && info.channel != "";
+    // By the status alone, one request has one fate.
+    limits_.all_or_nothing =
+        info.all_or_nothing || (connector_->offers_plan() && !connector_->offers_interpret());
     limits_.unsafe_operations = info.unsafe_ops;
-    if (!info.rates.empty()) limits_.rate = Rate{info.rates.front().count, info.rates.front().per};
+    for (const plugin::Rate& rate : info.rates) limits_.rates.push_back({rate.count, rate.per});
     limits_.group_by = info.group_by == "key"    ? GroupBy::person
                        : info.group_by == "op"   ? GroupBy::operation
                        : info.group_by == "name" ? GroupBy::name
@@ -164,6 +177,7 @@ class ConnectorCourier final : public Courier {
     const auto answer = std::static_pointer_cast<plugin::Response>(response.what);
     plugin::InterpretOutput output =
         SLUICE_TRY(connector_->interpret(*sent->batch, *answer, {.stop = stop_.get_token()}));
+    for (plugin::Fate& fate : output.outcomes) fate.outcome.status = once_sent(fate.outcome.status);
     Answer out = answer_of(std::move(output), sent->batch);
     sort_refusals(request, *answer, out);
     if (response.status >= 200 && response.status < 300 && response.retry_after > 0)
@@ -174,10 +188,26 @@ class ConnectorCourier final : public Courier {
   Result<Answer> deliver(std::span<const Parcel> parcels) override {
     const std::vector<plugin::Record> batch = records_of(parcels);
     const plugin::CallLimits limits{.timeout = connector_->info().timeout, .stop = stop_.get_token()};
-    std::vector<plugin::Outcome> outcomes = SLUICE_TRY(connector_->deliver(batch, limits));
+    host_->reached = false;
+    Result<std::vector<plugin::Outcome>> outcomes = connector_->deliver(batch, limits);
     Answer out;
-    for (std::uint32_t i = 0; i < outcomes.size(); ++i)
-      out.verdicts.push_back({i, verdict_of(std::move(outcomes[i]))});
+    if (!outcomes) {
+      const plugin::ManifestInfo& info = connector_->info();
+      if (info.network || info.files || host_->reached) return outcomes.error();
+      // All that it has is http(), and nothing got through: none was sent, and each may be sent again.
+      const Error& error = outcomes.error();
+      const Fate fate = error.code == Code::misconfigured ? Fate::auth
+                        : error.code == Code::rejected    ? Fate::unclear
+                                                          : Fate::retry;
+      for (std::uint32_t i = 0; i < batch.size(); ++i)
+        out.verdicts.push_back({i, {fate, -1, "connector_failed", host_->redact(error.detail), {}}});
+      return out;
+    }
+    for (std::uint32_t i = 0; i < outcomes.value().size(); ++i) {
+      plugin::Outcome& outcome = outcomes.value()[i];
+      outcome.status = once_sent(outcome.status);
+      out.verdicts.push_back({i, verdict_of(std::move(outcome))});
+    }
     return out;
   }
 
@@ -247,7 +277,7 @@ class ConnectorCourier final : public Courier {
                          .payload = effect.payload,
                          .identifiers = effect.identifiers,
                          .address = effect.address,
-                         .remote_id = {}});
+                         .remote_id = parcel.remote_id});
     }
     return records;
   }
@@ -278,14 +308,31 @@ class ConnectorCourier final : public Courier {
       CourierRequest& planned = out.requests.emplace_back();
       planned.records = request.records;
       planned.delay = request.delay_ms * us_per_ms;
+      planned.bucket = bucket_of(request.bucket);
       planned.what = std::make_shared<Sent>(Sent{batch, std::move(request)});
     }
     for (const plugin::RateLimit& limit : output.limits) {
       if (limit.remaining > 0 || limit.reset == no_time) continue;
-      out.pause = std::max(out.pause, limit.reset - connections_->clock.wall_us());
+      const DurationUs pause = limit.reset - connections_->clock.wall_us();
+      if (limits_.rates.size() > 1) {
+        out.bucket_pauses.push_back({bucket_of(limit.bucket), pause});
+      } else {
+        out.pause = std::max(out.pause, pause);
+      }
     }
     for (const std::string& fault : output.faults) host_->log(SLUICE_WARN, fault);
     return out;
+  }
+
+  std::size_t bucket_of(const std::string& name) const {
+    const std::vector<plugin::Rate>& rates = connector_->info().rates;
+    const auto found = std::find_if(rates.begin(), rates.end(),
+                                    [&](const plugin::Rate& rate) { return rate.bucket == name; });
+    if (found != rates.end()) return static_cast<std::size_t>(found - rates.begin());
+    if (!name.empty())
+      host_->log(SLUICE_WARN, "against the plugin contract: the manifest's 'rate' has no bucket '" + name +
+                                  "'; the first is used");
+    return 0;
   }
 
   // A refusal of the whole request says nothing about any one record: 413 and 400 are tried in halves, 401

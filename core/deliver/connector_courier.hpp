@@ -31,6 +31,9 @@ struct Connections {  // all of it must outlive the couriers
   store::Database* database = nullptr;  // keeps what connectors put(); null: memory does
   // A line of a connector's own log, secrets cut out. May be empty. [any]
   std::function<void(std::int32_t level, std::string_view destination, std::string_view text)> log;
+  // What a connector counts, unchecked. May be empty. [any]
+  std::function<void(std::string_view destination, std::int32_t kind, std::string_view name, double value)>
+      metric = {};
 };
 
 // For Delivery::open().

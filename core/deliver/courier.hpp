@@ -32,20 +32,22 @@ struct CourierLimits {
   std::uint32_t records_max = 100;
   std::uint64_t bytes_max = 1 << 20;  // of the records' payloads and identifiers
   std::uint32_t parallel = 8;         // requests in flight
-  DurationUs linger = 0;  // how long a batch that is not full may wait while something is in flight
-  std::optional<Rate> rate;
+  DurationUs linger = 0;    // how long a batch that is not full may wait while something is in flight
+  std::vector<Rate> rates;  // by bucket; requests that name none take from the first
   GroupBy group_by = GroupBy::nothing;
   bool blocking = false;                // deliver() instead of plan(), interpret() and send()
   std::uint32_t unsafe_operations = 0;  // bit 1 << op: a repeat would act twice
   // A retry of one record of a batch, while a later one of the same person is accepted, would break that
-  // person's order; so where connectors answer record by record, a batch takes one record of a person.
-  bool one_per_person = false;
+  // person's order: so a batch takes one record of a person, unless the connector promises that the records
+  // of one request are accepted together or not at all.
+  bool all_or_nothing = false;
 };
 
 struct Parcel {    // one record on its way
   std::string id;  // the idempotency key, the same on every attempt
   std::uint32_t attempt = 1;
   const Effect* effect = nullptr;
+  std::string remote_id = {};  // what an earlier outcome of this person said; empty: nothing
 };
 
 enum class Fate : std::uint8_t {
@@ -70,6 +72,7 @@ struct Verdict {
 struct CourierRequest {
   std::vector<std::uint32_t> records;  // whose fate it decides: indexes of the parcels given to plan()
   DurationUs delay = 0;                // not before now + delay
+  std::size_t bucket = 0;              // of CourierLimits::rates
   std::shared_ptr<void> what;          // the courier's own
 };
 
@@ -92,6 +95,11 @@ struct Answer {
   std::vector<CourierRequest> requests;
   std::vector<Judged> verdicts;
   DurationUs pause = 0;  // the vendor's limit is used up: nothing more for this long
+  struct BucketPause {
+    std::size_t bucket = 0;
+    DurationUs pause = 0;
+  };
+  std::vector<BucketPause> bucket_pauses;  // likewise of one bucket among several
 };
 
 class Courier {  // [lane] one call at a time; send()'s callback comes from any thread

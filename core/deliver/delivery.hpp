@@ -8,7 +8,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,7 +31,7 @@ class Database;
 
 namespace sluice::deliver {
 
-enum class LaneState : std::uint8_t { live, backoff, paused, stopped };
+enum class LaneState : std::uint8_t { live, backoff, paused, stopped, removed };
 std::string_view name_of(LaneState state);
 
 struct LaneStatus {
@@ -56,16 +58,22 @@ struct DeliveryOptions {
   std::uint64_t seed = 0;                    // of the jitter
   std::uint64_t memory_bytes = 32ULL << 20;  // a lane's records in memory; the rest is read back from its log
   std::uint64_t segment_bytes = 16ULL << 20;  // of a lane's two logs
-  DurationUs stop_patience = 5 * us_per_s;    // real time that requests in flight have to come back at stop()
+  DurationUs stop_patience = 5 * us_per_s;    // real time that drain_and_stop() may take
   std::function<void(const Effect&, const Outcome&)> on_outcome =
       {};  // [lane threads] must be quick; may be empty
   std::function<void(const Error&)> on_fatal =
       {};  // [lane threads] a lane's files failed: the process must stop
 };
 
+// The lanes as their files say, without a hub and without changing them: state `stopped`, what waits, and the
+// outcomes that the logs still hold. In the order of the configuration.
+Result<std::vector<LaneStatus>> read_lanes(FileSystem& files, const std::string& directory,
+                                           const config::Config& config);
+
 class Delivery {
  public:
-  // Opens a lane for each destination of the configuration and reads back what has no outcome yet.
+  // Opens a lane for each destination of the configuration and reads back what has no outcome yet. So too for
+  // destinations that were removed from it: their records wait, and the log says so.
   // `courier(destination)` makes the lane's way to its connector (see connector_courier.hpp); it is called
   // once for each.
   using MakeCourier = std::function<Result<std::unique_ptr<Courier>>(const config::Destination&)>;
@@ -75,8 +83,9 @@ class Delivery {
 
   // [step] The effects of all inputs up to and including `seq`, durable in the journal, in order. Appends to
   // the lanes' logs (all effects of one input reach a lane or none does) and never waits for a destination.
-  // Effects at or below applied() of their lane are dropped: a replay may offer everything again. An error
-  // means that a file failed: stop the process.
+  // Effects at or below applied() of their lane are dropped: a replay may offer everything again. Those for a
+  // destination that is no longer configured are kept in its log until it comes back. An error means that a
+  // file failed: stop the process.
   Status offer(std::uint64_t seq, std::vector<Effect> effects);
   // [any, one at a time] Makes what was offered durable. To be called before a checkpoint commits.
   Status sync();
@@ -85,14 +94,38 @@ class Delivery {
 
   void start();       // [main] starts the lanes' threads
   bool idle() const;  // [any] every record has its outcome
-  Status drain(
-      DurationUs timeout);  // [main] waits for idle(), in real time; then, or after the time-out, syncs
-  void stop();              // [main] ends the threads; what has no outcome stays in the logs. Idempotent
-  std::vector<LaneStatus> status() const;  // [any] in the order of the configuration
+  // [main] Waits for idle(), in real time; then, or after the time-out, syncs.
+  Status drain(DurationUs timeout);
+  void stop();  // [main] ends the threads; what has no outcome stays in the logs. Idempotent
+  // [main] Both, within stop_patience: lanes that get on may send for half of it, and what is in flight by
+  // then may come back in the other. Nothing is waited for where no lane gets on. True: all had its outcome.
+  bool drain_and_stop();
+
+  // A changed configuration while all this runs, in three moves so that no record is ever without its lane.
+  struct Change {
+    std::vector<config::Destination> destinations;             // all, in their order
+    std::optional<Span> retention;                             // of events
+    std::map<std::string, std::unique_ptr<Courier>> couriers;  // of those that are new or changed
+  };
+  // [one at a time] Opens connectors for the destinations of `next` that are new or named in `changed`; an
+  // error says which could not be opened, and nothing has changed.
+  Result<Change> prepare(const config::Config& next, const std::set<std::string>& changed);
+  // Before the step knows the new configuration: the lanes of new destinations are there and run.
+  Status begin(Change& change);
+  // After it: changed lanes go on with the new settings; those without a destination deliver what they can
+  // within stop_patience and end, with all that they still hold kept in their logs. All other lanes are as
+  // they were.
+  void finish(Change change);
+  // [any] In the order of the configuration; behind them, those removed from it that have records left.
+  std::vector<LaneStatus> status() const;
+  // [any] Lanes of removed destinations: what was offered before this time ends expired, and a lane without
+  // records goes. Only once a checkpoint holds all that was stepped with the old configuration.
+  Status expire_removed(TimeUs before);
 
  private:
   struct Impl;
   explicit Delivery(std::unique_ptr<Impl> impl);
+  void stop_within(DurationUs patience);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -57,7 +57,7 @@ struct World {
     DeliveryOptions options{
         .files = *files, .clock = clock, .directory = path + "/lanes", .journal = "j.1", .gate = gate};
     options.database = database.get();
-    options.stop_patience = 0;
+    options.stop_patience = stop_patience;
     options.memory_bytes = memory_bytes;
     options.segment_bytes = 1 << 20;
     auto opened = Delivery::open(std::move(options), config, [this](const config::Destination& d) {
@@ -74,6 +74,7 @@ struct World {
 
   std::string path, hanging;
   std::uint64_t memory_bytes = 1 << 20;
+  DurationUs stop_patience = 0;
   std::unique_ptr<FileSystem> files = make_file_system();
   SystemClock clock;
   Gate gate;
@@ -139,6 +140,115 @@ TEST_CASE("what was delivered before a stop is not delivered after it", "[delive
   }
   CHECK(w.vendors["braze"].accepted.size() == 1'000);
   CHECK(w.vendors["mail"].accepted.size() == 1'000);
+}
+
+TEST_CASE(
+    "a destination that was taken out of the configuration keeps its records until it is back or too late",
+    "[delivery]") {
+  for (const bool comes_back : {true, false}) {
+    World w;
+    {
+      const auto delivery = w.open();  // not started: what it takes waits
+      for (std::uint64_t seq = 1; seq <= 10; ++seq)
+        REQUIRE(delivery->offer(seq, {World::effect(seq, 0, "mail"), World::effect(seq, 1, "braze")}));
+      REQUIRE(delivery->sync());
+    }
+    REQUIRE(w.vendors["mail"].accepted.empty());
+    const config::Destination mail = w.config.destinations.back();
+    w.config.destinations.pop_back();
+    {
+      const auto delivery = w.open();
+      // A recovery steps once more what was stepped with the old configuration, and a little that is new.
+      for (std::uint64_t seq = 9; seq <= 12; ++seq)
+        REQUIRE(delivery->offer(seq, {World::effect(seq, 0, "mail"), World::effect(seq, 1, "braze")}));
+      delivery->start();
+      REQUIRE(delivery->drain(10 * us_per_s));
+      CHECK(delivery->idle());
+      const std::vector<LaneStatus> lanes = delivery->status();
+      REQUIRE(lanes.size() == 2);
+      CHECK((lanes[1].name == "mail" && lanes[1].state == LaneState::removed));
+      CHECK(lanes[1].backlog_records == 12);
+      REQUIRE(delivery->expire_removed(w.clock.wall_us() - us_per_h));
+      CHECK(delivery->status()[1].backlog_records == 12);
+      if (!comes_back) {
+        REQUIRE(delivery->expire_removed(w.clock.wall_us() + us_per_s));
+        CHECK(delivery->status().size() == 1);
+      }
+    }
+    CHECK(w.open()->status().size() == (comes_back ? 2 : 1));
+    w.config.destinations.push_back(mail);
+    const auto delivery = w.open();
+    delivery->start();
+    REQUIRE(delivery->drain(10 * us_per_s));
+    CHECK(delivery->idle());
+    CHECK(w.vendors["mail"].accepted.size() == (comes_back ? 12 : 0));
+    CHECK(w.vendors["braze"].accepted.size() == 12);
+  }
+}
+
+TEST_CASE("retention wins over a destination's patience", "[delivery]") {
+  World w;
+  w.config.retention.events = Span{0, 0};
+  {
+    const auto delivery = w.open();
+    REQUIRE(delivery->offer(1, {World::effect(1, 0, "mail")}));
+    REQUIRE(delivery->sync());
+  }
+  const auto delivery = w.open();
+  delivery->start();
+  REQUIRE(delivery->drain(10 * us_per_s));
+  CHECK(delivery->status()[1].outcomes[static_cast<std::size_t>(OutcomeKind::expired)] == 1);
+}
+
+TEST_CASE("what a replay has for a destination that is gone waits until that is back", "[delivery]") {
+  World w;
+  const config::Config both = w.config;
+  w.config.destinations.pop_back();
+  for (int again = 0; again < 2; ++again) {
+    const auto delivery = w.open();
+    for (std::uint64_t seq = 1; seq <= 10; ++seq) {
+      REQUIRE(delivery->offer(seq, {World::effect(seq, 1, "braze"), World::effect(seq, 2, "mail")}));
+    }
+    REQUIRE(delivery->sync());
+  }
+  w.config = both;
+  const auto delivery = w.open();
+  delivery->start();
+  REQUIRE(delivery->drain(60 * us_per_s));
+  CHECK(w.vendors["mail"].accepted.size() == 10);
+}
+
+TEST_CASE("destinations come, change and go while others deliver, and no record is without its lane",
+          "[delivery]") {
+  World w;
+  w.stop_patience = 60 * us_per_s;
+  const auto delivery = w.open();
+  delivery->start();
+  std::uint64_t seq = 0;
+  const auto offer = [&](const char* destination) {
+    ++seq;
+    REQUIRE(delivery->offer(seq, {World::effect(seq, 1, destination)}));
+  };
+  offer("mail");
+  config::Config next = w.config;
+  next.destinations.erase(next.destinations.begin());
+  next.destinations.emplace_back().name = "hook";
+  auto change = delivery->prepare(next, {"mail"});
+  REQUIRE(change);
+  REQUIRE(delivery->begin(change.value()));
+  offer("hook");
+  offer("braze");  // still of the configuration before
+  delivery->finish(std::move(change).value());
+  offer("mail");
+  REQUIRE(delivery->drain(60 * us_per_s));
+  const auto lanes = delivery->status();
+  REQUIRE(lanes.size() >= 2);  // what braze had not taken by then stands behind them
+  CHECK((lanes[0].name == "mail" && lanes[1].name == "hook"));
+  CHECK(w.vendors["mail"].accepted.size() == 2);
+  CHECK(w.vendors["hook"].accepted.size() == 1);
+  CHECK(lanes[0].outcomes[static_cast<std::size_t>(OutcomeKind::delivered)] == 2);
+  CHECK(w.vendors["braze"].accepted.size() == 1);  // it took what it had before it went
+  delivery->stop();
 }
 
 TEST_CASE("what is rejected stands among the dead letters, and messages in the person's history",

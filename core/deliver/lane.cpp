@@ -12,14 +12,12 @@ namespace {
 constexpr std::chrono::milliseconds wait_max{1'000};
 }  // namespace
 
-Lane::Lane(LaneOptions options) : options_(std::move(options)), backoff_(options_.seed) {}
+Lane::Lane(LaneOptions options)
+    : options_(std::move(options)), name_(options_.destination.name), backoff_(options_.seed) {}
 
-Result<std::unique_ptr<Lane>> Lane::open(LaneOptions options, std::unique_ptr<Courier> courier) {
-  std::unique_ptr<Lane> lane(new Lane(std::move(options)));
-  const LaneOptions& o = lane->options_;
-  lane->courier_ = std::move(courier);
-  CourierLimits& limits = lane->limits_ = lane->courier_->limits();
-  const config::Destination& destination = o.destination;
+void Lane::go_by_limits() {
+  CourierLimits& limits = limits_ = courier_->limits();
+  const config::Destination& destination = options_.destination;
   // The operator may ask for less than the connector's own limit of a batch, never for more.
   if (destination.batch_records)
     limits.records_max = std::min(limits.records_max, *destination.batch_records);
@@ -27,11 +25,26 @@ Result<std::unique_ptr<Lane>> Lane::open(LaneOptions options, std::unique_ptr<Co
   limits.linger = destination.linger.value_or(linger_default);
   limits.parallel =
       limits.blocking ? 1 : std::max<std::uint32_t>(1, std::min(destination.parallel, limits.parallel));
-  if (destination.rate) limits.rate = Rate{destination.rate->first, destination.rate->second};
-  if (limits.rate) lane->bucket_.emplace(limits.rate->count, limits.rate->per, o.clock.monotonic_us());
-  lane->one_per_person_ = limits.one_per_person;
-  lane->log_ = SLUICE_TRY(
-      LaneLog::open({o.files, o.directory, hash64(o.journal + destination.name), o.segment_bytes}));
+  const DurationUs now = options_.clock.monotonic_us();
+  buckets_.clear();
+  for (const Rate& rate : limits.rates) buckets_.push_back({TokenBucket(rate.count, rate.per, now)});
+  // The operator's rate is of all requests. It stands in for the connector's first, and beside the others.
+  first_is_of_all_ = destination.rate.has_value();
+  if (destination.rate) {
+    const Bucket all{TokenBucket(destination.rate->first, destination.rate->second, now)};
+    buckets_.empty() ? buckets_.push_back(all) : void(buckets_.front() = all);
+  }
+  one_per_person_ = !limits.all_or_nothing;
+}
+
+Result<std::unique_ptr<Lane>> Lane::open(LaneOptions options, std::unique_ptr<Courier> courier) {
+  std::unique_ptr<Lane> lane(new Lane(std::move(options)));
+  const LaneOptions& o = lane->options_;
+  lane->courier_ = std::move(courier);
+  lane->go_by_limits();
+  lane->log_ =
+      SLUICE_TRY(LaneLog::open({o.files, o.directory, hash64(o.journal + lane->name_), o.segment_bytes}));
+  if (o.database != nullptr) lane->has_remote_ids_ = SLUICE_TRY(o.database->has_remote_ids(lane->name_));
   lane->loaded_frame_ = lane->log_->first_frame() - 1;
   SLUICE_TRY(lane->count_backlog());
   lane->publish();
@@ -86,8 +99,24 @@ void Lane::follow_merges() {
   if (options_.gate.merge_count() == merges_seen_) return;
   std::vector<Gate::Merge> merges;
   options_.gate.merges_since(merges_seen_, merges);
-  for (const Gate::Merge& merge : merges) queue_.join(merge.loser, merge.winner);
+  for (const Gate::Merge& merge : merges) {
+    queue_.join(merge.loser, merge.winner);
+    if (has_remote_ids_) inherit_remote_id(merge);
+  }
   merges_seen_ += merges.size();
+}
+
+std::string Lane::remote_id_at(ProfileId person) const {
+  auto found = options_.database->remote_id(name(), person);
+  return found ? std::move(found).value() : std::string();
+}
+
+// The winner keeps what the destination calls him; who has no name there takes the loser's.
+void Lane::inherit_remote_id(const Gate::Merge& merge) {
+  const std::string other = remote_id_at(merge.loser);
+  if (other.empty() || !remote_id_at(merge.winner).empty()) return;
+  if (const Status kept = options_.database->keep_remote_ids(name(), {{merge.winner, other}}); !kept)
+    fail(kept.error());
 }
 
 void Lane::push(Arrived arrived, bool unknown) {
@@ -98,7 +127,13 @@ void Lane::push(Arrived arrived, bool unknown) {
   item->offered = arrived.offered;
   item->unknown = unknown;
   floor_ = {item->effect.key.seq, item->effect.key.ordinal + 1};
-  const ProfileId person = options_.gate.winner_of(item->effect.person);
+  // The queue must know every merge that this answer rests on: else the record would stand in the winner's
+  // line, and pass the loser's earlier ones.
+  ProfileId person = nobody;
+  do {
+    follow_merges();
+    person = options_.gate.winner_of(item->effect.person);
+  } while (options_.gate.merge_count() != merges_seen_);
   queue_.push(std::move(item), person);
 }
 
@@ -111,8 +146,6 @@ Status Lane::load() {
     arrived.swap(inbox_->arrived);
     spilled = inbox_->spilled;
   }
-  // A merge that the step made before it offered these is known here: the barrier stands before they are
-  // pushed.
   follow_merges();
   for (Arrived& one : arrived) {
     if (one.frame <= loaded_frame_) {  // read back from the log in the meantime
@@ -150,6 +183,8 @@ DurationUs Lane::pump() {
     landed.swap(inbox_->landed);
   }
   for (Landed& one : landed) land(std::move(one));
+  // What is known is written before anything else goes out: a crash may hold only what is on the wire.
+  if (const Status written = write_outcomes(); !written) return fail(written.error()), never;
   const DurationUs now = options_.clock.monotonic_us();
   queue_.wake(now);
   DurationUs next = never;
@@ -158,6 +193,7 @@ DurationUs Lane::pump() {
     const std::lock_guard lock(inbox_->mutex);
     more = !inbox_->stopping;
   }
+  if (more && changing()) more = false;  // a landing wakes the lane
   while (more && !broken_ && send_more(next)) {
   }
   if (const Status written = write_outcomes(); !written) return fail(written.error()), never;
@@ -195,8 +231,8 @@ void Lane::ask_to_stop() {
     const std::lock_guard lock(inbox_->mutex);
     inbox_->stopping = true;
     inbox_->changed.notify_all();
+    if (limits_.blocking) courier_->cancel();
   }
-  if (limits_.blocking) courier_->cancel();
 }
 
 void Lane::stop(DurationUs patience) {

@@ -2,10 +2,8 @@
 // nothing that happens here costs another lane anything but CPU.
 //
 // What a lane does with a record:
-//   order      A person's records go out one after the other; see lane_queue.hpp. In one batch they may
-//   follow each other, until the
-//              connector has once asked to repeat one record of a request and taken another: from then on a
-//              batch takes one of a person.
+//   order      A person's records go out one after the other; see lane_queue.hpp. One batch takes one of a
+//              person, unless the connector promises that a request is accepted whole or not at all.
 //   failures   A failed request is sent again after exponential back-off with full jitter, blocking its
 //   people alone. After
 //              failures_in_a_row of them the lane as a whole backs off and probes with one request at a time;
@@ -52,6 +50,10 @@ inline constexpr std::uint32_t failures_in_a_row = 3;
 inline constexpr std::uint32_t attempts_max = 24;           // for a record whose destination takes others
 inline constexpr std::uint32_t attempts_together = 4;       // after as many a record goes alone
 inline constexpr std::uint32_t connector_failures_max = 5;  // of plan() for one record alone
+// What is held when it is not known whether it arrived goes out in small numbers, so that a crash leaves a
+// handful to be decided by hand: one in a deliver(), and so many in a request, in so many requests at a time.
+inline constexpr std::uint32_t careful_records_max = 8;
+inline constexpr std::size_t careful_batches_max = 2;
 inline constexpr std::uint64_t blocked_people_max = 10'000;
 inline constexpr DurationUs outcome_sync_every = us_per_s;
 inline constexpr DurationUs auth_pause_first = 30 * us_per_s;
@@ -80,18 +82,23 @@ class Lane {
   static Result<std::unique_ptr<Lane>> open(LaneOptions options, std::unique_ptr<Courier> courier);
   ~Lane();
 
-  const std::string& name() const { return options_.destination.name; }
+  const std::string& name() const { return name_; }
   Status offer(std::uint64_t seq, std::vector<Effect> effects);                   // [step]
   Status sync() { return log_->sync(); }                                          // [any]
   std::uint64_t applied() const { return log_->applied(); }                       // [step]
   bool idle() const { return unfinished_.load(std::memory_order_acquire) == 0; }  // [any]
   LaneStatus status() const;                                                      // [any]
 
+  // [any] The destination's settings have changed: from the next request on the lane goes by these, through
+  // this courier. What is in flight comes back to the old one first; the rest keeps its place and its order.
+  void change(config::Destination destination, std::unique_ptr<Courier> courier);
+
   void start();        // [main] the thread
   void ask_to_stop();  // [main] nothing new goes out; returns at once
   // [main] Ends the thread. Requests in flight may come back for `patience` (real time); then they are
   // cancelled. Idempotent.
   void stop(DurationUs patience);
+  // [lane] One round of everything; returns when it has to be called again, or `never`. The lane's own
   // thread calls it; tests with a clock of their own do so without a thread.
   DurationUs pump();
 
@@ -107,8 +114,13 @@ class Lane {
     std::vector<Item*> items;  // null where the record has left the batch
     std::vector<Planned> requests;
     std::deque<std::vector<Item*>> rest;  // split off: planned when everything before has come back
+    std::uint32_t careful = 0;            // records that are held when their fate is unknown
     bool serial = false;                  // a person's records stand in several requests: one after the other
     std::size_t open = 0;                 // requests that are not done
+  };
+  struct Bucket {
+    TokenBucket tokens;
+    DurationUs pause_until = 0;
   };
   struct Landed {
     std::uint64_t batch;
@@ -137,6 +149,7 @@ class Lane {
     const CourierResponse* response = nullptr;
     std::size_t records = 0;  // that it decides
     bool success = false, failure = false, throttled = false, refused = false;
+    bool delivered = false, again = false;  // some were; some are to be sent again
     DurationUs retry_after = -1;
     DurationUs sent = never;  // never: just now
     std::string error;
@@ -147,10 +160,20 @@ class Lane {
 
   explicit Lane(LaneOptions options);
   Status count_backlog();
+  void go_by_limits();  // of courier_ and destination
+
+  // lane_change.cpp: other settings
+  struct Settings {
+    config::Destination destination;
+    std::unique_ptr<Courier> courier;
+  };
+  bool changing();
   void run();
 
   // lane.cpp: what comes in
   void follow_merges();
+  void inherit_remote_id(const Gate::Merge& merge);
+  std::string remote_id_at(ProfileId person) const;  // empty: the destination has said none
   Status load();
   Status load_from_log();
   void push(Arrived arrived, bool unknown);
@@ -159,6 +182,8 @@ class Lane {
   bool send_more(DurationUs& next);
   bool form_batch(DurationUs& next);
   bool admits(DurationUs& next);
+  bool takes_token(std::size_t bucket, double records, DurationUs& next);
+  std::string remote_id_of(const Effect& effect);
   bool filter(Item* item);  // false: it has ended, or waits again
   void dispatch(Batch& batch, std::vector<Item*> items);
   void plan(Batch& batch, const std::vector<Parcel>& parcels);
@@ -173,6 +198,7 @@ class Lane {
   bool unsafe(const Item& item) const;
   std::string key_of(const EffectKey& key) const;
   std::uint64_t group_of(const Item& item) const;
+  std::size_t careful_batches() const;
 
   // lane_judge.cpp: what comes back
   void land(Landed landed);
@@ -192,8 +218,10 @@ class Lane {
   void publish();
 
   LaneOptions options_;
-  std::unique_ptr<Courier> courier_;
+  const std::string name_;
+  std::unique_ptr<Courier> courier_;  // changed under the inbox's mutex, as limits_
   CourierLimits limits_;
+  std::unique_ptr<Settings> next_;  // guarded by the inbox's mutex
   std::unique_ptr<LaneLog> log_;
   std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
   std::thread thread_;
@@ -206,8 +234,9 @@ class Lane {
   LaneQueue queue_;
   std::list<Batch> batches_;
   std::uint64_t batch_ids_ = 0, merges_seen_ = 0, loaded_frame_ = 0;
-  EffectKey floor_;  // above every record loaded so far
-  std::optional<TokenBucket> bucket_;
+  EffectKey floor_;               // above every record loaded so far
+  std::vector<Bucket> buckets_;   // none: no rate
+  bool first_is_of_all_ = false;  // the operator's
   Backoff backoff_;
   std::uint64_t in_flight_ = 0;
   std::uint32_t failures_ = 0, refusals_ = 0;
@@ -215,8 +244,11 @@ class Lane {
   DurationUs pause_until_ = 0, last_success_ = 0, linger_from_ = 0, unsynced_since_ = 0;
   std::vector<LaneLog::Ended> ended_;
   std::vector<std::unique_ptr<Item>> ended_items_;  // beside ended_
+  std::vector<EffectKey> retracted_;                // intents of what is to be sent again
   bool unsynced_ = false;
-  std::vector<store::DeadLetter> letters_;  // of those among them that are dead letters
+  std::vector<store::Database::RemoteId> remote_ids_;  // that outcomes brought
+  bool has_remote_ids_ = false;                        // this destination gives any
+  std::vector<store::DeadLetter> letters_;             // of those among them that are dead letters
   bool one_per_person_ = false, broken_ = false, stopped_ = false;
 
   mutable std::mutex status_mutex_;  // guards status_

@@ -149,6 +149,109 @@ TEST_CASE("what never left is sent again whatever on_unknown says", "[lane]") {
   CHECK(w.count(OutcomeKind::delivered) == 1);
 }
 
+TEST_CASE("a deliver() that fails as a whole leaves its messages in doubt, and does not repeat them",
+          "[lane]") {
+  for (const Code code : {Code::transient, Code::cancelled, Code::misconfigured}) {
+    LaneWorld w;
+    w.limits.blocking = true;
+    w.limits.unsafe_operations = 1U << static_cast<unsigned>(Operation::message);
+    w.open();
+    bool fail = true;
+    w.courier->refuse_deliver = [&](std::span<const Parcel>) -> Status {
+      if (!std::exchange(fail, false)) return Done{};
+      return Error{code, "it stopped half-way"};
+    };
+    for (std::uint32_t i = 1; i <= 3; ++i) {
+      Effect effect = LaneWorld::effect(i, 1, i);
+      effect.op = i == 3 ? Operation::event : Operation::message;
+      w.offer(i, {effect});
+    }
+    w.run();
+    // Refused credentials mean that nothing was sent; of anything else the one on the wire is in doubt.
+    const std::size_t held = code == Code::misconfigured ? 0 : 1;
+    CHECK(w.count(OutcomeKind::held) == held);
+    CHECK(w.count(OutcomeKind::delivered) == 3 - held);
+    CHECK(w.vendor.accepted.size() == 3 - held);
+  }
+}
+
+TEST_CASE("what waits for a retry when the hub dies was not sent, and is not held", "[lane][crash]") {
+  LaneWorld w;
+  w.limits.blocking = true;
+  w.limits.unsafe_operations = 1U << static_cast<unsigned>(Operation::message);
+  w.open();
+  bool down = true;
+  w.vendor.answer = [&](const std::vector<Seen>& records) {
+    return down ? Vendor::all(records, 0, Fate::retry) : Vendor::ok();
+  };
+  for (std::uint64_t seq = 1; seq <= 20; ++seq) {
+    Effect effect = LaneWorld::effect(seq, 1, seq);
+    effect.op = Operation::message;
+    w.offer(seq, {effect});
+  }
+  w.run(us_per_min);
+  REQUIRE(w.vendor.requests.size() >= 5);
+  REQUIRE(w.lane->sync());
+  w.crash();
+  down = false;
+  w.open();
+  w.run();
+  CHECK(w.count(OutcomeKind::held) == 0);
+  CHECK(w.count(OutcomeKind::delivered) == 20);
+}
+
+TEST_CASE("a crash holds what is on the wire, and no more than a handful", "[lane][crash]") {
+  LaneWorld w;
+  w.limits.records_max = 50;
+  w.limits.unsafe_operations = 1U << static_cast<unsigned>(Operation::message);
+  w.open();
+  const auto offer = [&w](std::uint64_t seq) {
+    Effect effect = LaneWorld::effect(seq, 1, seq);
+    if (seq % 10 != 0) effect.op = Operation::message;
+    w.offer(seq, {effect});
+  };
+  for (std::uint64_t seq = 1; seq <= 1'000; ++seq) offer(seq);
+  for (int i = 0; i < 10; ++i) {
+    w.lane->pump();
+    w.courier->answer(0);
+  }
+  REQUIRE(w.lane->sync());
+  w.crash();
+  w.open();
+  w.run();
+  CHECK(w.count(OutcomeKind::held) <= careful_batches_max * careful_records_max);
+  CHECK(w.lane->idle());
+  // What may be repeated is not slowed down by what may not.
+  CHECK(w.vendor.in_flight_max == w.limits.parallel);
+}
+
+TEST_CASE("where the connector sends by itself, a crash holds the one message on the wire", "[lane][crash]") {
+  LaneWorld w;
+  w.limits.blocking = true;
+  w.limits.unsafe_operations = 1U << static_cast<unsigned>(Operation::message);
+  w.open();
+  for (std::uint64_t seq = 1; seq <= 60; ++seq) {
+    Effect effect = LaneWorld::effect(seq, 1, seq);
+    effect.op = Operation::message;
+    w.offer(seq, {effect});
+  }
+  REQUIRE(w.lane->sync());
+  int calls = 0;
+  struct PowerFailure {};
+  w.courier->refuse_deliver = [&](std::span<const Parcel> parcels) -> Status {
+    CHECK(parcels.size() == 1);
+    if (++calls == 40) throw PowerFailure{};
+    return Done{};
+  };
+  CHECK_THROWS_AS(w.run(), PowerFailure);
+  w.crash();
+  w.outcomes.clear();
+  w.open();
+  w.run();
+  CHECK(w.count(OutcomeKind::held) == 1);
+  CHECK(w.vendor.accepted.size() == 59);
+}
+
 TEST_CASE("segments that hold only what is done are dropped, and a straggler keeps its own", "[lane]") {
   LaneWorld w;
   w.segment_bytes = 4 * 1024;

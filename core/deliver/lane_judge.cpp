@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/log.hpp"
 #include "deliver/history.hpp"
 #include "deliver/lane.hpp"
 
@@ -72,7 +73,13 @@ void Lane::judge_all(Batch& batch, const std::vector<std::uint32_t>& records, co
           {Fate::retry, -1, "connector_left_out", "the connector said nothing about this record", {}},
           landing);
   }
-  if (answer.pause > 0) pause(options_.clock.monotonic_us() + answer.pause);
+  const DurationUs now = options_.clock.monotonic_us();
+  if (answer.pause > 0) pause(now + answer.pause);
+  for (const Answer::BucketPause& one : answer.bucket_pauses) {
+    if (one.bucket >= buckets_.size()) continue;
+    DurationUs& until = buckets_[one.bucket].pause_until;
+    until = std::max(until, now + std::min(one.pause, pause_max));
+  }
 }
 
 void Lane::judge(Batch& batch, std::uint32_t record, const Verdict& verdict, Landing& landing) {
@@ -81,9 +88,14 @@ void Lane::judge(Batch& batch, std::uint32_t record, const Verdict& verdict, Lan
   Fate fate = verdict.fate;
   if (fate == Fate::retry && landing.response != nullptr && fate_unknown(*landing.response))
     fate = Fate::unknown;
+  if (fate == Fate::unknown && landing.response != nullptr && !landing.response->sent) fate = Fate::retry;
+  // Known not to be done: a crash before the next try must not leave it in doubt.
+  const bool ends = fate == Fate::delivered || fate == Fate::skipped || fate == Fate::rejected;
+  if (!ends && fate != Fate::unknown && std::exchange(item->intent, false))
+    retracted_.push_back(item->effect.key);
   switch (fate) {
     case Fate::delivered:
-      landing.success = true;
+      landing.success = landing.delivered = true;
       return end(item, OutcomeKind::delivered, verdict.reason, verdict.detail, &landing, verdict.remote_id);
     case Fate::skipped:
       landing.success = true;
@@ -102,6 +114,7 @@ void Lane::judge(Batch& batch, std::uint32_t record, const Verdict& verdict, Lan
       if (landing.error.empty())
         landing.error = verdict.reason + (verdict.detail.empty() ? "" : ": " + verdict.detail);
       ++retries_;
+      landing.again = true;
       return queue_.put_back(item);
     case Fate::too_big:
     case Fate::unclear:
@@ -139,6 +152,7 @@ void Lane::judge_retry(Item* item, const Verdict& verdict, Landing& landing) {
     due = landing.due = now + backoff_.next(std::max<std::uint32_t>(1, item->attempts));
   }
   ++retries_;
+  landing.again = true;
   queue_.retry(item, due);
 }
 
@@ -153,7 +167,13 @@ void Lane::close_landing(Batch& batch, Landing& landing) {
     // The halves go out when the batch has come back: what is behind them must not be sent before.
     if (batch.serial) withdraw_waiting(batch);
   }
-  if (landing.failure && landing.success) one_per_person_ = true;
+  if (landing.delivered && landing.again && !std::exchange(one_per_person_, true)) {
+    log_warn("delivery",
+             "destination '" + name() +
+                 "': the connector accepted some records of a request and asked to repeat others, "
+                 "though its manifest says all_or_nothing; from now on a request takes one record "
+                 "of a person. Mend the manifest");
+  }
   if (landing.refused) {
     ++refusals_;
     pause(now + std::min(pause_max, auth_pause_first << std::min<std::uint32_t>(refusals_ - 1, 5)));
@@ -216,16 +236,34 @@ void Lane::end(Item* item, OutcomeKind kind, std::string reason, std::string det
     letter.at = at;
     letters_.push_back(std::move(letter));
   }
+  // A receipt of an erasure, and what comes back after one, is nobody's name.
+  const Operation op = owned->effect.op;
+  const ProfileId person = owned->effect.person;
+  if (kind == OutcomeKind::delivered && !outcome.remote_id.empty() && options_.database != nullptr &&
+      person != nobody && op != Operation::erase && op != Operation::remove &&
+      options_.gate.allows(person, owned->effect.purpose)) {
+    remote_ids_.push_back({options_.gate.winner_of(person), outcome.remote_id});
+    has_remote_ids_ = true;
+  }
   ended_.push_back({key, std::move(outcome)});
   ended_items_.push_back(std::move(owned));
 }
 
 // Dead letters first, durably: once the log says that a record has ended, nothing else remembers it.
 Status Lane::write_outcomes() {
+  if (!retracted_.empty()) {
+    SLUICE_TRY(log_->append_retractions(retracted_));
+    retracted_.clear();
+    if (!std::exchange(unsynced_, true)) unsynced_since_ = options_.clock.monotonic_us();
+  }
   if (ended_.empty()) return Done{};
   if (!letters_.empty()) {
     SLUICE_TRY(options_.database->add_dead_letters(letters_));
     letters_.clear();
+  }
+  if (!remote_ids_.empty()) {
+    SLUICE_TRY(options_.database->keep_remote_ids(name(), remote_ids_));
+    remote_ids_.clear();
   }
   SLUICE_TRY(log_->append_outcomes(ended_));
   if (!std::exchange(unsynced_, true)) unsynced_since_ = options_.clock.monotonic_us();

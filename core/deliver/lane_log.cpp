@@ -11,7 +11,7 @@ namespace sluice::deliver {
 namespace {
 
 constexpr std::uint8_t kind_records = 1;
-constexpr std::uint8_t kind_outcomes = 1, kind_intents = 2, kind_floor = 3;
+constexpr std::uint8_t kind_outcomes = 1, kind_intents = 2, kind_floor = 3, kind_retractions = 4;
 constexpr std::size_t frame_bytes_target = 256 * 1024;
 constexpr std::size_t head_bytes_max = 20;  // two varints
 
@@ -54,6 +54,15 @@ Result<std::unique_ptr<LaneLog>> LaneLog::open(const LaneLogOptions& options) {
   return lane;
 }
 
+Result<std::unique_ptr<LaneLog>> LaneLog::open_read_only(FileSystem& files, const std::string& directory) {
+  std::unique_ptr<LaneLog> lane(new LaneLog(directory));
+  lane->records_ = SLUICE_TRY(Log::open_read_only(files, directory + "/records"));
+  lane->outcomes_ = SLUICE_TRY(Log::open_read_only(files, directory + "/outcomes"));
+  SLUICE_TRY(lane->load_outcomes());
+  SLUICE_TRY(lane->load_applied());
+  return lane;
+}
+
 Status LaneLog::load_outcomes() {
   std::uint64_t bad = 0;
   SLUICE_TRY(outcomes_->read(outcomes_->first_seq(), [&](const Entry& entry) {
@@ -76,11 +85,16 @@ bool LaneLog::load_frame(const Entry& entry) {
     return r.ok();
   }
   while (r.ok() && !r.at_end()) {
-    if (entry.kind == kind_outcomes) r.u8();
+    if (entry.kind == kind_outcomes) {
+      const std::size_t outcome = r.u8();
+      if (outcome < outcome_counts_.size()) ++outcome_counts_.at(outcome);
+    }
     const EffectKey key = read_key(r);
     highest_ = std::max(highest_, key);
-    (entry.kind == kind_outcomes ? done_ : intents_).insert(key);
+    if (entry.kind == kind_retractions) intents_.erase(key);
+    if (entry.kind == kind_intents) intents_.insert(key);
     if (entry.kind != kind_outcomes) continue;
+    done_.insert(key);
     r.varint();
     r.zigzag();
     r.text();
@@ -216,13 +230,21 @@ Status LaneLog::append_outcomes(const std::vector<Ended>& ended) {
 }
 
 Status LaneLog::append_intents(const std::vector<EffectKey>& keys) {
+  return append_keys(kind_intents, keys);
+}
+
+Status LaneLog::append_retractions(const std::vector<EffectKey>& keys) {
+  return append_keys(kind_retractions, keys);
+}
+
+Status LaneLog::append_keys(std::uint8_t kind, const std::vector<EffectKey>& keys) {
   out_.clear();
   ByteWriter w(out_);
   for (const EffectKey& key : keys) {
     write_key(w, key);
     highest_ = std::max(highest_, key);
   }
-  return append_frame(kind_intents, out_);
+  return append_frame(kind, out_);
 }
 
 Status LaneLog::sync_intents() {

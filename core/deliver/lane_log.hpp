@@ -6,7 +6,9 @@
 // DIRECTORY/outcomes  kind 1, outcomes: (u8 OutcomeKind | varint seq | varint ordinal | varint attempts |
 // zigzag at | text reason)*
 //                     kind 2, intents: (varint seq | varint ordinal)*: about to be sent, and a repeat would
-//                     act twice kind 3, floor: varint seq | varint ordinal | varint frame: every record with
+//                     act twice
+//                     kind 4, retractions: as intents: they were not accepted, and are to be sent again
+//                     kind 3, floor: varint seq | varint ordinal | varint frame: every record with
 //                     a lower key has its outcome, and so has every record in a lower frame of `records`
 //
 // An outcome says which record is done by its key, not by its place: so outcomes that reached the disk before
@@ -50,6 +52,9 @@ struct LaneLogOptions {
 class LaneLog {
  public:
   static Result<std::unique_ptr<LaneLog>> open(const LaneLogOptions& options);
+  // For commands without a hub: read() and outcomes() alone, and nothing is changed. misconfigured: no such
+  // log.
+  static Result<std::unique_ptr<LaneLog>> open_read_only(FileSystem& files, const std::string& directory);
 
   // [step] Appends the records of whole inputs up to `seq`, with one write. Records that have their outcome
   // already are taken out of `effects` first; at or below applied() all of them are. `frames` gets, for each
@@ -69,6 +74,7 @@ class LaneLog {
   };
   using Each = std::function<bool(const Stored&, Effect)>;
   Result<std::uint64_t> read(std::uint64_t from, const Each& each);
+  const OutcomeCounts& outcomes() const { return outcome_counts_; }  // that the log still had at open()
   std::uint64_t first_frame() const {
     return first_frame_;
   }  // [lane] the first that may hold unfinished records
@@ -81,6 +87,7 @@ class LaneLog {
   };
   Status append_outcomes(const std::vector<Ended>& ended);
   Status append_intents(const std::vector<EffectKey>& keys);
+  Status append_retractions(const std::vector<EffectKey>& keys);
   Status sync_intents();
   // [lane] Makes outcomes durable and with them the floor: the lowest key without an outcome and the lowest
   // frame that holds one. Then drops the segments that only hold what is done.
@@ -91,6 +98,7 @@ class LaneLog {
   Status load_outcomes();
   Status load_applied();
   bool load_frame(const Entry& entry);
+  Status append_keys(std::uint8_t kind, const std::vector<EffectKey>& keys);
   Status append_frame(std::uint8_t kind, std::string_view payload);
   bool done(const EffectKey& key) const { return key < floor_at_open_ || done_.contains(key); }
 
@@ -114,9 +122,10 @@ class LaneLog {
   // Written by open() alone, then shared by the step (append) and the lane (read).
   KeySet done_, intents_;
   std::deque<Written> written_;
-  EffectKey highest_;   // of all outcomes and intents so far
-  std::string buffer_;  // the step's
-  std::string out_;     // the lane's
+  OutcomeCounts outcome_counts_{};  // as open() found them
+  EffectKey highest_;               // of all outcomes and intents so far
+  std::string buffer_;              // the step's
+  std::string out_;                 // the lane's
 };
 
 }  // namespace sluice::deliver

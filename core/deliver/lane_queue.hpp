@@ -26,6 +26,7 @@ struct Item {  // one record without an outcome
   TimeUs offered = 0;            // wall clock: its age counts from here
   DurationUs first_failure = 0;  // monotonic; 0: none yet
   bool unknown = false;          // a crash came between its intent and its outcome
+  bool intent = false;           // the log says that it is on its way
   Item* next = nullptr;          // of the same person
 };
 

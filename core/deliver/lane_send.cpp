@@ -61,14 +61,34 @@ bool Lane::admits(DurationUs& next) {
     at_latest(next, pause_until_);
     return false;
   }
-  if (in_flight_ >= parallel()) return false;  // a landing wakes the lane
-  if (bucket_ && !options_.destination.shadow) {
-    if (const DurationUs ready = bucket_->ready_at(now); ready > now) {
+  if (in_flight_ >= parallel()) return false;                  // a landing wakes the lane
+  if (buckets_.size() == 1 && !options_.destination.shadow) {  // among several, each request asks its own
+    if (const DurationUs ready = buckets_.front().tokens.ready_at(now); ready > now) {
       at_latest(next, ready);
       return false;
     }
   }
   return true;
+}
+
+// Of a bucket, and of the one that is of all requests. False: not now.
+bool Lane::takes_token(std::size_t bucket, double records, DurationUs& next) {
+  if (buckets_.empty()) return true;
+  const DurationUs now = options_.clock.monotonic_us();
+  Bucket& own = buckets_[std::min(bucket, buckets_.size() - 1)];
+  Bucket& all = first_is_of_all_ ? buckets_.front() : own;
+  const DurationUs ready = std::max({own.tokens.ready_at(now), own.pause_until, all.tokens.ready_at(now)});
+  if (ready > now) return at_latest(next, ready), false;
+  own.tokens.take(records, now);
+  if (&all != &own) all.tokens.take(records, now);
+  return true;
+}
+
+// Batches under way that hold what may not be repeated: this one, that is being formed, has none yet or
+// counts itself out.
+std::size_t Lane::careful_batches() const {
+  return static_cast<std::size_t>(std::count_if(batches_.begin(), std::prev(batches_.end()),
+                                                [](const Batch& b) { return b.careful > 0; }));
 }
 
 bool Lane::send_more(DurationUs& next) {
@@ -95,11 +115,14 @@ bool Lane::send_waiting(DurationUs& next) {
         continue;
       }
       if (!admits(next)) return false;
+      if (!takes_token(planned.request.bucket, 1, next)) {
+        if (batch->serial) break;
+        continue;
+      }
       if (const Status noted = note_intents(*batch, planned.request.records); !noted) {
         fail(noted.error());
         return false;
       }
-      if (bucket_) bucket_->take(1, now);
       planned.state = Planned::State::flying;
       planned.sent = now;
       ++in_flight_;
@@ -152,7 +175,7 @@ bool Lane::filter(Item* item) {
     end(item, OutcomeKind::suppressed, "", "");
   } else if (queue_.superseded(*item)) {
     end(item, OutcomeKind::superseded, "", "");
-  } else if (options_.clock.wall_us() - item->offered > d.expires.value_or(7 * us_per_d)) {
+  } else if (options_.clock.wall_us() - item->offered > d.expires.value_or(expires_default)) {
     end(item, OutcomeKind::expired, "", "");
   } else if (d.shadow) {
     end(item, OutcomeKind::shadow, "", "");
@@ -164,6 +187,8 @@ bool Lane::filter(Item* item) {
 
 bool Lane::form_batch(DurationUs& next) {
   if (!queue_.ready() || !admits(next)) return false;
+  // What a batch asks for is known when it is planned: a few may wait for their bucket, and no more.
+  if (buckets_.size() > 1 && batches_.size() >= std::size_t{2} * parallel()) return false;
   // A batch that is not full waits a little, but only while something is under way: the first record goes at
   // once.
   const bool full =
@@ -189,8 +214,15 @@ bool Lane::form_batch(DurationUs& next) {
       ended = true;
       continue;
     }
+    const bool careful = unsafe(*item);
+    if (careful && careful_batches() >= careful_batches_max) {
+      queue_.put_back(item, false);
+      if (++skipped >= limits_.records_max) break;
+      continue;
+    }
     const bool alone = item->attempts >= attempts_together;
-    if (!items.empty() && (bytes + item->bytes > limits_.bytes_max || alone)) {
+    const bool too_many = careful && batch.careful >= (limits_.blocking ? 1 : careful_records_max);
+    if (!items.empty() && (bytes + item->bytes > limits_.bytes_max || alone || too_many)) {
       queue_.put_back(item);
       break;
     }
@@ -200,6 +232,7 @@ bool Lane::form_batch(DurationUs& next) {
       continue;
     }
     bytes += item->bytes;
+    batch.careful += careful ? 1 : 0;
     items.push_back(item);
     if (alone) break;
   }
@@ -219,9 +252,16 @@ void Lane::dispatch(Batch& batch, std::vector<Item*> items) {
   batch.serial = false;
   batch.open = 0;
   for (const Item* item : batch.items) {
-    parcels.push_back({key_of(item->effect.key), item->attempts + 1, &item->effect});
+    const Effect& effect = item->effect;
+    parcels.push_back({key_of(effect.key), item->attempts + 1, &effect, remote_id_of(effect)});
   }
   limits_.blocking ? deliver(batch, parcels) : plan(batch, parcels);
+}
+
+// What the destination called this person last.
+std::string Lane::remote_id_of(const Effect& effect) {
+  if (!has_remote_ids_ || effect.person == nobody) return {};
+  return remote_id_at(options_.gate.winner_of(effect.person));
 }
 
 void Lane::plan(Batch& batch, const std::vector<Parcel>& parcels) {
@@ -263,7 +303,8 @@ void Lane::deliver(Batch& batch, const std::vector<Parcel>& parcels) {
   std::vector<std::uint32_t> all(batch.items.size());
   for (std::uint32_t i = 0; i < all.size(); ++i) all[i] = i;
   if (const Status noted = note_intents(batch, all); !noted) return fail(noted.error());
-  if (bucket_) bucket_->take(static_cast<double>(all.size()), options_.clock.monotonic_us());
+  if (!buckets_.empty())
+    buckets_.front().tokens.take(static_cast<double>(all.size()), options_.clock.monotonic_us());
   ++sends_;
   for (Item* item : batch.items) ++item->attempts;
   Result<Answer> answer = courier_->deliver(parcels);
@@ -274,20 +315,29 @@ void Lane::deliver(Batch& batch, const std::vector<Parcel>& parcels) {
   } else {
     landing.error = answer.error().detail;
     const Code code = answer.error().code;
-    const Fate fate = code == Code::misconfigured ? Fate::auth
-                      : code == Code::rejected    ? Fate::unclear
-                                                  : Fate::retry;
-    for (const std::uint32_t r : all)
-      judge(batch, r, {fate, -1, "connector_failed", landing.error, {}}, landing);
+    // It may have sent some of them: what may not be repeated is unknown then. Alone and refused, nothing is
+    // repeated; refused credentials mean, by the contract, that nothing was sent.
+    const auto fate_of = [&](const Item& item) {
+      if (code == Code::misconfigured) return Fate::auth;
+      if (code == Code::rejected && (all.size() == 1 || !unsafe(item))) return Fate::unclear;
+      return unsafe(item) ? Fate::unknown : Fate::retry;
+    };
+    for (const std::uint32_t r : all) {
+      judge(batch, r, {fate_of(*batch.items[r]), -1, "connector_failed", landing.error, {}}, landing);
+    }
   }
   close_landing(batch, landing);
+  // Before the next call: a crash then holds no more than the record on the wire.
+  if (const Status written = write_outcomes(); !written) fail(written.error());
 }
 
 // Before what a repeat would do twice is sent, the log says so, durably.
 Status Lane::note_intents(const Batch& batch, const std::vector<std::uint32_t>& records) {
   std::vector<EffectKey> keys;
   for (const std::uint32_t r : records) {
-    if (unsafe(*batch.items[r])) keys.push_back(batch.items[r]->effect.key);
+    if (!unsafe(*batch.items[r])) continue;
+    batch.items[r]->intent = true;
+    keys.push_back(batch.items[r]->effect.key);
   }
   if (keys.empty()) return Done{};
   SLUICE_TRY(log_->append_intents(keys));

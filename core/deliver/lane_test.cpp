@@ -58,7 +58,7 @@ TEST_CASE("each person's records arrive in order, whatever fails", "[lane]") {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     CAPTURE(seed);
     LaneWorld w(seed);
-    w.limits.one_per_person = seed % 2 == 0;  // answers record by record
+    w.limits.all_or_nothing = seed % 2 == 1;  // else it answers record by record
     w.per_request = seed % 3 == 0 ? 4 : 1'000;
     w.open();
     w.vendor.answer = [&](const std::vector<Seen>& records) {
@@ -68,7 +68,7 @@ TEST_CASE("each person's records arrive in order, whatever fails", "[lane]") {
       if (dice < 15) return Vendor::all(records, 429, Fate::throttle, us_per_s);
       if (dice < 17 && records.size() > 1) return Vendor::all(records, 413, Fate::too_big);
       Verdicts v = Vendor::ok();
-      if (w.limits.one_per_person && dice < 40) {
+      if (!w.limits.all_or_nothing && dice < 40) {
         for (std::size_t i = 0; i < records.size(); ++i) {
           v.each.push_back({w.random() % 4 == 0 ? Fate::retry : Fate::delivered, -1, "busy", "", ""});
         }
@@ -184,6 +184,7 @@ TEST_CASE("a batch too big is halved until it fits", "[lane]") {
 
 TEST_CASE("a bad request is split until the bad record stands alone, and that one is rejected", "[lane]") {
   LaneWorld w;
+  w.limits.all_or_nothing = true;
   w.open();
   w.vendor.answer = [](const std::vector<Seen>& records) {
     for (const Seen& r : records) {

@@ -201,7 +201,6 @@ TEST_CASE("after a merge the winner's records wait for the loser's", "[lane]") {
 TEST_CASE("a connector with I/O of its own delivers on the lane's thread", "[lane]") {
   LaneWorld w;
   w.limits.blocking = true;
-  w.limits.one_per_person = true;
   w.open();
   w.vendor.answer = [&](const std::vector<Seen>& records) {
     Verdicts v = Vendor::ok();

@@ -24,6 +24,8 @@ enum class OutcomeKind : std::uint8_t {  // never renumbered: they stand in file
 inline constexpr std::size_t outcome_kinds = 9;  // array size for counters by kind; 0 is unused
 std::string_view name_of(OutcomeKind kind);      // "delivered", ..., "no address", "shadow"
 
+inline constexpr DurationUs expires_default = 7 * us_per_d;  // of a record whose destination does not say
+
 struct Outcome {
   OutcomeKind kind = OutcomeKind::delivered;
   std::string reason;  // stable snake_case key, for metrics: "http_400"; empty where the kind says it all

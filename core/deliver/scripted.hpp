@@ -22,6 +22,7 @@ struct Seen {  // a record as it arrived at the destination
   ProfileId person = nobody;
   std::uint32_t attempt = 0;
   DurationUs at = 0;
+  std::string remote_id = {};  // that came with it
   bool operator==(const Seen&) const = default;
 };
 
@@ -63,7 +64,8 @@ class ScriptedCourier final : public Courier {
       : vendor_(vendor), clock_(clock), limits_(limits), per_request_(per_request) {}
 
   std::vector<Pending> pending;
-  std::function<Status(std::span<const Parcel>)> refuse_plan;
+  std::function<Status(std::span<const Parcel>)> refuse_plan, refuse_deliver;
+  std::function<std::size_t(const Parcel&)> bucket = [](const Parcel&) { return std::size_t{0}; };
 
   const CourierLimits& limits() const override { return limits_; }
   Result<Answer> plan(std::span<const Parcel> parcels) override {
@@ -72,6 +74,7 @@ class ScriptedCourier final : public Courier {
     for (std::uint32_t i = 0; i < parcels.size(); ++i) {
       if (i % per_request_ == 0) answer.requests.emplace_back().what = std::make_shared<Pending>();
       answer.requests.back().records.push_back(i);
+      answer.requests.back().bucket = bucket(parcels[i]);
       std::static_pointer_cast<Pending>(answer.requests.back().what)->records.push_back(seen(parcels[i]));
     }
     return answer;
@@ -86,6 +89,7 @@ class ScriptedCourier final : public Courier {
     return answer;
   }
   Result<Answer> deliver(std::span<const Parcel> parcels) override {
+    if (refuse_deliver) SLUICE_TRY(refuse_deliver(parcels));
     std::vector<Seen> records;
     for (const Parcel& parcel : parcels) records.push_back(seen(parcel));
     const Verdicts verdicts = take(records);
@@ -118,7 +122,8 @@ class ScriptedCourier final : public Courier {
 
  private:
   Seen seen(const Parcel& parcel) const {
-    return {parcel.id, parcel.effect->key, parcel.effect->person, parcel.attempt, clock_.monotonic_us()};
+    return {parcel.id,      parcel.effect->key,    parcel.effect->person,
+            parcel.attempt, clock_.monotonic_us(), parcel.remote_id};
   }
   Verdicts take(std::vector<Seen> records) {
     for (Seen& record : records) record.at = clock_.monotonic_us();

@@ -32,6 +32,7 @@ TEST_CASE("mistakes of writing are shown at their place with their mend") {
                   {"traits.a > 1 OR traits.b", 13, "'OR'", "write ||"},
                   {"not traits.a", 0, "'not'", "write !"},
                   {"not (traits.a)", 0, "'not'", "write !"},
+                  {".NOT", 1, "'NOT'", "write !"},
                   {"traits.a & traits.b", 9, "&", "write &&"},
                   {"traits.a | traits.b", 9, "|", "write ||"},
                   {"traits.a <> 1", 9, "<>", "write !="},

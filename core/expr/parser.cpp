@@ -168,14 +168,6 @@ bool Parser::binary(int level, std::uint32_t& out) {
 }
 
 bool Parser::unary(std::uint32_t& out) {
-  if (token_.kind == TokenKind::identifier && (token_.text == "not" || token_.text == "NOT")) {
-    const Token word = token_;
-    if (!advance()) return false;
-    if (token_.kind != TokenKind::symbol || token_.is("(") || token_.is("!")) {
-      return fail(word.offset, word.length, "'" + word.text + "' is no operator", "write ! for not");
-    }
-    return fail(word.offset, word.length, "'" + word.text + "' is not known here", "write ! for not");
-  }
   if (!token_.is("!") && !token_.is("-")) return member(out);
   const Token sign = token_;
   std::size_t count = 0;
@@ -285,6 +277,13 @@ bool Parser::name(std::uint32_t& out) {
               .value = {},
               .args = {}};
   if (node.text == "in") return unexpected();
+  if (node.text == "not" || node.text == "NOT") {
+    if (!advance()) return false;
+    const bool before_operand = token_.kind != TokenKind::symbol || token_.is("(") || token_.is("!");
+    return fail(node.offset, node.length,
+                "'" + node.text + (before_operand ? "' is no operator" : "' is not known here"),
+                "write ! for not");
+  }
   if (std::find(reserved.begin(), reserved.end(), node.text) != reserved.end()) {
     return fail(node.offset, node.length, "'" + node.text + "' is a reserved word");
   }

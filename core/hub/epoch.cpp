@@ -56,6 +56,18 @@ std::string epoch_payload(const config::Config& config,
   return out;
 }
 
+bool same_epoch(std::string_view holds, const config::Config& before, std::string_view payload,
+                const config::Config& after) {
+  if (holds == payload) return true;
+  if (before.resolved != after.resolved) return false;
+  JsonParser old_parser, new_parser;
+  const Json was = old_parser.parse(holds), is = new_parser.parse(payload);
+  for (const char* part : {"step_version", "connectors", "versions"}) {
+    if (was[part].text() != is[part].text()) return false;
+  }
+  return true;
+}
+
 Result<std::shared_ptr<const view::Compiled>> compile_epoch(std::string_view payload) {
   JsonParser parser;
   const Json root = parser.parse(payload);
@@ -73,7 +85,9 @@ Result<std::shared_ptr<const view::Compiled>> compile_epoch(std::string_view pay
   const config::Loaded loaded = config::load(std::string(root["main"].string_or("")), options);
   if (!loaded.config) {
     std::string why = "the configuration of an epoch of the journal is not valid for this binary";
-    if (!loaded.diagnostics.empty()) why += ": " + loaded.diagnostics.front().what;
+    const auto& all = loaded.diagnostics;
+    const auto first = std::find_if(all.begin(), all.end(), [](const auto& d) { return !d.warning; });
+    if (first != all.end()) why += ": " + first->what;
     return Error{Code::corrupt, why};
   }
   return view::compile(loaded.config, channels_of(*loaded.config, options.connectors));

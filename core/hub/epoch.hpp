@@ -23,6 +23,11 @@ std::vector<config::ConnectorInfo> connectors_of(const plugin::Registry& registr
 // files hold references), manifests of the connectors that they use, versions of what the step reads.
 std::string epoch_payload(const config::Config& config, const std::vector<config::ConnectorInfo>& connectors);
 
+// Whether the step would do the same under both: the same configuration in other words is no new epoch.
+// `holds` is the payload of the epoch that holds, `before` its configuration.
+bool same_epoch(std::string_view holds, const config::Config& before, std::string_view payload,
+                const config::Config& after);
+
 // corrupt: not a payload of ours, or a configuration that this binary no longer takes.
 Result<std::shared_ptr<const view::Compiled>> compile_epoch(std::string_view payload);
 

@@ -1,8 +1,9 @@
 #include "hub/hub.hpp"
 
+#include <algorithm>
 #include <filesystem>
+#include <future>
 #include <random>
-#include <set>
 
 #include "sluice/plugin.h"
 
@@ -10,7 +11,6 @@
 #include "base/json.hpp"
 #include "base/log.hpp"
 #include "deliver/connector_courier.hpp"
-#include "hub/epoch.hpp"
 
 namespace sluice::hub {
 
@@ -22,13 +22,14 @@ std::uint64_t random_word() {
   return static_cast<std::uint64_t>(device()) << 32 | device();
 }
 
+}  // namespace
+
 std::string folder_of(const config::Config& config) {
   return std::filesystem::absolute(config.file).parent_path().lexically_normal().string();
 }
 
-}  // namespace
-
-Hub::Hub(HubOptions options) : options_(std::move(options)), files_(make_file_system()) {}
+Hub::Hub(HubOptions options)
+    : options_(std::move(options)), files_(make_file_system()), config_(options_.config) {}
 
 Hub::~Hub() {
   stop();
@@ -50,6 +51,7 @@ Status Hub::recover() {
   JournalOptions journal;
   journal.directory = data;
   journal.stamps = options_.clock_events ? StampMode::events : StampMode::wall;
+  journal.known_durable = newest_checkpoint(*files_, data);
   journal.seed = {random_word(), random_word()};
   journal.fatal = [this](const Error& error) { fail(error); };
   OpenReport opened;
@@ -106,6 +108,9 @@ Status Hub::open_delivery() {
                             : level >= SLUICE_WARN ? LogLevel::warn
                                                    : LogLevel::info;
         log(as, destination, text);
+      },
+      [this](std::string_view destination, std::int32_t kind, std::string_view name, double value) {
+        connector_metrics_.report(destination, kind, name, value);
       }};
   const JournalIdentity& identity = journal_->identity();
   deliver::DeliveryOptions delivery{*files_, clock_, lanes_folder(options_.config->hub.data),
@@ -134,7 +139,7 @@ void Hub::apply_gate(const std::vector<GateChange>& changes) {
   }
 }
 
-Status Hub::start() {
+void Hub::start_step() {
   Checkpointer::Hooks hooks;
   hooks.sync_lanes = [this] { return delivery_->sync(); };
   hooks.committed = [this](const CheckpointInfo&) { retain(); };
@@ -154,6 +159,10 @@ Status Hub::start() {
   };
   step.failed = [this](const Error& error) { fail(error); };
   step.changed = [this](ProfileId person) { projector_->changed(person); };
+  step.applied = [this] {
+    const std::lock_guard lock(mutex_);
+    wake_.notify_all();
+  };
   StepOptions limits;
   limits.ticks = !options_.clock_events;
   limits.checkpoint_inputs = options_.checkpoint_inputs;
@@ -164,122 +173,33 @@ Status Hub::start() {
   if (projected && projected.value() != world_->state.seq) {
     std::as_const(world_->state).each_profile([&](const state::Profile& p) { projector_->changed(p.id); });
   }
-  SLUICE_TRY(write_epoch());
-  SLUICE_TRY(start_sources());
+}
+
+Status Hub::start() {
+  start_step();
+  make_door();
+  Next next = SLUICE_TRY(prepare(options_.config, false));
+  SLUICE_TRY(write_epoch(*options_.config, false));
   delivery_->start();
   projector_->start();
-  SLUICE_TRY(start_door());
-  if (runner_) runner_->start();
+  finish(next);
+  if (!options_.clock_events) {
+    watcher_ = std::make_unique<Watcher>([this](bool asked) { return read_again(asked); });
+    watcher_->start(options_.watch);
+  }
   ready_ = true;
   return Done{};
 }
 
-// The configuration is an input: it holds from its place in the journal on. A checkpoint at the tail comes
-// first, so that what was stepped under another configuration is never stepped again under this one.
-Status Hub::write_epoch() {
-  const std::string payload = epoch_payload(*options_.config, options_.connectors);
-  const bool changed = payload != world_->epoch;
-  if (changed && world_->state.seq > 1) step_->checkpoint_now();
-  SLUICE_TRY(journal_->start([this](std::shared_ptr<const Batch> batch) { step_->push(std::move(batch)); }));
-  step_->start();
-  if (!changed) return Done{};
-  std::vector<Draft> drafts(1);
-  drafts[0].kind = InputKind::epoch;
-  drafts[0].payload = payload;
-  std::promise<Status> done;
-  const Submit submitted = journal_->submit(
-      std::move(drafts), [&](const Status& status, std::uint64_t) { done.set_value(status); });
-  if (submitted != Submit::ok)
-    return Error{Code::transient, "the journal does not take the configuration: its disk is full"};
-  SLUICE_TRY(done.get_future().get());
-  log_info("hub", "configuration applied: " + options_.config->file);
-  return Done{};
-}
-
-Result<std::unique_ptr<plugin::Connector>> Hub::open_connector(const config::Source& source,
-                                                               ConnectorServices*& services) {
-  const plugin::Entry* entry = options_.registry->find(source.plugin, SLUICE_SOURCE);
-  if (entry == nullptr) {
-    return Error{Code::misconfigured,
-                 "source '" + source.name + "': no plugin named '" + source.plugin + "' is installed"};
-  }
-  services_.push_back(std::make_unique<ConnectorServices>(source.name, clock_, *database_, *http_));
-  services = services_.back().get();
-  plugin::Instance instance;
-  instance.name = source.name;
-  instance.folder = folder_of(*options_.config);
-  instance.config = SLUICE_TRY(config::expand_secrets(source.with, instance.folder));
-  return plugin::Connector::open(*entry, instance, *services);
-}
-
-Status Hub::start_sources() {
-  for (const config::Source& source : options_.config->sources) {
-    if (source.plugin == "tracking") continue;
-    if (!runner_) {
-      ingest::RunnerOptions runner;
-      runner.rejects_folder = rejects_folder(options_.config->hub.data);
-      runner.until_idle = options_.until_idle;
-      runner.merge_by_time = options_.clock_events;
-      runner_ = std::make_unique<ingest::SourceRunner>(
-          std::move(runner), [this](std::vector<Draft> drafts, Journal::Answer done) {
-            return journal_->submit(std::move(drafts), std::move(done));
-          });
-    }
-    for (const config::Stream& stream : source.streams) {
-      ingest::Feed feed;
-      feed.source = source.name;
-      feed.stream = stream.name;
-      feed.cursor = std::string(world_->state.cursor(source.name + '/' + stream.name));
-      if (source.every) feed.every = *source.every;
-      ConnectorServices* services = nullptr;
-      feed.connector = SLUICE_TRY(open_connector(source, services));
-      feed.host = services;
-      // A reader of its own: the feed's thread asks whether a row can be read before it is journaled.
-      auto reader = std::make_shared<unify::Reader>(*options_.config);
-      feed.event_time = [reader, this](const RecordInput& record) -> Result<TimeUs> {
-        const Result<Event> event = reader->read_record(record);
-        if (event) return event.value().time == no_time ? clock_.wall_us() : event.value().time;
-        if (event.error().code == Code::cancelled) return no_time;  // filtered: journaled, without effect
-        return event.error();
-      };
-      runner_->add(std::move(feed));
-    }
-  }
-  return Done{};
-}
-
-Status Hub::start_door() {
-  ingest::TrackingOptions door;
-  for (const config::Source& source : options_.config->sources) {
-    if (source.plugin != "tracking") continue;
-    const std::string with = SLUICE_TRY(config::expand_secrets(source.with, folder_of(*options_.config)));
-    JsonParser parser;
-    const std::string key(parser.parse(with)["write_key"].string_or(""));
-    door.sources.push_back({source.name, key, source.trust == config::Trust::publik});
-  }
-  if (door.sources.empty()) return Done{};
-  door.submit = [this](std::vector<Draft> drafts, Journal::Answer done) {
-    last_event_ = clock_.monotonic_us();
-    return journal_->submit(std::move(drafts), std::move(done));
-  };
-  door.percent_used = [this] { return journal_->percent_used(); };
-  door.ready = [this] { return ready_.load(); };
-  door.public_url = options_.config->hub.public_url;
-  door_ = std::make_unique<ingest::TrackingDoor>(clock_, std::move(door));
-  net::ServerOptions server;
-  server.error_headers = ingest::TrackingDoor::cors_headers();
-  server_ = SLUICE_TRY(net::HttpServer::listen(options_.config->hub.listen, server,
-                                               [this](net::Request request, net::Responder responder) {
-                                                 door_->handle(std::move(request), std::move(responder));
-                                               }));
-  last_event_ = clock_.monotonic_us();
-  log_info("hub", "listening on " + server_->address());
-  return Done{};
-}
-
 bool Hub::idle() const {
-  if (runner_ && !runner_->ended()) return false;
-  if (door_ && clock_.monotonic_us() - last_event_ < options_.listen_idle) return false;
+  if (applying_) return false;
+  {
+    const std::lock_guard lock(sources_mutex_);
+    for (const auto& source : sources_) {
+      if (!source->runner->ended()) return false;
+    }
+  }
+  if (listens_ && clock_.monotonic_us() - last_event_ < options_.listen_idle) return false;
   return journal_->queued_bytes() == 0 && step_->stepped_seq() + 1 == journal_->log().next_seq() &&
          delivery_->idle();
 }
@@ -296,6 +216,11 @@ Status Hub::wait() {
   }
   if (failure_) return *failure_;
   return Done{};
+}
+
+std::shared_ptr<const config::Config> Hub::config() const {
+  const std::lock_guard lock(mutex_);
+  return config_;
 }
 
 void Hub::request_stop() {
@@ -317,8 +242,8 @@ void Hub::stop() {
   if (stopped_ || !journal_) return;
   stopped_ = true;
   ready_ = false;
-  constexpr DurationUs drain_time = 10 * us_per_s;
-  if (runner_) runner_->stop();
+  if (watcher_) watcher_->stop();
+  for (const auto& source : sources_) source->runner->stop();
   if (server_) server_->stop();
   journal_->stop();
   if (step_) step_->stop();
@@ -326,11 +251,13 @@ void Hub::stop() {
     const std::lock_guard lock(mutex_);
     return failure_.has_value();
   }();
-  if (!failed) {
-    const Status drained = delivery_->drain(drain_time);
-    if (!drained) log_info("delivery", "undelivered records wait in the lanes until the next start");
+  if (delivery_) {  // a destination that cannot be opened ends the hub before it has any
+    if (failed) {
+      delivery_->stop();
+    } else if (!delivery_->drain_and_stop()) {
+      log_info("delivery", "undelivered records wait in the lanes until the next start");
+    }
   }
-  delivery_->stop();
   if (checkpointer_) checkpointer_->stop();
   if (projector_) projector_->stop();
   if (http_) http_->stop();
@@ -340,53 +267,40 @@ Status Hub::command(std::string payload) {
   std::vector<Draft> drafts(1);
   drafts[0].kind = InputKind::command;
   drafts[0].payload = std::move(payload);
-  std::promise<Status> done;
-  const Submit submitted = journal_->submit(
-      std::move(drafts), [&](const Status& status, std::uint64_t) { done.set_value(status); });
+  SLUICE_TRY(submit(std::move(drafts)));
+  return Done{};
+}
+
+Result<std::uint64_t> Hub::submit(std::vector<Draft> drafts) {
+  std::promise<Result<std::uint64_t>> done;
+  const Submit submitted =
+      journal_->submit(std::move(drafts), [&](const Status& status, std::uint64_t first_seq) {
+        done.set_value(status ? Result<std::uint64_t>(first_seq) : Result<std::uint64_t>(status.error()));
+      });
   if (submitted != Submit::ok)
     return Error{Code::transient, "the hub is stopping or its journal is full: try again"};
   return done.get_future().get();
 }
 
-Result<std::size_t> Hub::replay_dead(const std::vector<std::int64_t>& ids) {
-  const std::lock_guard lock(replay_mutex_);
-  std::size_t replayed = 0;
-  for (const std::int64_t id : std::set<std::int64_t>(ids.begin(), ids.end())) {
-    const auto letter = SLUICE_TRY(database_->dead_letter(id));
-    if (!letter || letter->state != "open") continue;
-    std::string bytes;
-    letter->effect.encode(bytes);
-    std::string payload;
-    JsonWriter(payload)
-        .begin_object()
-        .member("command", "replay")
-        .member("destination", letter->effect.destination)
-        .member("record", base64(bytes))
-        .end_object();
-    // A letter counts as replayed only when the journal has it: a crash in between leaves it listed, never
-    // lost.
-    SLUICE_TRY(command(std::move(payload)));
-    SLUICE_TRY(database_->take_dead_letters({id}));
-    ++replayed;
-  }
-  return replayed;
-}
-
 // The legal maxima of `retention:`. Of events: segments whose newest input is older go, once a base
 // checkpoint stands behind them. Called after each checkpoint.
 void Hub::retain() {
-  if (const auto& letters = options_.config->retention.dead_letters) {
+  const auto config = this->config();
+  if (const auto& letters = config->retention.dead_letters) {
     const auto removed = database_->remove_dead_letters_before(add_span(clock_.wall_us(), *letters, -1));
     if (!removed) log_warn("store", "retention: " + removed.error().detail);
   }
-  const auto& keep = options_.config->retention.events;
+  const auto& keep = config->retention.events;
+  const TimeUs now = clock_.wall_us();
+  const TimeUs kept = keep ? add_span(now, *keep, -1) : INT64_MIN;
+  const Status expired = delivery_->expire_removed(std::max(now - deliver::expires_default, kept));
+  if (!expired) log_warn("delivery", "lanes of removed destinations: " + expired.error().detail);
   const auto base = checkpoints_->oldest_base();
   if (!keep || !base) return;
-  const TimeUs cutoff = add_span(clock_.wall_us(), *keep, -1);
   std::uint64_t seq = 0;
   const Status read = journal_->replay(journal_->log().first_seq(), [&](const Input& input) {
     seq = input.seq;
-    return input.stamp < cutoff && input.seq <= *base;
+    return input.stamp < kept && input.seq <= *base;
   });
   const Status dropped = read ? journal_->drop_before(std::min(seq, *base + 1)) : read;
   if (!dropped) log_warn("journal", "retention: " + dropped.error().detail);

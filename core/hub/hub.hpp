@@ -5,10 +5,11 @@
 #include <atomic>
 #include <condition_variable>
 #include <functional>
-#include <future>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,9 +20,11 @@
 #include "deliver/delivery.hpp"
 #include "deliver/gate.hpp"
 #include "hub/checkpointer.hpp"
+#include "hub/connector_metrics.hpp"
 #include "hub/projector.hpp"
 #include "hub/services.hpp"
 #include "hub/step_thread.hpp"
+#include "hub/watcher.hpp"
 #include "hub/world.hpp"
 #include "ingest/source_runner.hpp"
 #include "ingest/tracking.hpp"
@@ -36,13 +39,27 @@ namespace sluice::hub {
 
 struct HubOptions {
   std::shared_ptr<const config::Config> config;
+  std::vector<std::string> watch;                 // of config::Loaded
   std::vector<config::ConnectorInfo> connectors;  // of the registry
   const plugin::Registry* registry = nullptr;     // outlives the hub
   bool until_idle = false;
-  bool clock_events = false;
+  bool clock_events = false;  // a batch over history: its configuration is read once
   std::uint64_t checkpoint_inputs = StepOptions{}.checkpoint_inputs;
   DurationUs listen_idle =
       2 * us_per_s;  // until_idle: a source that listens has ended after so long without events
+};
+
+struct ReplayReport {
+  std::uint64_t taken = 0;        // dead letters that are none any more
+  std::uint64_t handed_back = 0;  // of these, records that went to a lane again
+  std::uint64_t not_open = 0;     // no such number, or replayed before
+};
+
+// What became of changes of the file since the start.
+struct ReloadStatus {
+  std::uint64_t applied = 0, refused = 0;
+  std::size_t mistakes = 0;  // of the file as it is now; 0: what it says holds
+  std::string first;         // of those: its place and text, without the file's line
 };
 
 class Hub {
@@ -57,38 +74,80 @@ class Hub {
   void stop();          // [main] drains, checkpoints, ends the threads
   void request_stop();  // [any]; not from a signal handler
   bool ready() const { return ready_.load(); }
+  // Reads the configuration's files again and lets what they say hold from the next input on, or refuses it
+  // whole, with every mistake in the log. The hub does so by itself when they change. [any; returns at once]
+  void reload();
+  ReloadStatus reload_status() const;  // [any]
 
   // Reading. [any]
   void read(const std::function<void(const World&)>& look) const { step_->read(look); }
-  const config::Config& config() const { return *options_.config; }
+  std::shared_ptr<const config::Config> config() const;  // that holds now
   deliver::Delivery& delivery() { return *delivery_; }
   store::Database& database() { return *database_; }
   Journal& journal() { return *journal_; }
   Checkpoints& checkpoints() { return *checkpoints_; }
   const StepThread& step() const { return *step_; }
   const ingest::TrackingDoor* door() const { return door_.get(); }
-  const ingest::SourceRunner* runner() const { return runner_.get(); }
-  std::string listen_address() const { return server_ ? server_->address() : std::string{}; }
-  const std::vector<std::unique_ptr<ConnectorServices>>& services() const { return services_; }
+  std::vector<ingest::FeedStatus> feeds() const;
+  const ConnectorMetrics& connector_metrics() const { return connector_metrics_; }
 
   // An operator's command, as JSON; returns when it is durable. [any]
   Status command(std::string payload);
-  // Sends dead letters again, mapped anew. Returns how many.
-  Result<std::size_t> replay_dead(const std::vector<std::int64_t>& ids);
+  // Dead letters are mapped anew and go to their lanes again, in the order of their numbers: these, or all
+  // open ones that match. Returns when the step has decided about them. [any]
+  Result<ReplayReport> replay_dead(std::vector<std::int64_t> ids);
+  Result<ReplayReport> replay_dead(const store::DeadFilter& filter);
 
  private:
   explicit Hub(HubOptions options);
   Status recover();
   Status open_delivery();
-  Status write_epoch();
-  Status start_sources();
-  Status start_door();
-  Result<std::unique_ptr<plugin::Connector>> open_connector(const config::Source& source,
-                                                            ConnectorServices*& services);
+  void start_step();
   void apply_gate(const std::vector<GateChange>& changes);
   void fail(const Error& error);
+  Result<std::uint64_t> submit(std::vector<Draft> drafts);  // the seq of the first, once they are durable
   bool idle() const;
   void retain();
+
+  struct OpenSource {  // its connectors are there, and read nothing yet
+    std::string name;
+    std::vector<std::unique_ptr<ConnectorServices>> services;
+    std::vector<ingest::Feed> feeds;
+  };
+  struct RunningSource {
+    std::vector<std::string> names;  // one, or with clock_events all: they are merged by time
+    std::vector<std::unique_ptr<ConnectorServices>> services;
+    std::unique_ptr<ingest::SourceRunner> runner;
+  };
+  struct Next {  // a configuration about to hold: what it needs is open
+    std::shared_ptr<const config::Config> config;
+    std::map<std::string, std::uint64_t> prints;
+    std::vector<OpenSource> sources;  // new or changed
+    std::set<std::string> ending;     // sources gone or changed
+    std::vector<ingest::TrackingSource> keys;
+    std::vector<std::string> rotated;  // "destinations braze": its secrets are others, its text is the same
+    bool running = false;              // else the lanes are there already
+    deliver::Delivery::Change lanes;
+  };
+
+  // hub_apply.cpp: a configuration takes over from another, at the start and while all runs
+  Result<Next> prepare(std::shared_ptr<const config::Config> config, bool running);
+  Status write_epoch(const config::Config& config, bool running);
+  Result<bool> apply(std::shared_ptr<const config::Config> config);
+  void finish(Next& next);
+  std::vector<std::string> read_again(bool asked);
+  void refuse(const std::vector<std::string>& mistakes);
+
+  // hub_sources.cpp
+  Result<OpenSource> open_source(const config::Source& source);
+  Result<std::unique_ptr<plugin::Connector>> open_connector(const config::Source& source,
+                                                            std::unique_ptr<ConnectorServices>& services);
+  std::function<Result<TimeUs>(const RecordInput&)> event_times();
+  void launch(std::vector<OpenSource> sources);
+  void stop_sources(const std::set<std::string>& names);
+  Result<std::vector<ingest::TrackingSource>> tracking_sources(const config::Config& config) const;
+  void make_door();
+  Status listen(const config::Config& config);
 
   HubOptions options_;
   std::unique_ptr<FileSystem> files_;
@@ -100,23 +159,36 @@ class Hub {
   std::unique_ptr<Checkpoints> checkpoints_;
   std::unique_ptr<World> world_;
   deliver::Gate gate_;
-  std::vector<std::unique_ptr<ConnectorServices>> services_;
+  ConnectorMetrics connector_metrics_;
   std::unique_ptr<deliver::Delivery> delivery_;
   std::unique_ptr<Checkpointer> checkpointer_;
   std::unique_ptr<StepThread> step_;
   std::unique_ptr<Projector> projector_;
-  std::unique_ptr<ingest::SourceRunner> runner_;
   std::unique_ptr<ingest::TrackingDoor> door_;
   std::unique_ptr<net::HttpServer> server_;
+  mutable std::mutex sources_mutex_;                     // guards sources_
+  std::vector<std::unique_ptr<RunningSource>> sources_;  // of plugins; they end before what they stand on
+  std::map<std::string, std::uint64_t> prints_;          // the applier's: "destination braze" -> what it is
+  std::vector<ingest::TrackingSource> keys_;             // the applier's: of the door
+  std::vector<std::string> mistakes_;                    // the applier's: of the file, as last told
+  std::unique_ptr<Watcher> watcher_;
 
   std::mutex replay_mutex_;  // one replay at a time: a letter is looked at, journaled, then marked
   std::atomic<bool> ready_{false};
   std::atomic<DurationUs> last_event_{0};  // monotonic: when the door last took one
+  std::atomic<bool> listens_{false};       // a tracking source is there
+  std::atomic<bool> applying_{false};      // sources may be between two lives
+  std::atomic<std::uint64_t> version_{1};  // of config_
   mutable std::mutex mutex_;               // guards what follows
   std::condition_variable wake_;
+  std::shared_ptr<const config::Config> config_;
+  ReloadStatus reload_status_;
   bool stop_requested_ = false;
   std::optional<Error> failure_;
   bool stopped_ = false;
 };
+
+// Absolute: where relative paths of the configuration start.
+std::string folder_of(const config::Config& config);
 
 }  // namespace sluice::hub

@@ -4,11 +4,11 @@
 
 namespace sluice::hub {
 
-std::string outbox_json(const deliver::Delivery& delivery) {
+std::string outbox_json(const std::vector<deliver::LaneStatus>& lanes) {
   std::string out;
   JsonWriter w(out);
   w.begin_object().key("lanes").begin_array();
-  for (const deliver::LaneStatus& lane : delivery.status()) {
+  for (const deliver::LaneStatus& lane : lanes) {
     w.begin_object().member("destination", lane.name).member("state", deliver::name_of(lane.state));
     w.member_integer("backlog", static_cast<std::int64_t>(lane.backlog_records));
     w.member_integer("backlog_bytes", static_cast<std::int64_t>(lane.backlog_bytes));
@@ -43,11 +43,8 @@ void write_letter(JsonWriter& w, const store::DeadLetter& letter) {
 
 }  // namespace
 
-Result<std::string> dead_letters_json(store::Database& database, std::string_view destination,
-                                      std::string_view reason, std::size_t limit) {
-  store::DeadFilter filter;
-  filter.destination = destination;
-  filter.reason = reason;
+Result<std::string> dead_letters_json(store::Database& database, const store::DeadFilter& filter,
+                                      std::size_t limit) {
   std::string out;
   JsonWriter w(out);
   w.begin_object().key("groups").begin_array();

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sluice/result.hpp"
 
@@ -14,12 +15,12 @@
 namespace sluice::hub {
 
 // {"lanes":[{"destination","state","backlog","backlog_bytes","in_flight","retries","outcomes":{…},"last_error"}]}
-std::string outbox_json(const deliver::Delivery& delivery);
+std::string outbox_json(const std::vector<deliver::LaneStatus>& lanes);
 
 // {"groups":[{"destination","kind","reason","count","first","last"}],"letters":[{"id","destination","op","name","profile",
 //  "reason","detail","at","attempts"}]}: the newest `limit`
-Result<std::string> dead_letters_json(store::Database& database, std::string_view destination,
-                                      std::string_view reason, std::size_t limit);
+Result<std::string> dead_letters_json(store::Database& database, const store::DeadFilter& filter,
+                                      std::size_t limit);
 // Everything about one, the request and response with secrets cut out; empty: there is none.
 Result<std::string> dead_letter_json(store::Database& database, std::int64_t id);
 

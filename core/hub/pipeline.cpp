@@ -16,12 +16,14 @@ struct Pipeline::Parts {
   Parts(const view::Compiled& compiled, const state::State& state)
       : reader(*compiled.config), identity(compiled), context(compiled, state), effects(compiled) {
     readers.resize(compiled.config->audiences.size(), compiled.config->routes.size());
+    new_routes.resize(compiled.config->routes.size());
   }
   unify::Reader reader;
   unify::Identity identity;
   view::PersonContext context;
   view::EffectList effects;
-  view::Readers readers;  // of the person at hand; cleared for each
+  view::Readers readers;         // of the person at hand; cleared for each
+  std::vector<bool> new_routes;  // by slot: came with the epoch that holds
 };
 
 Pipeline::Pipeline(state::State& state, LoadEpoch load_epoch)
@@ -137,6 +139,7 @@ void Pipeline::event(Event& event, TimeUs now, StepOutput& out) {
   workflow::on_event(state_, profile, event, now, *compiled_, parts_->context, parts_->effects,
                      counters_.workflows);
   route::route_event(profile, event, *compiled_, parts_->context, parts_->effects, counters_.routes);
+  list_granted(profile, consents, now);
   for (const unify::Merged& merged : who.merged) {
     // Whoever took the loser off a list must have the winner on it.
     for (const state::Membership& m : merged.before.memberships) {
@@ -147,17 +150,27 @@ void Pipeline::event(Event& event, TimeUs now, StepOutput& out) {
       }
     }
   }
-  settle(profile, &event, who.identifiers_changed, now, false);
+  settle(profile, &event, who.identifiers_changed, now, Cause::input);
 }
 
 void Pipeline::settle(Profile& profile, const Event* event, bool identifiers_changed, TimeUs now,
-                      bool by_time) {
+                      Cause cause) {
   view::PersonContext& context = parts_->context;
   context.at(&profile, now, event);
+  const bool by_time = cause == Cause::time;
   const auto changes =
       audience::update(state_, profile, context, *compiled_, parts_->readers, now, state_.seq, by_time);
   for (const audience::Change& change : changes) {
     ++(change.entered ? counters_.entered : counters_.left);
+    if (cause == Cause::configuration) {
+      // Nobody did anything: no workflow starts, and only lists that are known already are kept in step.
+      for (const std::size_t index : compiled_->audience_routes[change.audience]) {
+        if (parts_->new_routes[index]) continue;
+        route::route_list(profile, index, change.entered, now, *compiled_, context, parts_->effects,
+                          counters_.routes);
+      }
+      continue;
+    }
     workflow::on_membership(state_, profile, change.audience, change.entered, event, now, *compiled_, context,
                             parts_->effects, counters_.workflows);
     route::route_membership(profile, change.audience, change.entered, now, *compiled_, context,
@@ -192,7 +205,7 @@ void Pipeline::fire(Profile& profile, TimeUs due) {
   state_.touch(profile);
   parts_->readers.clear();
   parts_->readers.add(compiled_->by_time);
-  settle(profile, nullptr, false, due, true);
+  settle(profile, nullptr, false, due, Cause::time);
 }
 
 void Pipeline::tell_gate(const unify::Resolution& who, StepOutput& out) {
@@ -203,6 +216,17 @@ void Pipeline::tell_gate(const unify::Resolution& who, StepOutput& out) {
   for (const state::ConsentState& said : who.profile->consents) {
     out.gate.push_back({said.granted ? GateChange::Kind::allow : GateChange::Kind::deny, who.profile->id,
                         nobody, std::string(state_.name(said.purpose))});
+  }
+}
+
+// Where nobody is asked, those who had said nothing were on the lists before they said yes.
+void Pipeline::list_granted(const Profile& profile, const std::vector<unify::ConsentChange>& consents,
+                            TimeUs now) {
+  if (compiled_->config->consent.unknown_allowed) return;
+  for (const unify::ConsentChange& change : consents) {
+    if (!change.granted) continue;
+    route::route_granted(profile, change.purpose, now, *compiled_, parts_->context, parts_->effects,
+                         counters_.routes);
   }
 }
 
@@ -255,19 +279,35 @@ void Pipeline::reevaluate_all(bool windows_are_new, TimeUs now) {
     return known.find('\n' + route.name + '\n') == std::string::npos;
   };
   const auto& routes = compiled_->config->routes;
+  std::transform(routes.begin(), routes.end(), parts_->new_routes.begin(), is_new);
   state_.each_profile([&](Profile& profile) {
     state_.touch(profile);
     profile.partial = profile.partial || windows_are_new;
     audience::drop_unknown(state_, profile, *compiled_);
     parts_->context.at(&profile, now, nullptr);
     for (const std::size_t slot : compiled_->profile_routes) {
-      if (is_new(routes[slot]) && !routes[slot].backfill) {
+      if (parts_->new_routes[slot] && !routes[slot].backfill) {
         route::mark_silent(state_, profile, slot, *compiled_, parts_->context);
       }
     }
     parts_->readers.fill();
-    settle(profile, nullptr, false, now, false);
+    settle(profile, nullptr, false, now, Cause::configuration);
+    fill_new_lists(profile, now);
   });
+}
+
+// A route that is new and asks for the past begins with who is in its audience.
+void Pipeline::fill_new_lists(const Profile& profile, TimeUs now) {
+  const auto& routes = compiled_->config->routes;
+  for (const state::Membership& m : profile.memberships) {
+    const std::size_t slot = compiled_->audience_slot(state_.name(m.audience));
+    if (slot == SIZE_MAX) continue;
+    for (const std::size_t index : compiled_->audience_routes[slot]) {
+      if (!parts_->new_routes[index] || !routes[index].backfill) continue;
+      route::route_list(profile, index, true, now, *compiled_, parts_->context, parts_->effects,
+                        counters_.routes);
+    }
+  }
 }
 
 void Pipeline::command(const Input& input) {
@@ -278,7 +318,9 @@ void Pipeline::command(const Input& input) {
   Effect effect;
   if (!base64_decode(root["record"].string_or(""), bytes) || !Effect::decode(bytes, effect)) return;
   effect.destination = root["destination"].string_or("");
+  const std::uint32_t before = parts_->effects.count();
   resend(effect, state_.now);
+  if (parts_->effects.count() > before) ++counters_.resent;
 }
 
 // A dead letter is mapped anew: what it said may have changed since. Events and messages are what they were.

@@ -14,6 +14,7 @@
 #include "model/input.hpp"
 #include "route/route.hpp"
 #include "state/state.hpp"
+#include "unify/facts.hpp"
 #include "unify/identity.hpp"
 #include "unify/reader.hpp"
 #include "view/compiled.hpp"
@@ -38,6 +39,7 @@ struct GateChange {
 struct StepCounters {
   std::uint64_t inputs = 0, events = 0, duplicates = 0, refused = 0, timers = 0;
   std::uint64_t entered = 0, left = 0;
+  std::uint64_t resent = 0;  // dead letters that became a record again
   route::Tally routes;
   workflow::Tally workflows;
 };
@@ -77,10 +79,13 @@ class Pipeline {
   void hand_over(StepOutput& out);
   void reevaluate_all(bool windows_are_new, TimeUs now);
   void event(Event& event, TimeUs now, StepOutput& out);  // sets its time right where it has none that can be
-  void settle(state::Profile& profile, const Event* event, bool identifiers_changed, TimeUs now,
-              bool by_time);
+  enum class Cause : std::uint8_t { input, time, configuration };
+  void settle(state::Profile& profile, const Event* event, bool identifiers_changed, TimeUs now, Cause cause);
+  void fill_new_lists(const state::Profile& profile, TimeUs now);
   void set_due(state::Profile& profile, TimeUs now);
   void tell_gate(const unify::Resolution& who, StepOutput& out);
+  void list_granted(const state::Profile& profile, const std::vector<unify::ConsentChange>& consents,
+                    TimeUs now);
   void command(const Input& input);
   void resend(const Effect& effect, TimeUs now);
   void refuse(const Error& why);

@@ -16,19 +16,6 @@ void ConnectorServices::log(std::int32_t level, std::string_view text) {
   sluice::log(as, name_, text);
 }
 
-void ConnectorServices::metric(std::int32_t kind, std::string_view name, double value) {
-  constexpr std::size_t names_max = 200;  // a connector that makes names up must not fill the memory
-  const std::lock_guard lock(mutex_);
-  if (metrics_.size() >= names_max && !metrics_.contains(std::string(name))) return;
-  double& place = metrics_[std::string(name)];
-  place = kind == SLUICE_GAUGE ? value : place + value;
-}
-
-std::map<std::string, double> ConnectorServices::metrics() const {
-  const std::lock_guard lock(mutex_);
-  return metrics_;
-}
-
 Result<std::optional<std::string>> ConnectorServices::get(std::string_view key) {
   return database_.meta(row(key));
 }

@@ -1,11 +1,10 @@
 // What the hub lends to one connector: log, clock, durable state, HTTP.
 #pragma once
 
-#include <map>
-#include <mutex>
 #include <string>
 
 #include "base/clock.hpp"
+#include "hub/connector_metrics.hpp"
 #include "net/client.hpp"
 #include "plugin/host_services.hpp"
 #include "store/database.hpp"
@@ -15,17 +14,18 @@ namespace sluice::hub {
 class ConnectorServices final : public plugin::HostServices {
  public:
   // `name` is the source's or destination's; what is given must outlive this.
-  ConnectorServices(std::string name, const Clock& clock, store::Database& database, net::HttpClient& http)
-      : name_(std::move(name)), clock_(clock), database_(database), http_(http) {}
+  ConnectorServices(std::string name, const Clock& clock, store::Database& database, net::HttpClient& http,
+                    ConnectorMetrics& metrics)
+      : name_(std::move(name)), clock_(clock), database_(database), http_(http), metrics_(metrics) {}
 
   void log(std::int32_t level, std::string_view text) override;
   TimeUs now_us() override { return clock_.wall_us(); }
-  void metric(std::int32_t kind, std::string_view name, double value) override;
+  void metric(std::int32_t kind, std::string_view name, double value) override {
+    metrics_.report(name_, kind, name, value);
+  }
   Result<std::optional<std::string>> get(std::string_view key) override;
   Status put(std::string_view key, std::optional<std::string_view> value) override;
   plugin::Response http(const plugin::HttpRequest& request) override;
-
-  std::map<std::string, double> metrics() const;  // counters summed, gauges as last told [any]
 
  private:
   std::string row(std::string_view key) const { return "connector/" + name_ + '/' + std::string(key); }
@@ -33,8 +33,7 @@ class ConnectorServices final : public plugin::HostServices {
   const Clock& clock_;
   store::Database& database_;
   net::HttpClient& http_;
-  mutable std::mutex mutex_;  // guards metrics_
-  std::map<std::string, double> metrics_;
+  ConnectorMetrics& metrics_;
 };
 
 // A connector's request as the client sends it.

@@ -1,4 +1,6 @@
 // What the stages do, seen through whole steps: audiences by time, routes, consent, workflows, epochs.
+#include <algorithm>
+
 #include "hub/step_bench.hpp"
 
 namespace sluice::hub {
@@ -100,6 +102,27 @@ TEST_CASE("a route that is new sends nothing of the past unless it asks for it")
   REQUIRE(hub.effects.size() == before + 1);
   CHECK(testing::brief(hub.effects.back()) == R"(upsert lake past {"city":"Paris"})");
   CHECK(hub.call("'type':'identify','userId':'1','traits':{'city':'Rome'}").size() == 3);
+}
+
+TEST_CASE(
+    "whom a new audience finds starts no workflow and goes on a list only if its route asks for the past") {
+  const std::string city = "'type':'identify','traits':{'city':'Paris'},'userId':";
+  StepBench hub(head + "audiences: { known: has(traits.city) }");
+  hub.call(city + "'1'");
+  hub.configure(head + R"(
+audiences: { known: has(traits.city), paris: traits.city == 'Paris' }
+routes:
+  silent: { audience: paris, to: lake }
+  past: { audience: paris, to: lake, list: p, backfill: true }
+  old_past: { audience: known, to: lake, list: k, backfill: true }
+workflows: { hello: { trigger: { enters: paris }, steps: [ { send: lake } ] } }
+)");
+  CHECK(hub.inside("user_id", "1", "paris"));
+  Briefs found;
+  for (const Effect& effect : hub.effects) found.push_back(testing::brief(effect));
+  std::sort(found.begin(), found.end());
+  CHECK(found == Briefs{"enter lake k {}", "enter lake p {}"});
+  CHECK(hub.call(city + "'2'").size() == 4);  // the three lists and the message
 }
 
 TEST_CASE("without consent nothing leaves but the word that somebody is off a list") {

@@ -91,6 +91,11 @@ void StepThread::read(const std::function<void(const World&)>& look) const {
   look(world_);
 }
 
+bool StepThread::wait_until_stepped(std::uint64_t seq, DurationUs timeout) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, std::chrono::microseconds(timeout), [&] { return stepped_ >= seq; });
+}
+
 void StepThread::let_readers_in() {
   while (readers_waiting_ > 0) std::this_thread::yield();
 }
@@ -159,6 +164,9 @@ bool StepThread::step_batch(const Batch& batch) {
       return false;
     }
     stepped_ = seq;
+    const auto is_epoch = [](const Input& input) { return input.kind == InputKind::epoch; };
+    if (hooks_.applied && std::any_of(&batch.inputs[first], &batch.inputs[last - 1] + 1, is_epoch))
+      hooks_.applied();
     let_readers_in();
   }
   return true;

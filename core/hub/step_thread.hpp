@@ -35,6 +35,7 @@ class StepThread {
     std::function<void(TimeUs due)> tick;                      // [step] a timer is due: journal a tick
     std::function<void(const Error&)> failed;                  // [step] once: the process must stop
     std::function<void(ProfileId)> changed;  // [step] a row went into a checkpoint: project it
+    std::function<void()> applied = {};  // [step] an epoch was stepped, and its effects are with the lanes
   };
   StepThread(World& world, Checkpoints& checkpoints, Checkpointer& checkpointer, const Clock& clock,
              StepOptions options, Hooks hooks);
@@ -50,6 +51,8 @@ class StepThread {
   // [main] Takes a base checkpoint and waits until it is durable; nothing may be pushed meanwhile.
   void checkpoint_now();
 
+  // [any] False: not within `timeout`.
+  bool wait_until_stepped(std::uint64_t seq, DurationUs timeout);
   bool caught_up() const { return queued_.load() == 0; }         // [any] everything pushed is stepped
   std::uint64_t stepped_seq() const { return stepped_.load(); }  // [any]
   TimeUs next_due() const { return next_due_.load(); }           // [any]

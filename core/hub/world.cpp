@@ -1,5 +1,8 @@
 #include "hub/world.hpp"
 
+#include <algorithm>
+#include <charconv>
+
 #include "hub/epoch.hpp"
 #include "journal/head.hpp"
 
@@ -7,6 +10,19 @@ namespace sluice::hub {
 
 std::string checkpoint_folder(const std::string& data) {
   return data + "/checkpoints";
+}
+
+std::uint64_t newest_checkpoint(FileSystem& files, const std::string& data) {
+  std::uint64_t newest = 0;
+  const auto names = files.list(checkpoint_folder(data));
+  if (!names) return newest;
+  for (const std::string& name : names.value()) {
+    std::uint64_t seq = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), seq);
+    const std::string_view rest(end, static_cast<std::size_t>(name.data() + name.size() - end));
+    if (error == std::errc{} && (rest == ".base" || rest == ".delta")) newest = std::max(newest, seq);
+  }
+  return newest;
 }
 std::string database_path(const std::string& data) {
   return data + "/store.db";
@@ -113,6 +129,10 @@ Result<StoreReport> verify_store(FileSystem& files, const std::string& data) {
     return report;
   }
   const std::optional<CheckpointInfo> latest = checkpoints->latest();
+  if (journal.next_seq <= report.checkpoint_seq) {
+    report.problems.push_back("the journal ends at input " + std::to_string(journal.next_seq - 1) +
+                              ", before this checkpoint: `sluice journal verify` says where it is damaged");
+  }
   World again(journal.identity.hash_seed);
   // From the first input where the journal still has it; else from the oldest base.
   if (journal.first_seq > 1) {

@@ -50,6 +50,8 @@ Result<StoreReport> verify_store(FileSystem& files, const std::string& data_dire
 
 // Where things lie in a data directory.
 std::string checkpoint_folder(const std::string& data_directory);
+// The input up to which the newest checkpoint goes, by the names of the files; 0: there is none.
+std::uint64_t newest_checkpoint(FileSystem& files, const std::string& data_directory);
 std::string database_path(const std::string& data_directory);
 std::string lanes_folder(const std::string& data_directory);
 std::string rejects_folder(const std::string& data_directory);

@@ -24,17 +24,34 @@ TimeMerge::Judgement TimeMerge::judge(const FeedQueue& feed) const {
   const TimeUs head = feed.items.front().item.draft.event_time;
   if (head == no_time) return Judgement::fine;
   if (feed.released != no_time && head <= feed.released + far_ahead_) return Judgement::fine;
+  std::vector<TimeUs> around(feed.recent.begin(), feed.recent.end());
   std::size_t seen = 0, behind = 0;
   for (std::size_t i = 1; i < feed.items.size() && seen < neighbours; ++i) {
     const TimeUs time = feed.items[i].item.draft.event_time;
     if (time == no_time) continue;
     ++seen;
+    around.push_back(time);
     if (time < head - far_ahead_) ++behind;
   }
   if (seen < neighbours && !feed.waiting) return Judgement::unknown;
-  if (seen > 0) return behind * 2 > seen ? Judgement::far : Judgement::fine;
+  if (seen > 0) {
+    return behind * 2 > seen && stands_apart(head, std::move(around)) ? Judgement::far : Judgement::fine;
+  }
   if (feed.released == no_time || feed.steps < steps_known) return Judgement::fine;
-  return (head - feed.released) / 10 > feed.longest_step ? Judgement::far : Judgement::fine;
+  const DurationUs gap = head - feed.released;
+  return gap > far_at_end && gap / 10 > feed.longest_step ? Judgement::far : Judgement::fine;
+}
+
+bool TimeMerge::stands_apart(TimeUs head, std::vector<TimeUs> around) const {
+  if (around.size() < 2) return false;  // which of two is the bad one?
+  std::sort(around.begin(), around.end());
+  const std::size_t last = around.size() - 1;
+  const TimeUs low = around[last / 4], high = around[last - last / 4];
+  const DurationUs least = around.size() >= neighbours ? far_ahead_
+                           : around.size() > 2         ? 30 * far_ahead_
+                                                       : far_of_two;
+  const DurationUs gap = head - high;
+  return gap > least && gap / 4 > high - low;
 }
 
 TimeMerge::Released TimeMerge::release(std::size_t index, bool far) {
@@ -48,6 +65,8 @@ TimeMerge::Released TimeMerge::release(std::size_t index, bool far) {
     ++feed.steps;
   }
   feed.released = std::max(feed.released, time);
+  feed.recent.push_back(time);
+  if (feed.recent.size() > neighbours) feed.recent.pop_front();
   return out;
 }
 

@@ -1,9 +1,12 @@
 // Several feeds into one order by event time: always the earliest of the feeds' heads, so each feed keeps its
 // own order. Pure.
 //
-// Neighbours: a record is far ahead when it is more than `far_ahead` after the last one of its feed, and so
-// are fewer than half of the up to 16 that follow it: one bad row does not move time, a pause in the data
-// does. At the end of a feed, where nothing follows, it has to be ten times further than any step before it.
+// Neighbours are up to 16 records before and up to 16 after one. A record is far ahead when it is more than
+// `far_ahead` after the one before it, most of those that follow it are behind it again by as much, and it is
+// four times further from its neighbours than they are from each other (their middle half). So one bad row
+// does not move time, a pause in the data does, and a file in no order of time (a CRM's, one person after the
+// other) is read whole. Where few neighbours are known it has to be further off: 30 times `far_ahead`, of two
+// 5 years. Where nothing follows, a year, and ten times further than any step before it.
 #pragma once
 
 #include <cstdint>
@@ -27,6 +30,8 @@ class TimeMerge {  // one thread at a time
  public:
   static constexpr std::size_t neighbours = 16;
   static constexpr std::uint32_t steps_known = 8;  // before the end of a feed can be judged by its steps
+  static constexpr DurationUs far_of_two = 5 * 365 * us_per_d;
+  static constexpr DurationUs far_at_end = 365 * us_per_d;
 
   explicit TimeMerge(DurationUs far_ahead) : far_ahead_(far_ahead) {}
 
@@ -55,10 +60,12 @@ class TimeMerge {  // one thread at a time
     std::deque<Queued> items;
     bool waiting = false;
     TimeUs released = no_time;  // the newest that was let go
+    std::deque<TimeUs> recent;  // the last that were let go, as many as neighbours
     DurationUs longest_step = 0;
     std::uint32_t steps = 0;
   };
   Judgement judge(const FeedQueue& feed) const;
+  bool stands_apart(TimeUs head, std::vector<TimeUs> around) const;
   Released release(std::size_t feed, bool far);
 
   DurationUs far_ahead_;

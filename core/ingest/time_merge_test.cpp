@@ -98,6 +98,38 @@ TEST_CASE("a last row far beyond any step before it is rejected, a steady weekly
   CHECK(rejected == Times{30'000 * day});
 }
 
+TEST_CASE("a file in no order of time is read whole") {
+  const std::vector<Times> files{{60 * day, 2 * day},                         // a CRM's, by number
+                                 {60 * day, 300 * day, 5 * day},              //
+                                 {1 * day, 10 * day, 3 * day},                // a late row
+                                 {day, day, 4 * day, 4 * day + 5, day, day},  // person by person
+                                 {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 90 * day}};   // a last one that moves time
+  for (const Times& file : files) {
+    TimeMerge merge(day);
+    merge.set_waiting(merge.add_feed(), true);
+    push(merge, 0, file);
+    CHECK(released(merge) == file);
+  }
+  Times random;
+  for (std::uint64_t i = 0, x = 1; i < 500;
+       ++i, x = x * 6'364'136'223'846'793'005U + 1'442'695'040'888'963'407U)
+    random.push_back(static_cast<TimeUs>(x >> 33) % (365 * day));
+  TimeMerge merge(day);
+  merge.set_waiting(merge.add_feed(), true);
+  push(merge, 0, random);
+  CHECK(released(merge).size() == 500);
+}
+
+TEST_CASE("among many neighbours a day is far") {
+  TimeMerge merge(day);
+  merge.set_waiting(merge.add_feed(), true);
+  Times rejected, file;
+  for (TimeUs i = 0; i < 40; ++i) file.push_back(i == 20 ? i + 2 * day : i);
+  push(merge, 0, file);
+  CHECK(released(merge, &rejected).size() == 39);
+  CHECK(rejected == Times{20 + 2 * day});
+}
+
 TEST_CASE("a doubtful row waits until its neighbours are known") {
   TimeMerge merge(day);
   const std::size_t feed = merge.add_feed();

@@ -145,7 +145,7 @@ struct TrackingDoor::Call {
 
 TrackingDoor::TrackingDoor(const Clock& clock, TrackingOptions options)
     : clock_(clock), options_(std::move(options)) {
-  sources_ = std::make_shared<const Sources>(options_.sources);
+  set_sources(options_.sources);
 }
 
 TrackingDoor::~TrackingDoor() = default;
@@ -237,6 +237,8 @@ void TrackingDoor::post(Call& call, const Route& route) {
       source_of(*known, key_of(call.request, opened ? body->write_key() : std::string_view{}));
   if (source == nullptr) {
     refuse(call, 401, "unknown_write_key", "the write key is missing, or none of this hub's sources has it");
+  } else if (source->paused) {
+    refuse(call, 503, "applying", "the hub applies another configuration; send it again later");
   } else if (!opened) {
     refuse(call, 400, "bad_json", opened.error().detail);
   } else {
@@ -344,7 +346,8 @@ void TrackingDoor::send_source_config(const Call& call) {
 
 // As the operator says, else as the browser itself reached us.
 std::string TrackingDoor::url_of(const net::Request& request) const {
-  std::string_view url = options_.public_url;
+  const std::string written = options_.public_url ? options_.public_url() : std::string{};
+  std::string_view url = written;
   while (strip_suffix(url, "/")) {
   }
   if (!url.empty()) return std::string(url);
@@ -358,9 +361,20 @@ std::shared_ptr<const TrackingDoor::Sources> TrackingDoor::sources() const {
 }
 
 void TrackingDoor::set_sources(std::vector<TrackingSource> sources) {
-  auto fresh = std::make_shared<const Sources>(std::move(sources));
-  const std::lock_guard lock(mutex_);
-  sources_ = std::move(fresh);
+  auto unread = std::make_shared<std::promise<void>>();
+  std::future<void> released = unread->get_future();
+  std::shared_ptr<const Sources> fresh(new Sources(std::move(sources)), [unread](const Sources* read) {
+    delete read;
+    unread->set_value();
+  });
+  {
+    const std::lock_guard lock(mutex_);
+    sources_.swap(fresh);
+    std::swap(released_, released);
+  }
+  if (!fresh) return;
+  fresh.reset();
+  released.wait();  // a request holds its sources until it is submitted: a moment
 }
 
 std::unique_ptr<TrackingBody> TrackingDoor::borrow() {

@@ -21,6 +21,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -42,6 +43,7 @@ struct TrackingSource {
   std::string write_key;  // its value; never written anywhere
   // trust: public, that is browsers and apps: the caller's address is kept with its events.
   bool in_browsers = false;
+  bool paused = false;  // it is about to be another source: 503 with Retry-After for a moment
 };
 
 // What happened at the door, for /metrics. All only grow. [any]
@@ -61,7 +63,8 @@ struct TrackingOptions {
   SubmitFn submit;                         // Journal::submit
   std::function<unsigned()> percent_used;  // Journal::percent_used
   std::function<bool()> ready;             // for /readyz: the hub has recovered and is not stopping
-  std::string public_url;  // "https://collect.shop.example": where browsers reach us; empty: as they say
+  // "https://collect.shop.example": where browsers reach us; empty: as they say. [any]
+  std::function<std::string()> public_url;
 };
 
 class TrackingDoor {
@@ -75,7 +78,8 @@ class TrackingDoor {
   // Answers every request, at once or when the journal has it. The counters have to live until submit's last
   // `done` was called: destroy the door after the journal has stopped. [any]
   void handle(net::Request request, net::Responder responder);
-  // The sources of a new configuration, from the next request on. [any]
+  // The sources of a new configuration, from the next request on: what was asked of the old ones has been
+  // submitted, or refused, when this returns. [any, one at a time]
   void set_sources(std::vector<TrackingSource> sources);
   const TrackingCounters& counters() const { return counters_; }
 
@@ -105,6 +109,7 @@ class TrackingDoor {
   TrackingCounters counters_;
   mutable std::mutex mutex_;  // guards what follows
   std::shared_ptr<const Sources> sources_;
+  std::future<void> released_;                         // ready when nobody reads sources_ any more
   std::vector<std::unique_ptr<TrackingBody>> bodies_;  // parsers at rest
 };
 

@@ -1,5 +1,6 @@
 #include "ingest/tracking_body.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "base/text.hpp"
@@ -26,6 +27,8 @@ constexpr std::array<FlawText, flaw_count> flaw_texts{{
     {"missing_group_id", "group needs groupId: a string of at most 512 bytes, or a number"},
     {"missing_event_name", "track needs event: a string of 1 to 512 bytes"},
     {"bad_message_id", "messageId has to be a string of at most 100 bytes"},
+    {"bad_json",
+     "it is no JSON: a number out of range, a bad escape, bytes that are no UTF-8, or nested too deep"},
 }};
 
 // The members of an event that the checks ask for, found in one walk.
@@ -143,11 +146,47 @@ std::optional<EventKind> kind_of(std::string_view name) {
 }
 
 Status TrackingBody::open(const std::string& body) {
+  constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
   text_ = body;
+  if (text_.starts_with(byte_order_mark)) text_.remove_prefix(byte_order_mark.size());
+  loose_.reset();
   root_ = parser_.parse_padded(text_);
-  if (!root_) return rejected("the body is not JSON: " + std::string(parser_.error()));
+  if (!root_) {
+    Error refusal = rejected("the body is not JSON: " + std::string(parser_.error()));
+    if (!open_loosely()) return refusal;
+  }
   if (!root_.is_object()) return rejected("the body has to be a JSON object");
   return Done{};
+}
+
+bool TrackingBody::open_loosely() {
+  mended_ = mend_json(text_);
+  text_ = mended_;
+  root_ = parser_.parse(text_);
+  if (root_) {
+    mended_.reserve(mended_.size() + json_padding);
+    text_ = mended_;
+    return true;
+  }
+  loose_ = cut_batch(text_);
+  if (!loose_) return false;
+  loose_->rest.reserve(loose_->rest.size() + json_padding);
+  text_ = loose_->rest;
+  root_ = parser_.parse_padded(text_);
+  return static_cast<bool>(root_);
+}
+
+void TrackingBody::take_loosely(const RequestFacts& facts, const Common& common, ParsedBody& parsed) {
+  JsonParser parser;
+  for (std::size_t index = 0; index < loose_->elements.size(); ++index) {
+    const std::string_view text = loose_->elements[index];
+    const Json event = parser.parse(text);
+    if (event) {
+      take(event, text, index, facts, common, parsed);
+    } else {
+      parsed.rejected.push_back({index, {}, Flaw::bad_json});
+    }
+  }
 }
 
 std::string_view TrackingBody::write_key() const {
@@ -179,9 +218,14 @@ Result<ParsedBody> TrackingBody::read(const RequestFacts& facts) {
   const Json batch = root_["batch"];
   if (batch.type() != JsonType::array) return rejected("batch is missing: it has to be an array of events");
   if (!slicer_.cut(text_, "batch", members_, elements_)) return rejected("the body is not JSON");
-  if (elements_.size() > batch_events_max) return rejected("a batch may have at most 2,500 events");
+  if (std::max(elements_.size(), loose_ ? loose_->elements.size() : 0) > batch_events_max)
+    return rejected("a batch may have at most 2,500 events");
   const Common common = SLUICE_TRY(read_common());
   parsed.drafts.reserve(elements_.size());
+  if (loose_) {
+    take_loosely(facts, common, parsed);
+    return parsed;
+  }
   std::size_t index = 0;
   batch.elements([&](Json event) {
     if (index < elements_.size()) take(event, elements_[index], index, facts, common, parsed);

@@ -10,6 +10,7 @@
 
 #include "base/json.hpp"
 #include "base/json_slices.hpp"
+#include "ingest/tracking_salvage.hpp"
 #include "journal/journal.hpp"
 #include "model/event.hpp"
 
@@ -32,8 +33,9 @@ enum class Flaw : std::uint8_t {
   missing_group_id,
   missing_event_name,
   bad_message_id,
+  bad_json,
 };
-inline constexpr std::size_t flaw_count = 11;
+inline constexpr std::size_t flaw_count = 12;
 std::string_view code_of(Flaw flaw);     // "missing_user": stable
 std::string_view message_of(Flaw flaw);  // for the developer who sent it
 
@@ -63,13 +65,14 @@ std::optional<EventKind> kind_of(std::string_view name);
 class TrackingBody {
  public:
   // Parses. `body` has json_padding spare bytes of capacity and stays as it is until read() has returned.
-  // Errors: rejected - no JSON, or no object.
+  // What strict parsers refuse and JSON's grammar allows is mended; of a batch in which single events cannot
+  // be read, those are rejected by read(). Errors: rejected - no JSON, or no object.
   Status open(const std::string& body);
   std::string_view write_key() const;  // the root's `writeKey`; empty if it has none
-  // The events of what was opened. Their text is journaled as it was received, but for two cases: a
-  // `writeKey` is left out, since no credential enters the journal, and a single call's `type` is set to its
-  // path's. Errors: rejected - no `batch`, more than batch_events_max events, a common context over its
-  // limit.
+  // The events of what was opened. Their text is journaled as it was received, but for what had to be mended
+  // and two cases: a `writeKey` is left out, since no credential enters the journal, and a single call's
+  // `type` is set to its path's. Errors: rejected - no `batch`, more than batch_events_max events, a common
+  // context over its limit.
   Result<ParsedBody> read(const RequestFacts& facts);
 
  private:
@@ -77,7 +80,9 @@ class TrackingBody {
     TimeUs sent = no_time;
     std::string_view context, integrations;
   };
+  bool open_loosely();
   Result<Common> read_common();
+  void take_loosely(const RequestFacts& facts, const Common& common, ParsedBody& parsed);
   void take(Json event, std::string_view text, std::size_t index, const RequestFacts& facts,
             const Common& common, ParsedBody& parsed);
   bool rewrite(std::string_view text, std::optional<EventKind> kind);
@@ -92,6 +97,8 @@ class TrackingBody {
   std::vector<JsonSlicer::Member> event_members_;
   std::vector<std::string_view> no_elements_;
   std::string rewritten_;
+  std::string mended_;               // the body, where it had to be
+  std::optional<LooseBatch> loose_;  // of a body in which single events cannot be read
 };
 
 }  // namespace sluice::ingest

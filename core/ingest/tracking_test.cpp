@@ -243,7 +243,7 @@ TEST_CASE("a body that cannot be cut into events is refused whole", "[ingest]") 
   Bench b;
   for (const std::string& bad :
        {std::string(), std::string("{"), std::string("[]"), std::string("{}"), std::string(R"({"batch":{}})"),
-        std::string(R"({"batch":[],"batch":1})"), std::string("{\"batch\":[\"\xff\"]}"),
+        std::string(R"({"batch":[],"batch":1})"), std::string("{\"batch\":[\"\xff\"}"),
         std::string("batch=1"), batch_of(user_event) + "x",
         R"({"context":{"x":")" + std::string(8'192, 'x') + R"("},"batch":[]})"}) {
     INFO(bad.substr(0, 60));

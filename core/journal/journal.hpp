@@ -60,6 +60,7 @@ struct JournalOptions {
   std::size_t queue_bytes_max = 64ULL * 1024 * 1024;  // submitted and not yet durable
   std::uint64_t reserve_bytes =
       64ULL * 1024 * 1024;                  // of free disk, below which events and records are refused
+  std::uint64_t known_durable = 0;          // inputs up to this one are in a checkpoint: see LogOptions
   std::array<std::uint64_t, 2> seed{};      // random; used when the journal is made
   std::function<void(const Error&)> fatal;  // [writer]
 };
@@ -163,15 +164,16 @@ class Journal {
 struct JournalReport {
   JournalIdentity identity;
   std::uint64_t first_seq = 0, next_seq = 0, entries = 0, redacted = 0, bytes = 0;
-  TimeUs first_stamp = no_time, last_stamp = no_time;
-  std::array<std::uint64_t, 9> by_kind{};  // by InputKind
-  std::vector<std::string> problems;       // empty: the journal is whole
+  TimeUs first_stamp = no_time, last_stamp = no_time;  // the first: of an input that has a time
+  std::array<std::uint64_t, 9> by_kind{};              // by InputKind
+  std::vector<std::string> problems;                   // empty: the journal is whole
 };
-Result<JournalReport> verify_journal(FileSystem& files, const std::string& data_directory);
+Result<JournalReport> verify_journal(FileSystem& files, const std::string& data_directory,
+                                     std::uint64_t known_durable = 0);
 
 // `sluice journal dump`: inputs from `from` on, with or without a hub, until `each` returns false.
 Status read_journal(FileSystem& files, const std::string& data_directory, std::uint64_t from,
-                    const std::function<bool(const Input&)>& each);
+                    const std::function<bool(const Input&)>& each, std::uint64_t known_durable = 0);
 // One JSON object: seq, time, kind, bytes, and the payload's envelope; what people sent stands in it only
 // when `unmasked`.
 std::string dump_line(const Input& input, bool unmasked);
@@ -180,6 +182,7 @@ std::string_view name_of(InputKind kind);
 // `sluice journal repair`: for a journal that open() calls corrupt. Raises the generation and mends as
 // Log::repair does; returns what is lost. The copies that it keeps hold what people sent: an operator removes
 // them when they are no longer needed. Who calls it holds the DirectoryLock.
-Result<std::vector<LogDamage>> repair_journal(FileSystem& files, const std::string& data_directory);
+Result<std::vector<LogDamage>> repair_journal(FileSystem& files, const std::string& data_directory,
+                                              std::uint64_t known_durable = 0);
 
 }  // namespace sluice

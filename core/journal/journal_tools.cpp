@@ -74,7 +74,8 @@ void check_input(const Input& input, JournalReport& report) {
   }
   ++report.entries;
   if (input.redacted) ++report.redacted;
-  if (report.first_stamp == no_time) report.first_stamp = input.stamp;
+  // Under `--clock events` time begins with the first event: what stands before it has none.
+  if (report.first_stamp == no_time && input.stamp > 0) report.first_stamp = input.stamp;
   report.last_stamp = input.stamp;
 }
 
@@ -103,12 +104,14 @@ std::string_view name_of(InputKind kind) {
 }
 
 Status read_journal(FileSystem& files, const std::string& data_directory, std::uint64_t from,
-                    const std::function<bool(const Input&)>& each) {
-  const std::unique_ptr<Log> log = SLUICE_TRY(Log::open_read_only(files, journal_directory(data_directory)));
+                    const std::function<bool(const Input&)>& each, std::uint64_t known_durable) {
+  const std::unique_ptr<Log> log =
+      SLUICE_TRY(Log::open_read_only(files, journal_directory(data_directory), known_durable));
   return log->read(std::max(from, log->first_seq()), [&](const Entry& e) { return each(input_of(e)); });
 }
 
-Result<JournalReport> verify_journal(FileSystem& files, const std::string& data_directory) {
+Result<JournalReport> verify_journal(FileSystem& files, const std::string& data_directory,
+                                     std::uint64_t known_durable) {
   JournalReport report;
   const std::string directory = journal_directory(data_directory);
   Result<std::optional<JournalIdentity>> identity = read_identity(files, directory);
@@ -119,7 +122,7 @@ Result<JournalReport> verify_journal(FileSystem& files, const std::string& data_
   } else {
     report.problems.push_back(directory + "/identity is missing");
   }
-  Result<std::unique_ptr<Log>> log = Log::open_read_only(files, directory);
+  Result<std::unique_ptr<Log>> log = Log::open_read_only(files, directory, known_durable);
   if (!log) {
     if (log.error().code != Code::corrupt) return std::move(log).error();
     report.problems.push_back(log.error().detail);
@@ -161,7 +164,8 @@ std::string dump_line(const Input& input, bool unmasked) {
   return out;
 }
 
-Result<std::vector<LogDamage>> repair_journal(FileSystem& files, const std::string& data_directory) {
+Result<std::vector<LogDamage>> repair_journal(FileSystem& files, const std::string& data_directory,
+                                              std::uint64_t known_durable) {
   const std::string directory = journal_directory(data_directory);
   std::optional<JournalIdentity> identity = SLUICE_TRY(read_identity(files, directory));
   if (!identity)
@@ -169,7 +173,7 @@ Result<std::vector<LogDamage>> repair_journal(FileSystem& files, const std::stri
   // The generation first: should this be interrupted, no key is given twice.
   ++identity->generation;
   SLUICE_TRY(write_identity(files, directory, *identity));
-  return Log::repair(files, directory);
+  return Log::repair(files, directory, known_durable);
 }
 
 }  // namespace sluice

@@ -64,6 +64,27 @@ Result<std::unique_ptr<Journal>> open(FileSystem& files) {
   return Journal::open(files, clock, options_for_test(), report);
 }
 
+TEST_CASE("a journal whose time comes with its events begins at the first of them", "[journal]") {
+  SimFileSystem files(1);
+  const ManualClock clock(500);
+  OpenReport opened;
+  JournalOptions options = options_for_test();
+  options.stamps = StampMode::events;
+  const auto journal = Journal::open(files, clock, std::move(options), opened).value();
+  REQUIRE(journal->start({}));
+  for (const TimeUs time : {no_time, TimeUs{7'000'000}, TimeUs{9'000'000}}) {
+    std::vector<Draft> drafts(1);
+    drafts[0].kind = time == no_time ? InputKind::epoch : InputKind::event;
+    drafts[0].event_time = time;
+    drafts[0].payload = event_payload("{}");
+    REQUIRE(journal->submit(std::move(drafts), {}) == Submit::ok);
+  }
+  journal->stop();
+  const JournalReport report = verify_journal(files, "data").value();
+  CHECK(report.first_stamp == 7'000'000);
+  CHECK(report.last_stamp == 9'000'000);
+}
+
 TEST_CASE("verify counts a whole journal and finds nothing", "[journal]") {
   SimFileSystem files(1);
   CHECK_FALSE(verify_journal(files, "data"));

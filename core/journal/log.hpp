@@ -40,6 +40,9 @@ struct LogOptions {
   std::uint64_t segment_bytes = 64ULL * 1024 * 1024;
   std::uint64_t first_seq = 1;  // of a log that does not exist yet
   std::uint64_t salt = 0;  // of a log that does not exist yet: makes its frames unlike those of all others
+  // Entries up to this one were synced: a checkpoint holds them. What is not whole there is damage, not the
+  // end of an interrupted write, also where no later frame proves it.
+  std::uint64_t known_durable = 0;
 };
 
 // What open() found. `cut_bytes` is 0 when the log was whole.
@@ -71,10 +74,12 @@ class Log {
   // For commands beside a running hub or without one: changes nothing and takes a torn tail as the end.
   // append(), sync(), drop_before() and redact() fail. refresh() takes in what has been appended since.
   // Code::misconfigured when there is no log.
-  static Result<std::unique_ptr<Log>> open_read_only(FileSystem& files, std::string directory);
+  static Result<std::unique_ptr<Log>> open_read_only(FileSystem& files, std::string directory,
+                                                     std::uint64_t known_durable = 0);
   // For a log that open() calls corrupt: puts entries without content, flagged as redacted, in the place of
   // those that are lost, so that the numbers stay. Copies each file first. Nobody else may have it open.
-  static Result<std::vector<LogDamage>> repair(FileSystem& files, const std::string& directory);
+  static Result<std::vector<LogDamage>> repair(FileSystem& files, const std::string& directory,
+                                               std::uint64_t known_durable = 0);
   ~Log();
 
   // [writer] Writes the entries with one write; their seqs go on from next_seq(). Each commit comes back

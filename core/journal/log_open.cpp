@@ -41,9 +41,11 @@ Result<std::unique_ptr<Log>> Log::open(FileSystem& files, LogOptions options, Op
   return log;
 }
 
-Result<std::unique_ptr<Log>> Log::open_read_only(FileSystem& files, std::string directory) {
+Result<std::unique_ptr<Log>> Log::open_read_only(FileSystem& files, std::string directory,
+                                                 std::uint64_t known_durable) {
   LogOptions options;
   options.directory = std::move(directory);
+  options.known_durable = known_durable;
   std::unique_ptr<Log> log(new Log(files, std::move(options)));
   log->read_only_ = true;
   SLUICE_TRY(log->refresh());
@@ -160,6 +162,8 @@ Result<Log::Tail> Log::scan_tail(const Segment& segment, File& file) const {
     const std::uint64_t offset = reader.offset();
     const bool good = SLUICE_TRY(reader.next(frame));
     if (!good || frame.entry.seq != seq) {
+      if (tail.next_seq <= options_.known_durable)
+        return Error{Code::corrupt, damage_text(segment.path, offset, seq)};
       SLUICE_TRY(check_lost(segment, file, offset, seq, tail));
       break;
     }

@@ -50,9 +50,9 @@ Result<std::string> keep_copy(FileSystem& files, const std::string& path, std::s
 }
 
 // Mends the bytes of one segment, whose frames begin at `header.first_seq`. `next_first`: of the segment
-// behind it, 0 if it is the last.
+// behind it, 0 if it is the last: entries up to `known_durable` have stood there.
 Result<std::vector<LogDamage>> mend(std::string& bytes, const SegmentHeader& header, std::uint64_t next_first,
-                                    const std::string& path) {
+                                    std::uint64_t known_durable, const std::string& path) {
   const std::uint64_t seed = hash64_pair(header.salt, header.id);
   std::vector<LogDamage> damages;
   std::uint64_t offset = Log::header_bytes;
@@ -68,9 +68,11 @@ Result<std::vector<LogDamage>> mend(std::string& bytes, const SegmentHeader& hea
       continue;
     }
     std::optional<Found> found = next_frame(bytes, offset, seq, seed);
-    if (!found && next_first == 0) break;  // nothing is proven behind it: open() cuts there
+    const bool open_end = !found && next_first == 0;
+    if (open_end && seq > known_durable) break;  // nothing is proven behind it: open() cuts there
+    if (open_end) bytes.resize(std::max<std::uint64_t>(offset, (bytes.find_last_not_of('\0') + 8) / 8 * 8));
     const std::uint64_t end = found ? found->offset : std::max<std::uint64_t>(bytes.size(), offset);
-    const std::uint64_t next = found ? found->seq : next_first;
+    const std::uint64_t next = found ? found->seq : open_end ? known_durable + 1 : next_first;
     const std::uint64_t space = (end - offset) / 8 * 8;
     // A hole in a file holds what it held; only where the file's end is lost may it have held more.
     if ((next - seq) * frame_header_bytes > (found ? space : frame_payload_bytes_max)) {
@@ -86,7 +88,8 @@ Result<std::vector<LogDamage>> mend(std::string& bytes, const SegmentHeader& hea
 
 }  // namespace
 
-Result<std::vector<LogDamage>> Log::repair(FileSystem& files, const std::string& directory) {
+Result<std::vector<LogDamage>> Log::repair(FileSystem& files, const std::string& directory,
+                                           std::uint64_t known_durable) {
   LogOptions options;
   options.directory = directory;
   Log log(files, std::move(options));
@@ -102,7 +105,8 @@ Result<std::vector<LogDamage>> Log::repair(FileSystem& files, const std::string&
     const std::uint64_t next_first = i + 1 < segments.size() ? segments[i + 1]->header.first_seq : 0;
     const std::string before = SLUICE_TRY(read_file(files, path));
     std::string bytes = before;
-    std::vector<LogDamage> damages = SLUICE_TRY(mend(bytes, segments[i]->header, next_first, path));
+    std::vector<LogDamage> damages =
+        SLUICE_TRY(mend(bytes, segments[i]->header, next_first, known_durable, path));
     if (damages.empty()) continue;
     const std::string copy = SLUICE_TRY(keep_copy(files, path, before));
     SLUICE_TRY(replace_file(files, path, bytes));

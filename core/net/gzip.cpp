@@ -26,7 +26,7 @@ libdeflate_decompressor* decompressor() {
 }
 
 constexpr std::size_t member_bytes_min = 18;  // header and trailer
-constexpr std::size_t ratio_free_bytes = std::size_t{64} << 10;
+constexpr std::size_t ratio_free_bytes = std::size_t{1} << 20;
 
 // A member's last four bytes say how long its text is, modulo 2^32 (RFC 1952, 2.3.1). A hint alone: with
 // several members it speaks of the last, and anyone can write anything there.

@@ -217,6 +217,9 @@ const HttpPolicy& Connector::http_policy() const {
 bool Connector::offers_plan() const {
   return impl_->table->plan != nullptr;
 }
+bool Connector::offers_interpret() const {
+  return impl_->table->interpret != nullptr;
+}
 bool Connector::offers_check() const {
   return impl_->table->check != nullptr;
 }

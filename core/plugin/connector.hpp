@@ -57,6 +57,7 @@ class Connector {
   const ManifestInfo& info() const;
   const HttpPolicy& http_policy() const;  // for resolve()
   bool offers_plan() const;               // a destination: plan() and interpret(); else deliver()
+  bool offers_interpret() const;          // else the HTTP status decides
   bool offers_check() const;
   bool offers_fetch() const;
   bool offers_read() const;

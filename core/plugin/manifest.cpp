@@ -136,6 +136,9 @@ Status read_limits(Json c, ManifestInfo& out) {
   out.batch_records = static_cast<std::uint32_t>(
       SLUICE_TRY(count_of(batch["max_records"], 100, 100'000, "batch.max_records")));
   out.batch_bytes = SLUICE_TRY(count_of(batch["max_bytes"], 1 << 20, 64 << 20, "batch.max_bytes"));
+  const Json whole = batch["all_or_nothing"];
+  if (whole && !whole.boolean()) return bad("'batch.all_or_nothing' must be true or false");
+  out.all_or_nothing = whole.boolean().value_or(false);
   out.group_by = batch["group_by"].string_or("");
   if (!out.group_by.empty() && out.group_by != "key" && out.group_by != "op" && out.group_by != "name") {
     return bad("'batch.group_by' must be key, op or name");

@@ -47,6 +47,9 @@ struct ManifestInfo {
 
   std::uint32_t batch_records = 100;
   std::uint64_t batch_bytes = 1 << 20;
+  // The records of one request are accepted together or not at all: none is to be repeated (RETRY, THROTTLE,
+  // AUTH, UNKNOWN) while another is done. Only then may one request hold several records of a person.
+  bool all_or_nothing = false;
   std::string group_by = {};  // "key", "op", "name": records of one batch share it; empty: none
   std::uint32_t parallel =
       1;  // requests in flight that the vendor likes; for deliver(): always one at a time

@@ -38,15 +38,15 @@ TEST_CASE("what a manifest leaves out has its default") {
 
 TEST_CASE("a manifest's members are read") {
   const ManifestInfo info = info_of(R"("ops": ["event", "message"], "unsafe": ["message"], "channel": "email",
-    "batch": {"max_records": 75, "max_bytes": 1000, "group_by": "key"}, "parallel": 4, "timeout_s": 1.5,
+    "batch": {"max_records": 75, "max_bytes": 1000, "group_by": "key", "all_or_nothing": true}, "parallel": 4, "timeout_s": 1.5,
     "rate": [{"bucket": "track", "per_minute": 50000}], "hosts": ["*.a.test"], "base_url": "{config.endpoint}",
     "auth": {"type": "header", "name": "authorization", "value": "Bearer {secret.key}"}, "identifiers": ["email"],
     "hash": "sha256", "poll": {"every_s": 5}, "streams": [{"name": "rows"}, "others"], "network": true,
     "routes": [{"path": "/hook", "methods": ["POST"]}],
     "config": {"properties": {"key": {"type": "string", "x-secret": true}, "endpoint": {"type": "string"}}})");
   CHECK((info.takes(SLUICE_MESSAGE) && !info.takes(SLUICE_UPSERT) && info.unsafe(SLUICE_MESSAGE)));
-  CHECK(
-      (info.channel == "email" && info.batch_records == 75 && info.group_by == "key" && info.parallel == 4));
+  CHECK((info.channel == "email" && info.batch_records == 75 && info.group_by == "key" &&
+         info.parallel == 4 && info.all_or_nothing));
   CHECK(info.timeout == 1'500'000);
   REQUIRE(info.rates.size() == 1);
   CHECK((info.rates[0].count == 50'000 && info.rates[0].per == us_per_min));

@@ -98,18 +98,40 @@ void route_event(const Profile& profile, const Event& event, const Compiled& com
   for (const std::size_t index : compiled.event_routes_any) send(index);
 }
 
+void route_list(const Profile& profile, std::size_t index, bool entered, TimeUs now, const Compiled& compiled,
+                PersonContext& context, EffectList& out, Tally& tally) {
+  const config::Route& route = compiled.config->routes[index];
+  const std::size_t slot = compiled.route_destinations[index];
+  // Leaving needs no consent: it takes the person off a list.
+  if (entered && !allowed(route, compiled, slot, context, tally)) return;
+  Effect& effect =
+      start(route, slot, entered ? Operation::enter : Operation::leave, profile, now, compiled, out);
+  if (!entered) effect.purpose.clear();
+  effect.name = route.list.empty() ? route.audience : route.list;
+  effect.payload = mapped_json(route, context);
+}
+
 void route_membership(const Profile& profile, std::size_t audience, bool entered, TimeUs now,
                       const Compiled& compiled, PersonContext& context, EffectList& out, Tally& tally) {
-  for (const std::size_t index : compiled.audience_routes[audience]) {
-    const config::Route& route = compiled.config->routes[index];
-    const std::size_t slot = compiled.route_destinations[index];
-    // Leaving needs no consent: it takes the person off a list.
-    if (entered && !allowed(route, compiled, slot, context, tally)) continue;
-    Effect& effect =
-        start(route, slot, entered ? Operation::enter : Operation::leave, profile, now, compiled, out);
-    if (!entered) effect.purpose.clear();
-    effect.name = route.list.empty() ? route.audience : route.list;
-    effect.payload = mapped_json(route, context);
+  for (const std::size_t index : compiled.audience_routes[audience])
+    route_list(profile, index, entered, now, compiled, context, out, tally);
+}
+
+void route_granted(const Profile& profile, std::string_view purpose, TimeUs now, const Compiled& compiled,
+                   PersonContext& context, EffectList& out, Tally& tally) {
+  for (const state::Membership& m : profile.memberships) {
+    const auto& ids = compiled.audience_ids;
+    const auto at = std::find(ids.begin(), ids.end(), m.audience);
+    if (at == ids.end()) continue;
+    for (const std::size_t index : compiled.audience_routes[static_cast<std::size_t>(at - ids.begin())]) {
+      const config::Route& route = compiled.config->routes[index];
+      const std::size_t slot = compiled.route_destinations[index];
+      if (purpose_of(route, compiled.config->destinations[slot]) != purpose) continue;
+      if (!allowed(route, compiled, slot, context, tally)) continue;
+      Effect& effect = start(route, slot, Operation::enter, profile, now, compiled, out);
+      effect.name = route.list.empty() ? route.audience : route.list;
+      effect.payload = mapped_json(route, context);
+    }
   }
 }
 
@@ -141,6 +163,18 @@ std::uint64_t identity_hash(const Profile& profile, const Compiled& compiled) {
   return sum;
 }
 
+// What plugin.h says of a record about consent: the person is unsubscribed over there.
+std::string refusal_json(std::string_view purpose, TimeUs now) {
+  std::string out;
+  JsonWriter(out)
+      .begin_object()
+      .member("purpose", purpose)
+      .member_boolean("granted", false)
+      .member("time", format_time(now))
+      .end_object();
+  return out;
+}
+
 void send_changed(state::State& state, Profile& profile, std::size_t index, TimeUs now,
                   const Compiled& compiled, PersonContext& context, EffectList& out, Tally& tally) {
   const config::Route& route = compiled.config->routes[index];
@@ -157,7 +191,8 @@ void send_changed(state::State& state, Profile& profile, std::size_t index, Time
         start(route, slot, remove ? Operation::remove : Operation::consent, profile, now, compiled, out);
     effect.purpose.clear();
     effect.name = route.name;
-    effect.payload = remove ? "{}" : R"({"subscribed":false})";
+    effect.payload =
+        remove ? "{}" : refusal_json(purpose_of(route, compiled.config->destinations[slot]), now);
     mark->fields.clear();
     mark->identity = 0;
     return;

@@ -18,10 +18,21 @@ struct Tally {
 void route_event(const state::Profile& profile, const Event& event, const view::Compiled& compiled,
                  view::PersonContext& context, view::EffectList& out, Tally& tally);
 
+// Somebody has granted a purpose: the lists of the audiences that they are in already, and that it was asked
+// for.
+void route_granted(const state::Profile& profile, std::string_view purpose, TimeUs now,
+                   const view::Compiled& compiled, view::PersonContext& context, view::EffectList& out,
+                   Tally& tally);
+
 // Somebody entered or left an audience.
 void route_membership(const state::Profile& profile, std::size_t audience, bool entered, TimeUs now,
                       const view::Compiled& compiled, view::PersonContext& context, view::EffectList& out,
                       Tally& tally);
+
+// The same by one route alone.
+void route_list(const state::Profile& profile, std::size_t route, bool entered, TimeUs now,
+                const view::Compiled& compiled, view::PersonContext& context, view::EffectList& out,
+                Tally& tally);
 
 // Profile routes whose slots are in `readers`, or all of them where the person's identifiers changed: sends
 // the fields that are not what was sent last.

@@ -9,7 +9,7 @@ namespace sluice::store {
 
 namespace {
 
-constexpr std::int64_t schema_version = 1;
+constexpr std::int64_t schema_version = 2;
 
 // From schema N - 1 to N. An entry that has been released is never changed.
 constexpr const char* migrations[] = {R"sql(
@@ -37,6 +37,11 @@ CREATE INDEX memberships_by_profile ON memberships(profile);
 CREATE TABLE audit(
   id INTEGER PRIMARY KEY, at INTEGER NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,
   subject TEXT NOT NULL, detail TEXT NOT NULL) STRICT;
+)sql",
+                                      R"sql(
+CREATE TABLE remote_ids(
+  destination TEXT, profile INTEGER, id TEXT NOT NULL, PRIMARY KEY(destination, profile)) STRICT, WITHOUT ROWID;
+CREATE INDEX remote_ids_by_profile ON remote_ids(profile);
 )sql"};
 
 Status prepare_file(Connection& db, const std::string& path) {
@@ -206,6 +211,7 @@ Status Database::erase(ProfileId profile) {
     SLUICE_TRY(remove_projection(db, profile));
     SLUICE_TRY(run_for_profile(db, "DELETE FROM deliveries WHERE profile = ?", profile));
     SLUICE_TRY(run_for_profile(db, "DELETE FROM dead_letters WHERE profile = ?", profile));
+    SLUICE_TRY(run_for_profile(db, "DELETE FROM remote_ids WHERE profile = ?", profile));
     SLUICE_TRY(transaction->commit());
   }
   // The write-ahead log still holds older pages: bring it into the file and cut it.

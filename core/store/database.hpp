@@ -35,7 +35,7 @@ struct DeadLetter {
 };
 
 struct DeadFilter {  // empty: all
-  std::string destination, reason;
+  std::string destination, reason, kind;
   bool replayed_too = false;
 };
 
@@ -84,8 +84,9 @@ class Database {  // [any]: a mutex orders the calls; none waits for more than o
   Status add_dead_letters(const std::vector<DeadLetter>& letters);
   Result<std::vector<DeadGroup>> dead_groups(const DeadFilter& filter);  // most frequent first
   Result<std::vector<DeadLetter>> dead_letters(const DeadFilter& filter,
-                                               std::size_t limit);  // newest first, no exchange
-  Result<std::optional<DeadLetter>> dead_letter(std::int64_t id);   // everything
+                                               std::size_t limit);                // newest first, no exchange
+  Result<std::optional<DeadLetter>> dead_letter(std::int64_t id);                 // everything
+  Result<std::vector<std::int64_t>> open_dead_letters(const DeadFilter& filter);  // their numbers, rising
   // The effects of these open letters, oldest first, and marks the letters replayed. Unknown and replayed ids
   // are left out.
   Result<std::vector<Effect>> take_dead_letters(const std::vector<std::int64_t>& ids);
@@ -95,6 +96,16 @@ class Database {  // [any]: a mutex orders the calls; none waits for more than o
   // History: keeps the latest `history_rows_max` of each person named.
   Status record_deliveries(const std::vector<DeliveryRow>& rows);
   Result<std::vector<DeliveryRow>> deliveries(ProfileId profile, std::size_t limit);  // newest first
+
+  // What a destination calls a person, as it last said; the call that keeps is one transaction. remote_id:
+  // empty if it said nothing.
+  struct RemoteId {
+    ProfileId profile = nobody;
+    std::string id;
+  };
+  Status keep_remote_ids(std::string_view destination, const std::vector<RemoteId>& ids);
+  Result<std::string> remote_id(std::string_view destination, ProfileId profile);
+  Result<bool> has_remote_ids(std::string_view destination);
 
   // Projection: one transaction; each row replaces what stood there for its profile. `seq` is how far the
   // journal is in it.
@@ -107,7 +118,7 @@ class Database {  // [any]: a mutex orders the calls; none waits for more than o
   Result<std::vector<std::pair<std::string, std::uint64_t>>> audience_sizes();
   Result<std::uint64_t> profile_count();
 
-  // Erasure: removes the person's projection, history and dead letters.
+  // Erasure: removes the person's projection, history, dead letters and remote ids.
   Status erase(ProfileId profile);
 
   Status audit(const AuditRow& row);

@@ -18,7 +18,15 @@ std::string_view cut(std::string_view text) {
 }
 
 constexpr const char* where_filter =
-    " WHERE (?1 = '' OR destination = ?1) AND (?2 = '' OR reason = ?2) AND (?3 OR state = 'open')";
+    " WHERE (?1 = '' OR destination = ?1) AND (?2 = '' OR reason = ?2) AND (?3 OR state = 'open') "
+    "AND (?4 = '' OR kind = ?4)";
+
+void bind_filter(Statement& query, const DeadFilter& filter) {
+  query.bind(filter.destination)
+      .bind(filter.reason)
+      .bind(std::int64_t{filter.replayed_too})
+      .bind(filter.kind);
+}
 
 Status insert_letter(Connection& db, const DeadLetter& letter, std::string& record) {
   record.clear();
@@ -83,7 +91,7 @@ Result<std::vector<DeadGroup>> Database::dead_groups(const DeadFilter& filter) {
       std::string("SELECT destination, kind, reason, count(*), min(at), max(at) FROM dead_letters") +
       where_filter + " GROUP BY destination, kind, reason ORDER BY 4 DESC, 1, 2, 3";
   const auto query = SLUICE_TRY(impl_->connection->prepare(sql.c_str()));
-  query->bind(filter.destination).bind(filter.reason).bind(std::int64_t{filter.replayed_too});
+  bind_filter(*query, filter);
   std::vector<DeadGroup> groups;
   while (SLUICE_TRY(query->step())) {
     groups.push_back({query->text(0), query->text(1), query->text(2),
@@ -95,9 +103,9 @@ Result<std::vector<DeadGroup>> Database::dead_groups(const DeadFilter& filter) {
 Result<std::vector<DeadLetter>> Database::dead_letters(const DeadFilter& filter, std::size_t limit) {
   const std::lock_guard lock(impl_->mutex);
   static const std::string sql =
-      std::string(LETTER_COLUMNS " FROM dead_letters") + where_filter + " ORDER BY id DESC LIMIT ?4";
+      std::string(LETTER_COLUMNS " FROM dead_letters") + where_filter + " ORDER BY id DESC LIMIT ?5";
   const auto query = SLUICE_TRY(impl_->connection->prepare(sql.c_str()));
-  query->bind(filter.destination).bind(filter.reason).bind(std::int64_t{filter.replayed_too});
+  bind_filter(*query, filter);
   query->bind(static_cast<std::int64_t>(std::min<std::size_t>(limit, 1'000'000)));
   std::vector<DeadLetter> letters;
   while (SLUICE_TRY(query->step())) {
@@ -105,6 +113,18 @@ Result<std::vector<DeadLetter>> Database::dead_letters(const DeadFilter& filter,
     letters.push_back(std::move(letter));
   }
   return letters;
+}
+
+Result<std::vector<std::int64_t>> Database::open_dead_letters(const DeadFilter& filter) {
+  const std::lock_guard lock(impl_->mutex);
+  static const std::string sql = std::string("SELECT id FROM dead_letters") + where_filter + " ORDER BY id";
+  const auto query = SLUICE_TRY(impl_->connection->prepare(sql.c_str()));
+  DeadFilter open = filter;
+  open.replayed_too = false;
+  bind_filter(*query, open);
+  std::vector<std::int64_t> ids;
+  while (SLUICE_TRY(query->step())) ids.push_back(query->integer(0));
+  return ids;
 }
 
 Result<std::optional<DeadLetter>> Database::dead_letter(std::int64_t id) {
@@ -178,6 +198,33 @@ Result<std::vector<DeliveryRow>> Database::deliveries(ProfileId profile, std::si
                     query->text(4), query->text(5), query->text(6), query->text(7)});
   }
   return rows;
+}
+
+Status Database::keep_remote_ids(std::string_view destination, const std::vector<RemoteId>& ids) {
+  const std::lock_guard lock(impl_->mutex);
+  Connection& db = *impl_->connection;
+  const auto transaction = SLUICE_TRY(Transaction::begin(db));
+  for (const RemoteId& one : ids) {
+    SLUICE_TRY(run(db, "INSERT OR REPLACE INTO remote_ids(destination, profile, id) VALUES(?, ?, ?)",
+                   destination, to_column(one.profile), one.id));
+  }
+  return transaction->commit();
+}
+
+Result<std::string> Database::remote_id(std::string_view destination, ProfileId profile) {
+  const std::lock_guard lock(impl_->mutex);
+  const auto query = SLUICE_TRY(
+      impl_->connection->prepare("SELECT id FROM remote_ids WHERE destination = ? AND profile = ?"));
+  query->bind(destination).bind(to_column(profile));
+  return SLUICE_TRY(query->step()) ? std::string(query->text(0)) : std::string();
+}
+
+Result<bool> Database::has_remote_ids(std::string_view destination) {
+  const std::lock_guard lock(impl_->mutex);
+  const auto query =
+      SLUICE_TRY(impl_->connection->prepare("SELECT 1 FROM remote_ids WHERE destination = ? LIMIT 1"));
+  query->bind(destination);
+  return SLUICE_TRY(query->step());
 }
 
 }  // namespace sluice::store

@@ -58,7 +58,7 @@ TEST_CASE("dead letters are grouped by reason, listed, shown and taken once", "[
   CHECK(groups[0].count == 2);
   CHECK(groups[0].last == 2);
   const auto listed =
-      db->dead_letters({.destination = "braze", .reason = "", .replayed_too = false}, 10).value();
+      db->dead_letters({.destination = "braze", .reason = "", .kind = "", .replayed_too = false}, 10).value();
   REQUIRE(listed.size() == 2);
   CHECK(listed[0].effect.key.seq == 2);
   const auto shown = db->dead_letter(listed[1].id).value();
@@ -71,7 +71,9 @@ TEST_CASE("dead letters are grouped by reason, listed, shown and taken once", "[
   CHECK(taken[0].destination == "braze");
   CHECK(db->take_dead_letters({listed[0].id}).value().empty());
   CHECK(db->dead_letters({}, 10).value().size() == 1);
-  CHECK(db->dead_letters({.destination = "", .reason = "", .replayed_too = true}, 10).value().size() == 3);
+  CHECK(db->dead_letters({.destination = "", .reason = "", .kind = "", .replayed_too = true}, 10)
+            .value()
+            .size() == 3);
 }
 
 TEST_CASE("one record makes one dead letter, open again when it is refused again", "[database]") {

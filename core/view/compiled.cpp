@@ -112,6 +112,13 @@ class Compiler {
     return static_cast<std::size_t>(at - all.begin());
   }
 
+  // The route's own, else its destination's.
+  const std::string& purpose_of(const config::Route& route) const {
+    const auto& all = config_.destinations;
+    const auto at = std::find_if(all.begin(), all.end(), [&](const auto& d) { return d.name == route.to; });
+    return route.purpose.empty() && at != all.end() ? at->purpose : route.purpose;
+  }
+
   std::size_t series_slot(const expr::AggregateSpec& spec) {
     std::string text = spec.event;
     for (const std::string& part : {spec.where_text, spec.value_text, std::to_string(spec.since)}) {
@@ -190,6 +197,9 @@ class Compiler {
       if (route.profiles) {
         out_.profile_routes.push_back(slot);
         read(route.profiles, mark);
+        // What was held back for want of consent goes out when it is given.
+        if (const std::size_t purpose = purpose_slot(purpose_of(route)); purpose < out_.by_purpose.size())
+          mark(out_.by_purpose[purpose]);
         for (const config::Mapped& field : route.fields) read(field.program, mark);
         if (route.fields.empty()) {
           mark(out_.any_trait);

@@ -224,10 +224,10 @@ SLUICE_PLUGIN(R"({
   "id": "braze", "kind": "destination", "title": "Braze",
   "ops": ["event", "upsert", "delete", "enter", "leave", "message", "erase", "consent"],
   "unsafe": ["event", "message"],
-  "identifiers": ["user_id", "email"],
+  "identifiers": ["user_id", "email", "phone"],
   "base_url": "{config.endpoint}", "hosts": ["*.braze.com", "*.braze.eu"],
   "auth": {"type": "header", "name": "authorization", "value": "Bearer {secret.api_key}"},
-  "batch": {"max_records": 75, "max_bytes": 3500000},
+  "batch": {"max_records": 75, "max_bytes": 3500000, "all_or_nothing": true},
   "rate": [{"bucket": "rest", "per_second": 1000}], "parallel": 8, "timeout_s": 30,
   "config": {"type": "object", "additionalProperties": false, "required": ["endpoint", "api_key"], "properties": {
     "endpoint": {"type": "string", "format": "uri", "pattern": "^https?://",

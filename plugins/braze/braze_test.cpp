@@ -106,6 +106,39 @@ TEST_CASE("property names that Braze refuses are renamed", "[braze]") {
       std::string::npos);
 }
 
+TEST_CASE("what people write stands in Braze's formats, or not at all", "[braze]") {
+  Opened braze("braze", with());
+  const std::string ids = R"({"user_id":["ada"],"phone":["+33123456789","+33612345678"]})";
+  const auto attributes = [&](const std::string& payload) {
+    const std::string body = planned_body(braze, record(SLUICE_UPSERT, "", payload, ids));
+    const std::string before = R"({"attributes":[{"external_id":"ada")";
+    REQUIRE(body.starts_with(before));
+    return body.substr(before.size(), body.size() - before.size() - 3);
+  };
+  CHECK(
+      attributes(R"({"email":"Ada@ACME.test","phone":"06 12 34 56 78","gender":"Female","country":"fr"})") ==
+      R"(,"email":"ada@acme.test","phone":"+33612345678","gender":"F","country":"FR")");
+  CHECK(
+      attributes(R"({"phone":"+49301234567","language":"fr-FR","dob":"1990-02-03T00:00:00Z","gender":""})") ==
+      R"(,"phone":"+49301234567","language":"fr","dob":"1990-02-03","gender":null)");
+  CHECK(
+      attributes(
+          R"({"phone":"12","email":"none","gender":"?","country":"France","language":"french","dob":"3/2/90"})")
+          .empty());
+  CHECK(attributes(R"({"email":null,"phone":null,"first_name":7,"home_city":null})") ==
+        R"(,"email":null,"phone":null,"first_name":"7","home_city":null)");
+  CHECK(attributes(R"({"a":[1,true,null,"x",{"b":"c"}],"b":["x"],"c":[{"d":1}],"d":[],"e":{"f":[1,2]}})") ==
+        R"(,"a":["1","true","x","{\"b\":\"c\"}"],"b":["x"],"c":[{"d":1}],"d":[],"e":{"f":[1,2]})");
+}
+
+TEST_CASE("no trait can make a profile's attributes another profile's", "[braze]") {
+  Opened braze("braze", with());
+  const std::string traits =
+      R"({"external_id":"eve","user_alias":{},"braze_id":"b","_update_existing_only":true,"$x":1,"":2,"city":"Lyon"})";
+  CHECK(planned_body(braze, record(SLUICE_UPSERT, "", traits)) ==
+        R"({"attributes":[{"external_id":"ada","attribute_x":1,"city":"Lyon"}]})");
+}
+
 TEST_CASE("a profile's fields become attributes", "[braze]") {
   Opened braze("braze", with());
   CHECK(planned_body(braze, record(SLUICE_UPSERT, "", R"({"first_name":"Ada","city":null})")) ==

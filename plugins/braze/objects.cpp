@@ -120,18 +120,10 @@ void append_event(std::string& out, const sdk::Record& record, const Person& per
 void append_attributes(std::string& out, const sdk::Record& record, const Person& person,
                        const Settings& settings) {
   open_object(out, person, settings);
-  const std::string_view members = inside(record.payload);
-  if (person.kind != IdKind::email) {
-    if (!members.empty()) {
-      out += ',';
-      out += members;
-    }
-  } else {
-    // Here `email` is the id; a second one would make it another person.
-    Walk walk(record.payload);
-    for (Member m; walk.next(m);) {
-      if (m.name != "email") append_member(out, m.name, m.value);
-    }
+  Walk walk(record.payload);
+  for (Member m; walk.next(m);) {
+    // Where `email` is the id, a second one would make it another person.
+    if (person.kind != IdKind::email || m.name != "email") append_attribute(out, m.name, m.value, record);
   }
   out += '}';
 }

@@ -42,6 +42,10 @@ void append_alias(std::string& out, std::string_view profile,
 // the payload. Property names that Braze reserves or refuses get the prefix `property_`.
 void append_event(std::string& out, const sdk::Record& record, const Person& person,
                   const Settings& settings);
+// `,"NAME":VALUE`, as Braze takes it: its standard attributes in their formats, no name of its own for the
+// profile. Nothing where the value cannot be brought into its format: it would refuse the whole object.
+void append_attribute(std::string& out, std::string_view name, std::string_view value,
+                      const sdk::Record& record);
 // One object of `attributes`: the payload's members.
 void append_attributes(std::string& out, const sdk::Record& record, const Person& person,
                        const Settings& settings);

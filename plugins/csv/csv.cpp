@@ -185,7 +185,7 @@ class Csv {
     const bool to_end = poll.until_idle || !settings_.follow;
     const std::vector<std::string> paths = find_files(settings_.path);
     if (paths.empty() && !has_wildcards(settings_.path))
-      throw sdk::Fail(SLUICE_INVALID, "the file of 'path' is not there");
+      throw sdk::Fail(SLUICE_INVALID, "there is no file " + settings_.path + ", which 'path' names");
     if (paths.empty() && to_end) host_.log(SLUICE_WARN, "no file matches 'path'");
     for (const std::string& path : paths) {
       if (!FileReader(settings_, path, cursor, to_end, call).run()) break;
@@ -212,14 +212,18 @@ SLUICE_PLUGIN(R"json({
     "config": {
       "type": "object", "required": ["path"], "additionalProperties": false,
       "properties": {
-        "path": {"type": "string", "minLength": 1, "description": "a file, or several by * and ?"},
-        "delimiter": {"type": "string", "default": ",", "description": "one character, \"\\t\" or whitespace"},
+        "path": {"type": "string", "minLength": 1, "format": "path", "description": "a file, or several by * and ?"},
+        "delimiter": {"type": "string", "default": ",", "pattern": "^([ !#-~\t]|\\\\t|tab|whitespace)$", "description": "one character, \"\\t\" or whitespace"},
         "quote": {"type": "string", "maxLength": 1, "default": "\""},
         "encoding": {"type": "string", "enum": ["utf-8", "windows-1252", "iso-8859-1", "iso-8859-15"], "default": "utf-8"},
         "decimal": {"type": "string", "enum": [".", ","], "default": "."},
         "dates": {"description": "pattern or patterns of dates, as in dd/MM/yyyy HH:mm[:ss]",
-                  "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
-        "timezone": {"type": "string", "default": "UTC", "description": "IANA zone of the dates in the file"},
+                  "anyOf": [{"type": "string", "pattern": "y.*M.*d|y.*d.*M|M.*y.*d|M.*d.*y|d.*M.*y|d.*y.*M",
+                             "description": "year, month and day, as in dd/MM/yyyy HH:mm[:ss]"},
+                            {"type": "array", "minItems": 1, "items": {
+                             "type": "string", "pattern": "y.*M.*d|y.*d.*M|M.*y.*d|M.*d.*y|d.*M.*y|d.*y.*M",
+                             "description": "year, month and day, as in dd/MM/yyyy HH:mm[:ss]"}}]},
+        "timezone": {"type": "string", "default": "UTC", "format": "timezone", "description": "IANA zone of the dates in the file"},
         "header": {"description": "true: the first row; or the names of the columns",
                    "anyOf": [{"const": true}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]},
         "columns": {"type": "array", "items": {"type": "string"}, "description": "only these are read"},

@@ -15,12 +15,12 @@ using sluice::sdk::Json;
 
 std::string path_of(std::string_view path, std::string_view folder) {
   if (path.empty()) wrong("'path' is missing: the file or files to read, as in ./data/*.csv");
+  if (path.starts_with('/')) return std::string(path);
   for (std::size_t at = path.find(".."); at != std::string_view::npos; at = path.find("..", at + 1)) {
     const bool begins = at == 0 || path[at - 1] == '/', ends = at + 2 == path.size() || path[at + 2] == '/';
     if (begins && ends)
       wrong("'path' leaves the folder of the configuration with '..': write the absolute path");
   }
-  if (path.starts_with('/')) return std::string(path);
   while (path.starts_with("./")) path.remove_prefix(2);
   std::string out;
   for (const char c : folder) {  // the folder is meant as it is written, whatever a glob would make of it

@@ -44,7 +44,7 @@ TEST_CASE("each record is a line with key, op, name, time, profile and payload")
       file.folder.read("out.jsonl") ==
       R"({"key":"j.1.42.0","op":"enter","name":"vip \"A\"","time":"2025-11-22T15:30:11.722Z","profile":"p0","payload":{"city":"Nîmes"}})"
       "\n"
-      R"({"key":"j.1.43.0","op":"event","name":"","time":"1970-01-01T00:00:00.000001Z","profile":"","payload":{}})"
+      R"({"key":"j.1.43.0","op":"event","name":"","time":"1970-01-01T00:00:00.000001Z","profile":null,"payload":{}})"
       "\n");
 }
 
@@ -98,13 +98,22 @@ TEST_CASE("a file that is full is put aside under the next number") {
   CHECK(file.folder.read("out.jsonl").find("\"c\"") != std::string::npos);
 }
 
-TEST_CASE("a folder that is missing is tried again later, and then nothing is lost") {
+TEST_CASE("folders that are missing are made, for the hub's user alone") {
+  Destination file(R"({"path": "./lake/sub/out.jsonl"})");
+  file.deliver({record("a")});
+  CHECK(file.folder.read("lake/sub/out.jsonl").starts_with("{\"key\":\"a\""));
+  namespace fs = std::filesystem;
+  CHECK((fs::status(file.folder.at("lake")).permissions() & fs::perms::mask) == fs::perms::owner_all);
+}
+
+TEST_CASE("where no file can be made it is tried again later, and then nothing is lost") {
   Destination file(R"({"path": "sub/out.jsonl"})");
+  file.folder.write("sub", "a file in the way");
   const std::vector<plugin::Record> one{record("a")};
   const auto failed = file.connector->deliver(one);
   REQUIRE_FALSE(failed);
   CHECK(failed.error().code == Code::transient);
-  std::filesystem::create_directory(file.folder.at("sub"));
+  std::filesystem::remove(file.folder.at("sub"));
   CHECK(file.connector->deliver(one));
   CHECK(file.folder.read("sub/out.jsonl").starts_with("{\"key\":\"a\""));
 }

@@ -26,6 +26,18 @@ void sync_directory(const std::string& path) {
   ::close(fd);
 }
 
+// Each folder on the way that is not there, for our user alone.
+void make_folders(const std::string& path) {
+  for (std::size_t slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+    const std::string folder = path.substr(0, slash);
+    if (::mkdir(folder.c_str(), 0700) == 0) {
+      sync_directory(folder);
+    } else if (errno != EEXIST && ::access(folder.c_str(), F_OK) != 0) {
+      failed("the file's folder cannot be made");
+    }
+  }
+}
+
 }  // namespace
 
 void Writer::close() {
@@ -41,6 +53,7 @@ void Writer::open() {
   if (fd_ >= 0 && there && ::fstat(fd_, &ours) == 0 && now.st_ino == ours.st_ino && now.st_dev == ours.st_dev)
     return;
   close();
+  if (!there) make_folders(path_);
   fd_ = ::open(path_.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
   if (fd_ < 0 || ::fstat(fd_, &ours) != 0) failed("the file cannot be opened");
   if (!there) sync_directory(path_);

@@ -190,13 +190,12 @@ SLUICE_PLUGIN(R"({
     "reply_to": {"type": "string"},
     "envelope_from": {"type": "string", "description": "where bounces go; the address of from, if left out"},
     "timeout_s": {"type": "integer", "minimum": 1, "maximum": 600, "default": 30, "description": "seconds for one mail"}}},
-  "input": {
-  "type" : "object", "required" : ["subject"], "properties" : {
-    "subject" : {"type" : "string", "minLength" : 1},
-                "text" : {"type" : "string"},
-                         "html" : {"type" : "string"},
-                                  "unsubscribe_url" : {"type" : "string", "format" : "uri"}
-  }}
+  "input": {"type": "object", "additionalProperties": false, "required": ["subject"],
+    "anyOf": [{"required": ["text"]}, {"required": ["html"]}], "properties": {
+    "subject": {"type": "string", "minLength": 1},
+    "text": {"type": "string"},
+    "html": {"type": "string"},
+    "unsubscribe_url": {"type": "string", "format": "uri"}}}
 }]
 })",
               sluice::smtp::Smtp)

@@ -8,7 +8,7 @@
 
 #include "sluice/json.hpp"
 #include "sluice/plugin.hpp"
-#include "sluice/time.hpp"
+#include "sluice/record_json.hpp"
 
 namespace sluice::webhook {
 namespace {
@@ -53,49 +53,14 @@ Settings settings_of(std::string_view config) {
   return out;
 }
 
-std::string_view name_of(std::uint32_t op) {
-  switch (op) {
-    case SLUICE_EVENT:
-      return "event";
-    case SLUICE_UPSERT:
-      return "upsert";
-    case SLUICE_DELETE:
-      return "delete";
-    case SLUICE_ENTER:
-      return "enter";
-    case SLUICE_LEAVE:
-      return "leave";
-    case SLUICE_MESSAGE:
-      return "message";
-    case SLUICE_MERGE:
-      return "merge";
-    case SLUICE_ERASE:
-      return "erase";
-    case SLUICE_CONSENT:
-      return "consent";
-    default:
-      return "other";
-  }
-}
-
 void append_record(std::string& out, const Record& record) {
-  out += "{\"key\":";
-  sdk::append_json_string(out, record.id);
-  out.append(",\"op\":\"").append(name_of(record.op)).append("\",\"name\":");
-  sdk::append_json_string(out, record.name);
-  out += ",\"time\":\"";
-  sdk::append_time(out, record.time_us);
-  out += "\",\"profile\":";
-  record.key.empty() ? void(out += "null") : sdk::append_json_string(out, record.key);
-  out += ",\"identifiers\":";
-  out += record.identifiers.empty() ? std::string_view("{}") : record.identifiers;
+  sdk::append_record_head(out, record);
+  out.append(",\"identifiers\":").append(record.identifiers.empty() ? "{}" : record.identifiers);
   if (!record.address.empty()) {
     out += ",\"address\":";
     sdk::append_json_string(out, record.address);
   }
-  out += ",\"payload\":";
-  out += record.payload.empty() ? std::string_view("{}") : record.payload;
-  out += '}';
+  sdk::append_payload(out, record);
 }
 
 // The receiver's idempotency key: made of the records' own keys, so that a request sent again has the id of
@@ -198,7 +163,7 @@ SLUICE_PLUGIN(R"({
   "identifiers": ["user_id", "email", "phone", "anonymous_id"],
   "base_url": "{config.url}",
   "auth": {"type": "standard_webhooks", "value": "{secret.secret}"},
-  "batch": {"max_records": 100, "max_bytes": 1000000}, "parallel": 8, "timeout_s": 20,
+  "batch": {"max_records": 100, "max_bytes": 1000000, "all_or_nothing": true}, "parallel": 8, "timeout_s": 20,
   "config": {"type": "object", "additionalProperties": false, "required": ["url"], "properties": {
     "url": {"type": "string", "format": "uri", "pattern": "^https?://", "description": "where to send, with its scheme"},
     "secret": {"type": "string", "x-secret": true, "pattern": "^whsec_",

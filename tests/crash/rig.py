@@ -6,13 +6,11 @@ The binary comes from $SLUICE, its connectors from $SLUICE_PLUGINS (beside the b
 import base64
 import http.client
 import json
-import os
 import pathlib
 import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,10 +18,11 @@ import threading
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "vendors"))
+sys.path[:0] = [str(HERE.parent / folder) for folder in ("vendors", "support")]
+import hub  # noqa: E402
 from client import Server  # noqa: E402,F401  (for the tests)
 
-SLUICE = os.environ.get("SLUICE") or str(HERE.parents[1] / "build/release/sluice")
+SLUICE = hub.SLUICE or str(HERE.parents[1] / "build/release/sluice")
 WRITE_KEY = "write-key-of-the-load"
 BRAZE_KEY = "braze-key-never-to-be-seen"
 HOOK_SECRET = "whsec_" + base64.b64encode(b"hook-secret-never-to-be-seen-32b").decode()
@@ -32,37 +31,15 @@ SECRETS = {"WRITE_KEY": WRITE_KEY, "BRAZE_KEY": BRAZE_KEY, "HOOK_SECRET": HOOK_S
 
 def wait_until(condition, seconds, what):
     """Polls until condition() is true, and returns what it gave."""
-    end = time.monotonic() + seconds
-    while True:
-        found = condition()
-        if found:
-            return found
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds} s: {what}")
-        time.sleep(0.02)
+    return hub.wait_for(condition, seconds, what)
 
 
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=20)
-        self.path = str(path)
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
-
-
-class Hub:
+class Hub(hub.Hub):
     """The hub on a temporary folder. Each start() listens on another free port; `address` tells which."""
 
     def __init__(self, config, *options):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-crash-"))
-        self.config = self.folder / "connectors.yaml"
-        self.config.write_text(config, encoding="utf-8")
+        super().__init__(tempfile.mkdtemp(prefix="sluice-crash-"), config, SECRETS, "data/admin.sock")
         self.options = options
-        self.environment = os.environ | SECRETS
-        self.process = None
         self.address = None
         self.runs = 0
 
@@ -88,10 +65,7 @@ class Hub:
         found = re.search(r"listening on ([0-9.]+):([0-9]+)", self.log(1000))
         if not found:
             return False
-        try:
-            if self.get("/readyz")[0] != 200:
-                return False
-        except (OSError, http.client.HTTPException):
+        if self.get("/readyz")[0] != 200:
             return False
         self.address = (found[1], int(found[2]))
         return True
@@ -116,26 +90,12 @@ class Hub:
             self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def get(self, path):
-        """-> (status, body) from the admin socket."""
-        link = UnixConnection(self.folder / "data" / "admin.sock")
-        try:
-            link.request("GET", path)
-            answer = link.getresponse()
-            return answer.status, answer.read().decode()
-        finally:
-            link.close()
-
     def lanes(self):
         """-> {destination: its lane}"""
         return {lane["destination"]: lane for lane in json.loads(self.get("/v1/outbox")[1])["lanes"]}
 
     def backlog(self):
         return sum(lane["backlog"] for lane in self.lanes().values())
-
-    def profile(self, person):
-        status, text = self.get("/v1/profiles/" + person)
-        return json.loads(text) if status == 200 else None
 
     def run(self, *arguments, check=True):
         """A command of sluice; -> what it printed."""

@@ -278,5 +278,5 @@ TEST_CASE("a source that cannot be read ends with its error when everything is t
   runner.add(f.csv("orders", "missing.csv"));
   runner.start();
   REQUIRE(runner.wait_ended(patience));
-  CHECK(runner.status().at(0).error.find("not there") != std::string::npos);
+  CHECK(runner.status().at(0).error.find("there is no file") != std::string::npos);
 }

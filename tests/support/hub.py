@@ -25,55 +25,69 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
-def wait_for(what, seconds=20):
-    """The first true answer of `what`, asked again and again."""
+def wait_for(what, seconds=20, said=None):
+    """The first true answer of `what`, asked again and again; a hub that cannot be reached may start yet."""
     end = time.monotonic() + seconds
     while True:
+        trouble = ""
         try:
             found = what()
             if found:
                 return found
-        except (OSError, http.client.HTTPException):
-            found = None
+        except (OSError, http.client.HTTPException) as error:
+            trouble = f" ({error})"
         if time.monotonic() > end:
-            raise AssertionError(f"not so after {seconds} s: {what.__name__}")
+            raise AssertionError(f"not so after {seconds} s: {said or what.__name__}{trouble}")
         time.sleep(0.02)
 
 
 class Hub:
-    """`admin.sock` is the admin door of the configuration in `folder`."""
+    """`admin` is the admin door of the configuration, a socket in `folder`."""
 
-    def __init__(self, folder, config):
+    def __init__(self, folder, config, environment=None, admin="admin.sock"):
         self.folder = pathlib.Path(folder)
+        self.environment = os.environ | (environment or {})
+        self.admin = self.folder / admin
         self.config = self.folder / "connectors.yaml"
         self.config.write_text(config, encoding="utf-8")
         self.process = None
 
     def command(self, *arguments):
-        done = subprocess.run([SLUICE, *arguments, "--config", str(self.config)], capture_output=True, text=True, cwd=self.folder)
+        done = subprocess.run([SLUICE, *arguments, "--config", str(self.config)], capture_output=True, text=True, cwd=self.folder,
+                              env=self.environment)
         if done.returncode != 0:
             raise AssertionError(f"sluice {' '.join(arguments)}: {done.stdout}{done.stderr}")
         return done.stdout
 
     def run_until_idle(self, *options):
         done = subprocess.run([SLUICE, "run", str(self.config), "--until-idle", *options], capture_output=True, text=True,
-                              cwd=self.folder)
+                              cwd=self.folder, env=self.environment)
         if done.returncode != 0:
             raise AssertionError(f"sluice run: {done.stderr[-2000:]}")
 
-    def start(self, *options):
+    def start(self, *options, ready=None):
+        """Returns when the hub is ready: by `ready`, or by what its admin.sock says."""
         with open(self.folder / "hub.log", "ab") as log:
-            self.process = subprocess.Popen([SLUICE, "run", str(self.config), *options], stdout=log, stderr=log, cwd=self.folder)
+            self.log_from = log.tell()
+            self.process = subprocess.Popen([SLUICE, "run", str(self.config), *options], stdout=log, stderr=log, cwd=self.folder,
+                                            env=self.environment)
 
-        def ready():
+        def is_ready():
             if self.process.poll() is not None:
                 raise AssertionError("the hub ended: " + (self.folder / "hub.log").read_text()[-2000:])
-            return self.get("/readyz")[0] == 200
-        wait_for(ready)
+            return ready() if ready else self.get("/readyz")[0] == 200
+        wait_for(is_ready)
 
-    def port(self):
+    def port(self, door="listening"):
         """Of `listen`, as the newest start says it in the log."""
-        return int(re.findall(r"listening on [^\s\"]*:(\d+)", (self.folder / "hub.log").read_text())[-1])
+        said = (self.folder / "hub.log").read_bytes()[self.log_from:].decode()
+        found = re.findall(door + r" on [^\s\"]*:(\d+)", said)
+        if not found:
+            raise OSError(f"the log does not say yet where: {door}")
+        return int(found[-1])
+
+    def admin_port(self):
+        return self.port("admin")
 
     def stop(self, how=signal.SIGTERM):
         if self.process is None:
@@ -85,7 +99,7 @@ class Hub:
             raise AssertionError(f"the hub ended with {code}: " + (self.folder / "hub.log").read_text()[-2000:])
 
     def get(self, path, connection=None):
-        own = connection or UnixConnection(self.folder / "admin.sock")
+        own = connection or UnixConnection(self.admin)
         try:
             own.request("GET", path)
             answer = own.getresponse()
@@ -96,7 +110,7 @@ class Hub:
 
     def profiles(self, people):
         """-> {person: profile}, from the running hub over one connection. `people` are TYPE:VALUE."""
-        connection = UnixConnection(self.folder / "admin.sock")
+        connection = UnixConnection(self.admin)
         out = {}
         for person in people:
             status, body = self.get("/v1/profiles/" + urllib.parse.quote(person, safe=""), connection)

@@ -302,7 +302,8 @@ typedef struct sluice_connector { /* NULL where not implemented. Destination: pl
   sluice_status (*receive)(sluice_instance*, const sluice_incoming*, sluice_call*);
 
   /* Blocking, [serial], for what is not HTTP (SMTP, Kafka, SQL, files); sockets only if the manifest says "network".
-   * deliver: each record ends in one outcome. */
+   * deliver: each record ends in one outcome. Another status than SLUICE_OK leaves it unknown which records were sent,
+   * and what may not be sent twice is held; but SLUICE_AUTH promises that none was. */
   sluice_status (*deliver)(sluice_instance*, const sluice_plan*, sluice_call*);
   /* Source: emits what there is after the cursor, checkpoints, returns. Without ended() it is called again after a
    * pause with the last checkpoint; it may stay longer, watching cancelled() */

@@ -1,0 +1,231 @@
+// A configuration takes over from another: at the start from the one that the journal knows, later from the
+// one that runs. What is new is opened first, so that a mistake changes nothing; then the configuration is
+// journaled, as an input that holds from its place on; then what is gone ends. What is the same in both is
+// not touched.
+#include <algorithm>
+#include <future>
+
+#include "base/hash.hpp"
+#include "base/log.hpp"
+#include "hub/difference.hpp"
+#include "hub/epoch.hpp"
+#include "hub/hub.hpp"
+
+namespace sluice::hub {
+
+namespace {
+
+// What a connector is made of: other settings, or a secret that has changed behind its name, make another.
+Result<std::map<std::string, std::uint64_t>> prints_of(const config::Config& config) {
+  std::map<std::string, std::uint64_t> out;
+  const std::string folder = folder_of(config);
+  const auto add = [&](const char* section, const auto& items) -> Status {
+    for (const auto& item : items) {
+      const std::string with =
+          SLUICE_TRY(config::expand_secrets(item.with.empty() ? "{}" : item.with, folder));
+      out[std::string(section) + ' ' + item.name] =
+          hash64(with, hash64(text_of_item(config, section, item.name)));
+    }
+    return Done{};
+  };
+  SLUICE_TRY(add("sources", config.sources));
+  SLUICE_TRY(add("destinations", config.destinations));
+  return out;
+}
+
+std::string joined(const std::vector<std::string>& parts) {
+  std::string out;
+  for (const std::string& part : parts) out.append(out.empty() ? "" : "; ").append(part);
+  return out;
+}
+
+}  // namespace
+
+Result<Hub::Next> Hub::prepare(std::shared_ptr<const config::Config> config, bool running) {
+  Next next;
+  const auto before = this->config();
+  next.prints = SLUICE_TRY(prints_of(*config));
+  const auto same = [&](const std::string& what) {
+    const auto is = next.prints.find(what), was = prints_.find(what);
+    return is != next.prints.end() && was != prints_.end() && is->second == was->second;
+  };
+  std::set<std::string> changed;
+  for (const auto& [what, print] : prints_) {
+    if (same(what)) continue;
+    const std::size_t space = what.find(' ');
+    const std::string section = what.substr(0, space), name = what.substr(space + 1);
+    const std::string text = text_of_item(*config, section, name);
+    if (!text.empty() && text == text_of_item(*before, section, name)) next.rotated.push_back(what);
+    (what.starts_with("sources ") ? next.ending : changed).insert(name);
+  }
+  for (const config::Source& source : config->sources) {
+    if (source.plugin == "tracking" || same("sources " + source.name)) continue;
+    next.sources.push_back(SLUICE_TRY(open_source(source)));
+  }
+  next.keys = SLUICE_TRY(tracking_sources(*config));
+  SLUICE_TRY(listen(*config));
+  next.running = running;
+  if (running) next.lanes = SLUICE_TRY(delivery_->prepare(*config, changed));
+  next.config = std::move(config);
+  return next;
+}
+
+// The configuration is an input: it holds from its place in the journal on. At the start a checkpoint at the
+// tail comes first, so that what another binary stepped is never stepped again by this one.
+Status Hub::write_epoch(const config::Config& config, bool running) {
+  const std::string payload = epoch_payload(config, options_.connectors);
+  bool same = false, first = true;
+  std::vector<std::string> difference, new_to_the_past;
+  step_->read([&](const World& world) {
+    if (world.pipeline.compiled() == nullptr) return;
+    const config::Config& before = *world.pipeline.compiled()->config;
+    first = false;
+    same = same_epoch(world.epoch, before, payload, config);
+    difference = differences(before, config);
+    new_to_the_past = without_past(before, config);
+  });
+  if (!running) {
+    if (!same && world_->state.seq > 1) step_->checkpoint_now();
+    SLUICE_TRY(
+        journal_->start([this](std::shared_ptr<const Batch> batch) { step_->push(std::move(batch)); }));
+    step_->start();
+  }
+  if (same) return Done{};
+  std::promise<std::pair<Status, std::uint64_t>> done;
+  const auto submit = [&] {
+    std::vector<Draft> drafts(1);
+    drafts[0].kind = InputKind::epoch;
+    drafts[0].payload = payload;
+    return journal_->submit(std::move(drafts),
+                            [&](const Status& status, std::uint64_t seq) { done.set_value({status, seq}); });
+  };
+  // What comes in fills the queue of the journal, and leaves it again.
+  Submit submitted = submit();
+  for (std::unique_lock lock(mutex_); submitted == Submit::full && !failure_;) {
+    wake_.wait_for(lock, std::chrono::milliseconds(20));
+    lock.unlock();
+    submitted = submit();
+    lock.lock();
+  }
+  if (submitted != Submit::ok)
+    return Error{Code::transient, "the journal takes no configuration any more: the hub is stopping"};
+  const auto [status, seq] = done.get_future().get();
+  if (!status) return status;
+  std::unique_lock lock(mutex_);
+  wake_.wait(lock, [&, at = seq] { return failure_ || step_->stepped_seq() >= at; });
+  if (failure_) return *failure_;
+  log_info("hub", "configuration applied: " + config.file + (first ? "" : ": " + joined(difference)));
+  if (!new_to_the_past.empty()) {
+    log_warn("hub",
+             "'" + joined(new_to_the_past) +
+                 "': events of the past are not counted; reading the history again is not supported yet");
+  }
+  return Done{};
+}
+
+// [watcher] True: some connector has other secrets. The order is what keeps every record: the lanes of new
+// destinations are there before anything can be meant for them, and sources that go have ended before the
+// configuration that no longer knows them.
+Result<bool> Hub::apply(std::shared_ptr<const config::Config> config) {
+  Next next = SLUICE_TRY(prepare(std::move(config), true));
+  SLUICE_TRY(delivery_->begin(next.lanes));
+  std::vector<ingest::TrackingSource> staying;
+  for (const ingest::TrackingSource& key : keys_) {
+    const auto after = std::find_if(next.keys.begin(), next.keys.end(),
+                                    [&](const auto& k) { return k.write_key == key.write_key; });
+    if (after == next.keys.end()) continue;
+    staying.push_back(key);
+    staying.back().paused = after->name != key.name;
+  }
+  applying_ = true;
+  door_->set_sources(std::move(staying));
+  stop_sources(next.ending);
+  SLUICE_TRY(write_epoch(*next.config, true));
+  finish(next);
+  return !next.rotated.empty();
+}
+
+// From here on the configuration holds.
+void Hub::finish(Next& next) {
+  {
+    const std::lock_guard lock(mutex_);
+    config_ = next.config;
+  }
+  ++version_;
+  prints_ = std::move(next.prints);
+  keys_ = next.keys;
+  last_event_ = clock_.monotonic_us();
+  listens_ = !next.keys.empty();
+  door_->set_sources(std::move(next.keys));
+  launch(std::move(next.sources));
+  applying_ = false;
+  if (next.running) delivery_->finish(std::move(next.lanes));  // last: a lane that ends may take its patience
+  for (const std::string& what : next.rotated) log_info("config", what + ": its secrets are others now");
+}
+
+void Hub::reload() {
+  if (watcher_) {
+    watcher_->ask();
+  } else {
+    log_warn("hub", "with --clock events the configuration is read once: stop and start to apply another");
+  }
+}
+
+ReloadStatus Hub::reload_status() const {
+  const std::lock_guard lock(mutex_);
+  return reload_status_;
+}
+
+void Hub::refuse(const std::vector<std::string>& mistakes) {
+  for (const std::string& mistake : mistakes) log_error("config", mistake);
+  log_error("config", "the changed configuration is refused: the one before it goes on");
+  const std::lock_guard lock(mutex_);
+  ++reload_status_.refused;
+  reload_status_.mistakes = mistakes.size();
+  reload_status_.first = mistakes.front().substr(0, mistakes.front().find('\n'));
+}
+
+// [watcher] A folder that `include` looks in changes for many reasons: what is no news is neither told nor
+// counted.
+std::vector<std::string> Hub::read_again(bool asked) {
+  const std::shared_ptr<const config::Config> before = config();
+  config::LoadOptions options;
+  options.connectors = options_.connectors;
+  config::Loaded loaded = config::load(before->file, options);
+  const bool other = !loaded.config || loaded.config->files != before->files;
+  std::vector<std::string> mistakes;
+  for (const config::Diagnostic& d : loaded.diagnostics) {
+    std::string text = config::format(d);
+    while (text.ends_with('\n')) text.pop_back();
+    if (!d.warning) {
+      mistakes.push_back(std::move(text));
+    } else if (asked || other) {
+      log_warn("config", text);
+    }
+  }
+  if (loaded.config) {
+    for (std::string& what : needs_restart(before->hub, loaded.config->hub, server_ != nullptr))
+      mistakes.push_back(before->file + ": " + what);
+  }
+  bool news = asked || other || !mistakes_.empty();
+  if (mistakes.empty()) {
+    const Result<bool> rotated = apply(loaded.config);
+    if (!rotated) {
+      mistakes.push_back(before->file + ": " + rotated.error().detail);
+    } else {
+      news = news || rotated.value();
+    }
+  }
+  if (!mistakes.empty()) {
+    if (asked || mistakes != mistakes_) refuse(mistakes);
+  } else if (news) {
+    const std::lock_guard lock(mutex_);
+    ++reload_status_.applied;
+    reload_status_.mistakes = 0;
+    reload_status_.first.clear();
+  }
+  mistakes_ = std::move(mistakes);
+  return loaded.watch;
+}
+
+}  // namespace sluice::hub
