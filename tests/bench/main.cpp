@@ -3,6 +3,7 @@
 //
 //   sluice_bench --hub build/release/sluice --config tests/bench/hub.yaml --folder EMPTY-FOLDER
 //                [--events 500000] [--warm-up 50000] [--rounds 2] [--connections 8] [--paced 20000]
+//                [--isolation 1]
 #include <algorithm>
 #include <atomic>
 #include <charconv>
@@ -17,6 +18,7 @@
 
 #include "bounds.hpp"
 #include "hub_process.hpp"
+#include "isolation.hpp"
 #include "load.hpp"
 #include "sink.hpp"
 #include "traffic.hpp"
@@ -27,7 +29,7 @@ namespace {
 
 struct Options {
   std::string hub, config, folder;
-  std::int64_t events = 500'000, warm_up = 50'000, rounds = 2, connections = 8, paced = 20'000;
+  std::int64_t events = 500'000, warm_up = 50'000, rounds = 2, connections = 8, paced = 20'000, isolation = 1;
 };
 
 struct Figures {
@@ -203,6 +205,21 @@ Result<std::vector<Figures>> measure_round(const Options& options, std::int64_t 
   return all;
 }
 
+bool print_isolation(const Options& options) {
+  const auto costs = isolation_cost(std::filesystem::path(options.hub).parent_path().string());
+  if (!costs) {
+    std::fprintf(stderr, "bench: %s\n", costs.error().detail.c_str());
+    return false;
+  }
+  std::printf("\n%-14s %9s %14s %14s %16s\n", "plan(), braze", "records", "in process us", "apart us",
+              "more ns/record");
+  for (const IsolationCost& c : costs.value()) {
+    std::printf("%-14s %9zu %14.1f %14.1f %16.0f\n", "", c.records, c.in_process_us, c.apart_us,
+                (c.apart_us - c.in_process_us) * 1000 / static_cast<double>(c.records));
+  }
+  return true;
+}
+
 int measure(const Options& options) {
   std::vector<Figures> all;
   print_header();
@@ -214,6 +231,7 @@ int measure(const Options& options) {
     }
     for (Figures& f : figures.value()) all.push_back(std::move(f));
   }
+  if (options.isolation != 0 && !print_isolation(options)) return 1;
   std::int64_t lost = 0;
   for (const Figures& f : all) {
     print_json(f);
@@ -226,11 +244,10 @@ int measure(const Options& options) {
 bool read_options(int argc, char** argv, Options& options) {
   const std::map<std::string, std::string*> texts{
       {"--hub", &options.hub}, {"--config", &options.config}, {"--folder", &options.folder}};
-  const std::map<std::string, std::int64_t*> numbers{{"--events", &options.events},
-                                                     {"--warm-up", &options.warm_up},
-                                                     {"--rounds", &options.rounds},
-                                                     {"--connections", &options.connections},
-                                                     {"--paced", &options.paced}};
+  const std::map<std::string, std::int64_t*> numbers{
+      {"--events", &options.events}, {"--warm-up", &options.warm_up},
+      {"--rounds", &options.rounds}, {"--connections", &options.connections},
+      {"--paced", &options.paced},   {"--isolation", &options.isolation}};
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string name = argv[i], value = argv[i + 1];
     if (const auto text = texts.find(name); text != texts.end()) {
@@ -257,7 +274,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr,
                  "usage: sluice_bench --hub BINARY --config FILE --folder EMPTY-FOLDER [--events N] "
                  "[--warm-up N] [--rounds N] "
-                 "[--connections N] [--paced EVENTS-PER-SECOND, 0: not]\n");
+                 "[--connections N] [--paced EVENTS-PER-SECOND, 0: not] [--isolation 0|1]\n");
     return 2;
   }
   return sluice::bench::measure(options);
