@@ -39,14 +39,14 @@ int main() {
   void* const emissions = ::mmap(nullptr, wire::area_bytes, PROT_READ | PROT_WRITE,
                                  MAP_SHARED | MAP_NORESERVE, wire::emissions_fd, 0);
   if (arguments == MAP_FAILED || emissions == MAP_FAILED) {
-    std::fputs("sluice-connector is a part of sluice, which starts it\n", stderr);
+    (void)std::fputs("sluice-connector is a part of sluice, which starts it\n", stderr);
     return 2;
   }
   ::close(wire::arguments_fd);
   ::close(wire::emissions_fd);
   // Freed memory of large batches is kept: to give it back and take it again costs more than all else here.
-  ::mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  ::mallopt(M_MMAP_THRESHOLD, 1 << 30);  // NOLINT(concurrency-mt-unsafe): there is one thread yet
+  ::mallopt(M_TRIM_THRESHOLD, 1 << 30);  // NOLINT(concurrency-mt-unsafe)
   watch_the_hub();
   sluice::connector::Session session(static_cast<const char*>(arguments), static_cast<char*>(emissions));
   session.run();

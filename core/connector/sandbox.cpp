@@ -1,8 +1,8 @@
 #include "connector/sandbox.hpp"
 
 #include <cerrno>
-#include <cstdio>
 #include <fcntl.h>
+#include <fstream>
 #include <initializer_list>
 #include <memory>
 #include <sched.h>
@@ -40,10 +40,9 @@ Status limit(int resource, rlim_t value, const char* what) {
 
 // What is mapped already: the program, its libraries and the two areas.
 rlim_t mapped_bytes() {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen("/proc/self/statm", "re"),
-                                                             std::fclose);
-  unsigned long pages = 0;
-  if (!file || std::fscanf(file.get(), "%lu", &pages) != 1) return rlim_t{1} << 30;
+  rlim_t pages = 0;
+  std::ifstream file("/proc/self/statm");
+  if (!(file >> pages)) return rlim_t{1} << 30;
   return pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE));
 }
 

@@ -29,7 +29,7 @@ constexpr std::size_t flush_bytes = std::size_t{1} << 20;
 
 std::int64_t monotonic_us() {
   timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  (void)::clock_gettime(CLOCK_MONOTONIC, &now);
   return std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000;
 }
 

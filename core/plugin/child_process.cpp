@@ -58,6 +58,7 @@ void* map_area(int fd, int protection) {
 std::vector<std::string> environment() {
   std::vector<std::string> out;
   for (const char* const name : {"TZ", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"}) {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing of ours sets a variable
     if (const char* const value = std::getenv(name)) out.push_back(std::string(name) + '=' + value);
   }
   return out;
@@ -120,13 +121,15 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::start(const std::string& pro
   std::array<char*, 2> arguments{name.data(), nullptr};
   std::vector<std::string> variables = environment();
   std::vector<char*> pointers;
+  pointers.reserve(variables.size() + 1);
   for (std::string& variable : variables) pointers.push_back(variable.data());
   pointers.push_back(nullptr);
-  errno = ::posix_spawn(&child->pid_, program.c_str(), &spawn.files, &spawn.attributes, arguments.data(),
-                        pointers.data());
+  const int error = ::posix_spawn(&child->pid_, program.c_str(), &spawn.files, &spawn.attributes,
+                                  arguments.data(), pointers.data());
   ::close(theirs);
-  if (errno != 0) {
+  if (error != 0) {
     child->pid_ = -1;
+    errno = error;
     return failed(program);
   }
   return child;
@@ -163,7 +166,7 @@ void ChildProcess::set_cancel(bool cancel) {
   std::atomic_ref(*static_cast<std::uint32_t*>(static_cast<void*>(arguments_))).store(cancel ? 1 : 0);
 }
 
-bool ChildProcess::ring(const wire::Message& message) {
+bool ChildProcess::ring(const wire::Message& message) const {
   return ::send(socket_, &message, sizeof message, MSG_NOSIGNAL) == static_cast<ssize_t>(sizeof message);
 }
 
@@ -204,7 +207,7 @@ std::string ChildProcess::obituary() {
   return "ended with exit code " + std::to_string(WEXITSTATUS(how_));
 }
 
-void ChildProcess::give_back(std::size_t arguments_bytes, std::size_t emissions_bytes) {
+void ChildProcess::give_back(std::size_t arguments_bytes, std::size_t emissions_bytes) const {
   const auto punch = [](int fd, std::size_t used) {
     if (used <= kept_bytes) return;
     (void)::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(kept_bytes),

@@ -27,15 +27,15 @@ class ChildProcess {
   std::span<const char> emissions(std::size_t bytes) const;
   void set_cancel(bool cancel);
 
-  bool ring(const wire::Message& message);  // false: it has died
-  enum class Heard { message, nothing, death };
+  bool ring(const wire::Message& message) const;  // false: it has died
+  enum class Heard : std::uint8_t { message, nothing, death };
   Heard hear(wire::Message& message, int timeout_ms);
 
   void kill();
   // After a death: "was killed by SIGSEGV (Segmentation fault)", "ended with exit code 0".
   std::string obituary();
   // What one giant call has touched of the areas goes back to the system.
-  void give_back(std::size_t arguments_bytes, std::size_t emissions_bytes);
+  void give_back(std::size_t arguments_bytes, std::size_t emissions_bytes) const;
 
  private:
   ChildProcess() = default;

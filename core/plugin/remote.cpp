@@ -47,6 +47,12 @@ std::string name_of(Function function) {
   return "?";
 }
 
+sluice_str text(Reader& r) {
+  sluice_str out{};
+  r(out);
+  return out;
+}
+
 void write_batch(Writer& w, const sluice_batch& batch) {
   w.number(batch.count);
   for (std::uint32_t i = 0; i < batch.count; ++i) pass(w, *sluice_at(&batch, i));
@@ -55,6 +61,9 @@ void write_batch(Writer& w, const sluice_batch& batch) {
 }  // namespace
 
 struct Remote::Answers {
+  void count(sluice_status status) {
+    if (refused == SLUICE_OK) refused = status;
+  }
   sluice_status refused = SLUICE_OK;  // by the hub: what comes after it does not count
   std::uint32_t log_lines = 0;
 };
@@ -140,7 +149,7 @@ void Remote::offer(std::uint32_t functions) {
 }
 
 // A connector that dies again and again is started more and more slowly.
-void Remote::wait_after_deaths(sluice_call* call) {
+void Remote::wait_after_deaths(sluice_call* call) const {
   if (deaths_ < free_deaths) return;
   const auto pause = std::min(pause_max, milliseconds(10) * (1U << std::min(deaths_ - free_deaths, 12U)));
   const auto until = steady_clock::now() + pause;
@@ -250,110 +259,117 @@ sluice_status Remote::await(Function function, Writer& arguments, sluice_call* c
 
 // Hands on what was emitted, up to the end or to a question. False: it cannot be read.
 bool Remote::take(Reader& r, Answers& answers, sluice_call* call) {
-  const auto count = [&](sluice_status status) {
-    if (answers.refused == SLUICE_OK) answers.refused = status;
-  };
-  const auto text = [&] {
-    sluice_str out{};
-    r(out);
-    return out;
-  };
   while (!r.at_end()) {
     const auto what = static_cast<Emission>(r.number());
     if (what == Emission{}) return r.ok();  // a question follows
-    switch (what) {
-      case Emission::fail: {
-        const auto status = static_cast<sluice_status>(r.number());
-        (void)call->fail(call, status, text());
-        break;
-      }
-      case Emission::request: {
-        const auto request = wire::read<sluice_request>(r);
-        if (r.ok()) count(call->request(call, &request));
-        break;
-      }
-      case Emission::outcome: {
-        const auto index = static_cast<std::uint32_t>(r.number());
-        const auto outcome = wire::read<sluice_outcome>(r);
-        if (r.ok()) count(call->outcome(call, index, &outcome));
-        break;
-      }
-      case Emission::record: {
-        const auto record = wire::read<sluice_record>(r);
-        if (r.ok() && answers.refused == SLUICE_OK) count(call->record(call, &record));
-        break;
-      }
-      case Emission::reject: {
-        const sluice_str key = text(), place = text(), reason = text(), row = text();
-        if (r.ok() && answers.refused == SLUICE_OK) count(call->reject(call, key, place, reason, row));
-        break;
-      }
-      case Emission::checkpoint: {
-        const sluice_str cursor = text();
-        if (r.ok() && answers.refused == SLUICE_OK) count(call->checkpoint(call, cursor));
-        break;
-      }
-      case Emission::ended:
-        if (answers.refused == SLUICE_OK) count(call->ended(call));
-        break;
-      case Emission::reply: {
-        const auto reply = wire::read<sluice_reply>(r);
-        if (r.ok()) count(call->reply(call, &reply));
-        break;
-      }
-      case Emission::limit: {
-        const sluice_str bucket = text();
-        std::int64_t remaining = 0, reset = 0;
-        r(remaining), r(reset);
-        if (r.ok()) count(call->limit(call, bucket, remaining, reset));
-        break;
-      }
-      case Emission::describe: {
-        const sluice_str stream = text();
-        if (r.ok()) count(call->describe(call, stream));
-        break;
-      }
-      case Emission::log: {
-        const auto level = static_cast<std::int32_t>(r.number());
-        const sluice_str line = text();
-        if (r.ok() && ++answers.log_lines <= log_lines_max) host_.log(&host_, level, line);
-        break;
-      }
-      case Emission::metric: {
-        const auto kind = static_cast<std::int32_t>(r.number());
-        const sluice_str name = text();
-        double value = 0;
-        r(value);
-        if (r.ok()) host_.metric(&host_, kind, name, value);
-        break;
-      }
-      default:
-        return false;
-    }
+    const bool known = take_said(what, r, answers) || take_judged(what, r, answers, call) ||
+                       take_sourced(what, r, answers, call);
+    if (!known) return false;
   }
   return r.ok();
 }
 
+// What it says of itself.
+bool Remote::take_said(Emission what, Reader& r, Answers& answers) {
+  if (what == Emission::log) {
+    const auto level = static_cast<std::int32_t>(r.number());
+    const sluice_str line = text(r);
+    if (r.ok() && ++answers.log_lines <= log_lines_max) host_.log(&host_, level, line);
+    return true;
+  }
+  if (what != Emission::metric) return false;
+  const auto kind = static_cast<std::int32_t>(r.number());
+  const sluice_str name = text(r);
+  double value = 0;
+  r(value);
+  if (r.ok()) host_.metric(&host_, kind, name, value);
+  return true;
+}
+
+// What becomes of records, of the call, and what it asks for.
+bool Remote::take_judged(Emission what, Reader& r, Answers& answers, sluice_call* call) {
+  switch (what) {
+    case Emission::fail: {
+      const auto status = static_cast<sluice_status>(r.number());
+      const sluice_str why = text(r);
+      if (r.ok()) (void)call->fail(call, status, why);
+      return true;
+    }
+    case Emission::request: {
+      const auto request = wire::read<sluice_request>(r);
+      if (r.ok()) answers.count(call->request(call, &request));
+      return true;
+    }
+    case Emission::outcome: {
+      const auto index = static_cast<std::uint32_t>(r.number());
+      const auto outcome = wire::read<sluice_outcome>(r);
+      if (r.ok()) answers.count(call->outcome(call, index, &outcome));
+      return true;
+    }
+    case Emission::limit: {
+      const sluice_str bucket = text(r);
+      std::int64_t remaining = 0, reset = 0;
+      r(remaining), r(reset);
+      if (r.ok()) answers.count(call->limit(call, bucket, remaining, reset));
+      return true;
+    }
+    case Emission::describe: {
+      const sluice_str stream = text(r);
+      if (r.ok()) answers.count(call->describe(call, stream));
+      return true;
+    }
+    case Emission::reply: {
+      const auto reply = wire::read<sluice_reply>(r);
+      if (r.ok()) answers.count(call->reply(call, &reply));
+      return true;
+    }
+    default:
+      return false;
+  }
+}
+
+// What a source brings: nothing any more once the hub has refused something.
+bool Remote::take_sourced(Emission what, Reader& r, Answers& answers, sluice_call* call) {
+  const auto wanted = [&] { return r.ok() && answers.refused == SLUICE_OK; };
+  switch (what) {
+    case Emission::record: {
+      const auto record = wire::read<sluice_record>(r);
+      if (wanted()) answers.count(call->record(call, &record));
+      return true;
+    }
+    case Emission::reject: {
+      const sluice_str key = text(r), place = text(r), reason = text(r), row = text(r);
+      if (wanted()) answers.count(call->reject(call, key, place, reason, row));
+      return true;
+    }
+    case Emission::checkpoint: {
+      const sluice_str cursor = text(r);
+      if (wanted()) answers.count(call->checkpoint(call, cursor));
+      return true;
+    }
+    case Emission::ended:
+      if (wanted()) answers.count(call->ended(call));
+      return true;
+    default:
+      return false;
+  }
+}
+
 sluice_status Remote::serve(Ask ask, Reader& r, Writer& answer) {
-  const auto text = [&] {
-    sluice_str out{};
-    r(out);
-    return out;
-  };
   const auto keep = [](void* arg, sluice_str value) { (*static_cast<Writer*>(arg))(value); };
   switch (ask) {
     case Ask::flush:
       return SLUICE_OK;
     case Ask::get: {
-      const sluice_str key = text();
+      const sluice_str key = text(r);
       return r.ok() ? host_.get(&host_, key, keep, &answer) : SLUICE_INTERNAL;
     }
     case Ask::secret: {
-      const sluice_str name = text();
+      const sluice_str name = text(r);
       return r.ok() ? host_.secret(&host_, name, keep, &answer) : SLUICE_INTERNAL;
     }
     case Ask::put: {
-      const sluice_str key = text(), value = text();
+      const sluice_str key = text(r), value = text(r);
       return r.ok() ? host_.put(&host_, key, value) : SLUICE_INTERNAL;
     }
     case Ask::http: {

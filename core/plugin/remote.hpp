@@ -42,7 +42,7 @@ class Remote {
   }
   void offer(std::uint32_t functions);
   sluice_status begin(sluice_call* call);
-  void wait_after_deaths(sluice_call* call);
+  void wait_after_deaths(sluice_call* call) const;
   // One call over there, with a process that is started if there is none.
   sluice_status call(wire::Function function, const Encode& encode, sluice_call* call);
   sluice_status exchange(wire::Function function, const Encode& encode, sluice_call* call,
@@ -50,6 +50,9 @@ class Remote {
   sluice_status await(wire::Function function, wire::Writer& arguments, sluice_call* call,
                       std::uint32_t& extra);
   bool take(wire::Reader& emissions, Answers& answers, sluice_call* call);
+  bool take_said(wire::Emission what, wire::Reader& r, Answers& answers);
+  static bool take_judged(wire::Emission what, wire::Reader& r, Answers& answers, sluice_call* call);
+  static bool take_sourced(wire::Emission what, wire::Reader& r, Answers& answers, sluice_call* call);
   sluice_status serve(wire::Ask ask, wire::Reader& question, wire::Writer& answer);
   sluice_status bury(const std::string& how, wire::Function function, sluice_call* call);
 

@@ -24,9 +24,9 @@ inline constexpr std::size_t cancel_bytes = 64;  // at the head of `arguments`: 
 inline constexpr int socket_fd = 3, arguments_fd = 4, emissions_fd = 5;
 
 // What a message on the socket says.
-enum class Bell : std::uint32_t { call = 1, answer = 2, done = 3, ask = 4 };
+enum class Bell : std::uint8_t { call = 1, answer = 2, done = 3, ask = 4 };
 
-enum class Function : std::uint32_t {
+enum class Function : std::uint8_t {
   create = 1,
   check,
   plan,
@@ -45,9 +45,9 @@ constexpr std::uint32_t bit(Function f) {
 }
 
 // A question that the hub answers before the call goes on. All emissions before it are taken first.
-enum class Ask : std::uint32_t { flush = 1, get, put, secret, http };
+enum class Ask : std::uint8_t { flush = 1, get, put, secret, http };
 
-enum class Emission : std::uint32_t {
+enum class Emission : std::uint8_t {
   fail = 1,
   request,
   outcome,
