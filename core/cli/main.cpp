@@ -26,7 +26,7 @@ void with_plugins(CLI::App* command, Arguments& a) {
   command
       ->add_option("--plugins", a.common.plugins,
                    "a further folder of connectors, looked into first; may be repeated")
-      ->check(CLI::ExistingDirectory)
+      ->check(CLI::ExistingDirectory.description(""))
       ->type_name("DIR")
       ->take_all()
       ->allow_extra_args(false);

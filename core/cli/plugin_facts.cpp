@@ -60,16 +60,23 @@ std::string needs_text(const plugin::ManifestInfo& info) {
   return info.files ? "files" : "";
 }
 
+std::string format_text(std::string_view format) {
+  if (format == "uri") return "a URL";
+  if (format == "path") return "a path";
+  return format == "timezone" ? "a time zone" : std::string(format);
+}
+
 std::string type_text(Json property) {
   if (property["enum"].size() > 0) return "one of " + texts_of(property["enum"]);
   if (property["const"]) return property["const"].text();
   std::string type(property["type"].string_or(""));
   if (property["type"].type() == JsonType::array) type = texts_of(property["type"]);
   if (type == "string") type = "text";
+  for (const char* const either : {"anyOf", "oneOf"}) {
+    property[either].elements([&](Json one) { type += (type.empty() ? "" : " or ") + type_text(one); });
+  }
   if (const std::string_view format = property["format"].string_or(""); !format.empty()) {
-    type = (type.empty() ? "" : type + ", ") + (format == "uri"    ? "a URL"
-                                                : format == "path" ? "a path"
-                                                                   : std::string(format));
+    type += (type.empty() ? "" : ", ") + format_text(format);
   }
   const Json from = property["minimum"], to = property["maximum"];
   if (from && to) type += " " + from.text() + " to " + to.text();
