@@ -93,7 +93,7 @@ class Installed(unittest.TestCase):
         done = subprocess.run(command, cwd=folder, env=cls.environment | (environment or {}), capture_output=True, text=True,
                               stdin=subprocess.DEVNULL, timeout=170, check=False)
         if done.returncode != code:
-            raise AssertionError(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+            raise AssertionError(f"{' '.join(map(str, command))[:200]} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         return done.stdout + done.stderr
 
     def sluice(self, folder, *arguments, **options):
@@ -106,13 +106,14 @@ class Scaffold(Installed):
         self.sluice(self.home, "plugin", "new", name, *options)
         folder = self.home / name
         readme = (folder / "README.md").read_text(encoding="utf-8")
-        said = {}
-        for command in re.findall(r"^    ((?:cmake|ctest|sluice plugin) .*)$", readme, re.M):
-            said[command.split(" ")[0]] = self.run_in(folder, "sh", "-c", command)
-        self.assertEqual(sorted(said), ["cmake", "ctest", "sluice"])
-        self.assertNotIn("warning", said["cmake"])
-        self.assertIn("100% tests passed, 0 tests failed out of 1", said["ctest"])
-        self.assertIn(f"{name} 0.1.0", said["sluice"])
+        commands = re.findall(r"^    (\S.*)$", readme, re.M)
+        self.assertEqual(len(commands), 5, commands)
+        said = "".join(self.run_in(folder, "sh", "-c", command) for command in commands)
+        self.assertNotIn("warning", said)
+        for wanted in ("100% tests passed, 0 tests failed out of 1", f"{name} 0.1.0", "connectors.yaml is fine"):
+            self.assertIn(wanted, said)
+        exported = self.run_in(folder, "nm", "-D", "--defined-only", f"build/{name}.so").split()
+        self.assertEqual(exported[2::3], ["sluice_plugin_v1"])
         self.told_of_each_difference(folder)
         return folder
 
