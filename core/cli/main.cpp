@@ -38,6 +38,32 @@ void with_config(CLI::App* command, Arguments& a) {
   command->add_flag("--json", a.common.json, "for programs");
 }
 
+void add_plugins(CLI::App& plugin, Arguments& a) {
+  CLI::App* show = plugin.add_subcommand("show", "Load one and show what it is and what it needs");
+  show->add_option("plugin", a.plugin, "a name of `plugin list`, or a file: ./NAME.so")->required();
+  show->add_flag("--json", a.common.json, "for programs");
+  with_plugins(show, a);
+  show->callback([&] { a.code = plugin_show(a.common, a.plugin); });
+
+  CLI::App* docs = plugin.add_subcommand("docs", "Print a page about one, in Markdown, from its manifest");
+  docs->add_option("plugin", a.plugin, "a name of `plugin list`, or a file: ./NAME.so")->required();
+  with_plugins(docs, a);
+  docs->callback([&] { a.code = plugin_docs(a.common, a.plugin); });
+
+  CLI::App* made =
+      plugin.add_subcommand("new", "Write a folder with a connector that builds, tested, as it stands");
+  made->add_option("name", a.new_plugin.name, "small letters, digits and '_'")->required();
+  made->add_option("--kind", a.new_plugin.kind, "source or destination")
+      ->required()
+      ->check(CLI::IsMember({"source", "destination"}));
+  made->add_option("--auth", a.new_plugin.auth, "where the credential goes: none, header, basic or query")
+      ->check(CLI::IsMember({"none", "header", "basic", "query"}))
+      ->capture_default_str();
+  made->add_option("--folder", a.new_plugin.folder, "where to write it (./NAME)");
+  with_plugins(made, a);
+  made->callback([&] { a.code = plugin_new(a.common, a.new_plugin); });
+}
+
 void with_filter(CLI::App* command, Arguments& a) {
   command->add_option("--destination", a.dead_filter.destination);
   command->add_option("--reason", a.dead_filter.reason, "such as http_400");
@@ -70,38 +96,12 @@ void add_running(CLI::App& app, Arguments& a) {
   CLI::App* schema = app.add_subcommand("schema", "Print the JSON Schema of connectors.yaml, for editors");
   with_plugins(schema, a);
   schema->callback([&] { a.code = cli::schema(a.common); });
-}
-
-void add_plugins(CLI::App& app, Arguments& a) {
   CLI::App* plugin = app.add_subcommand("plugin", "Connectors")->require_subcommand(1);
+  add_plugins(*plugin, a);
   CLI::App* list = plugin->add_subcommand("list", "The connectors that are installed");
-  list->add_flag("--json", a.common.json, "for programs");
   with_plugins(list, a);
+  list->add_flag("--json", a.common.json, "for programs");
   list->callback([&] { a.code = plugin_list(a.common); });
-
-  CLI::App* show = plugin->add_subcommand("show", "Load one and show what it is and what it needs");
-  show->add_option("plugin", a.plugin, "a name of `plugin list`, or a file: ./NAME.so")->required();
-  show->add_flag("--json", a.common.json, "for programs");
-  with_plugins(show, a);
-  show->callback([&] { a.code = plugin_show(a.common, a.plugin); });
-
-  CLI::App* docs = plugin->add_subcommand("docs", "Print a page about one, in Markdown, from its manifest");
-  docs->add_option("plugin", a.plugin, "a name of `plugin list`, or a file: ./NAME.so")->required();
-  with_plugins(docs, a);
-  docs->callback([&] { a.code = plugin_docs(a.common, a.plugin); });
-
-  CLI::App* made =
-      plugin->add_subcommand("new", "Write a folder with a connector that builds, tested, as it stands");
-  made->add_option("name", a.new_plugin.name, "small letters, digits and '_'")->required();
-  made->add_option("--kind", a.new_plugin.kind, "source or destination")
-      ->required()
-      ->check(CLI::IsMember({"source", "destination"}));
-  made->add_option("--auth", a.new_plugin.auth, "where the credential goes: none, header, basic or query")
-      ->check(CLI::IsMember({"none", "header", "basic", "query"}))
-      ->capture_default_str();
-  made->add_option("--folder", a.new_plugin.folder, "where to write it (./NAME)");
-  with_plugins(made, a);
-  made->callback([&] { a.code = plugin_new(a.common, a.new_plugin); });
 }
 
 void add_reading(CLI::App& app, Arguments& a) {
@@ -191,7 +191,6 @@ int main_of(int argc, char** argv) {
   app.set_version_flag("--version", SLUICE_VERSION);
   app.require_subcommand(1);
   add_running(app, arguments);
-  add_plugins(app, arguments);
   add_reading(app, arguments);
   add_files(app, arguments);
   try {
