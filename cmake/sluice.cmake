@@ -46,7 +46,10 @@ if(SLUICE_FUZZ)
 endif()
 
 add_library(sluice_sdk INTERFACE)
-target_include_directories(sluice_sdk INTERFACE ${CMAKE_SOURCE_DIR}/sdk/include)
+add_library(Sluice::sdk ALIAS sluice_sdk)
+set_target_properties(sluice_sdk PROPERTIES EXPORT_NAME sdk)
+target_include_directories(sluice_sdk INTERFACE $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/sdk/include> $<INSTALL_INTERFACE:include>)
+include(${CMAKE_SOURCE_DIR}/sdk/cmake/SluicePlugin.cmake)  # the function that others use too
 
 # sluice_room(NAME [USES rooms] [EXTERNAL libraries])
 # core/NAME/*.cpp becomes the static library sluice_NAME. A room may include only itself, the SDK and the rooms under
@@ -160,17 +163,10 @@ function(sluice_plugins)
     list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
     set(libraries "")
     include(${folder}/libraries.cmake OPTIONAL)
-    add_library(plugin_${name} MODULE ${sources})
+    sluice_add_plugin(${name} SOURCES ${sources} LIBRARIES sluice_options ${libraries})
+    set_target_properties(plugin_${name} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/plugins)
+    install(TARGETS plugin_${name} LIBRARY DESTINATION lib/sluice/plugins)
     add_dependencies(plugins plugin_${name})
-    set_target_properties(plugin_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
-      LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/plugins)
-    target_compile_options(plugin_${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)
-    target_link_libraries(plugin_${name} PRIVATE sluice_options sluice_sdk ${libraries})
-    # Hidden visibility alone would leave templates of the standard library exported.
-    target_link_options(plugin_${name} PRIVATE -Wl,--version-script=${CMAKE_SOURCE_DIR}/cmake/plugin.version)
-    if(NOT SLUICE_SANITIZE)
-      target_link_options(plugin_${name} PRIVATE -Wl,-z,defs)
-    endif()
     if(tests AND NOT SLUICE_FUZZ)
       sluice_test(plugin_${name} SOURCES ${tests} DEPS sluice_plugin)
       add_dependencies(test_plugin_${name} plugin_${name})

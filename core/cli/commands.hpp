@@ -13,11 +13,22 @@ namespace sluice::cli {
 struct Common {
   std::string config = "connectors.yaml";
   bool json = false;
+  std::vector<std::string> plugins;  // folders of connectors, looked into before the installed ones
 };
 
 int check(const Common& common, const std::string& format);
-int schema();
+int schema(const Common& common);
+
 int plugin_list(const Common& common);
+// `plugin` is a name or a file. show() loads it, which runs its code; docs() only reads its manifest.
+int plugin_show(const Common& common, const std::string& plugin);
+int plugin_docs(const Common& common, const std::string& plugin);
+struct NewPlugin {
+  std::string name, folder;  // no folder: ./NAME
+  std::string kind;          // "source", "destination"
+  std::string auth = "header";
+};
+int plugin_new(const Common& common, const NewPlugin& wanted);
 
 struct RunOptions {
   bool until_idle = false;

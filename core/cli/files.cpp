@@ -12,7 +12,7 @@ namespace {
 
 // The data directory of a configuration; nothing when that cannot be used, after saying why.
 std::optional<std::string> data_of(const Common& common) {
-  const Setup setup = load(common.config, false);
+  const Setup setup = load(common, false);
   if (!report(setup, false)) return {};
   return setup.config->hub.data;
 }

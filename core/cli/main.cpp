@@ -17,12 +17,51 @@ struct Arguments {
   std::vector<std::int64_t> dead_ids;
   std::uint64_t from = 1, count = UINT64_MAX;
   bool unmasked = false;
+  std::string plugin;
+  NewPlugin new_plugin;
   int code = 0;
 };
 
+void with_plugins(CLI::App* command, Arguments& a) {
+  command
+      ->add_option("--plugins", a.common.plugins,
+                   "a further folder of connectors, looked into first; may be repeated")
+      ->check(CLI::ExistingDirectory.description(""))
+      ->type_name("DIR")
+      ->take_all()
+      ->allow_extra_args(false);
+}
+
 void with_config(CLI::App* command, Arguments& a) {
+  with_plugins(command, a);
   command->add_option("--config,-c", a.common.config, "the configuration")->capture_default_str();
   command->add_flag("--json", a.common.json, "for programs");
+}
+
+void add_plugins(CLI::App& plugin, Arguments& a) {
+  CLI::App* show = plugin.add_subcommand("show", "Load one and show what it is and what it needs");
+  show->add_option("plugin", a.plugin, "a name of `plugin list`, or a file: ./NAME.so")->required();
+  show->add_flag("--json", a.common.json, "for programs");
+  with_plugins(show, a);
+  show->callback([&] { a.code = plugin_show(a.common, a.plugin); });
+
+  CLI::App* docs = plugin.add_subcommand("docs", "Print a page about one, in Markdown, from its manifest");
+  docs->add_option("plugin", a.plugin, "a name of `plugin list`, or a file: ./NAME.so")->required();
+  with_plugins(docs, a);
+  docs->callback([&] { a.code = plugin_docs(a.common, a.plugin); });
+
+  CLI::App* made =
+      plugin.add_subcommand("new", "Write a folder with a connector that builds, tested, as it stands");
+  made->add_option("name", a.new_plugin.name, "small letters, digits and '_'")->required();
+  made->add_option("--kind", a.new_plugin.kind, "source or destination")
+      ->required()
+      ->check(CLI::IsMember({"source", "destination"}));
+  made->add_option("--auth", a.new_plugin.auth, "where the credential goes: none, header, basic or query")
+      ->check(CLI::IsMember({"none", "header", "basic", "query"}))
+      ->capture_default_str();
+  made->add_option("--folder", a.new_plugin.folder, "where to write it (./NAME)");
+  with_plugins(made, a);
+  made->callback([&] { a.code = plugin_new(a.common, a.new_plugin); });
 }
 
 void with_filter(CLI::App* command, Arguments& a) {
@@ -37,6 +76,7 @@ void add_running(CLI::App& app, Arguments& a) {
   check->add_option("file,--config,-c", a.common.config, "the configuration")->capture_default_str();
   check->add_option("--format", a.check_format, "text, json or github")
       ->check(CLI::IsMember({"text", "json", "github"}));
+  with_plugins(check, a);
   check->callback([&] { a.code = cli::check(a.common, a.check_format); });
 
   CLI::App* run = app.add_subcommand("run", "Run the hub");
@@ -50,13 +90,16 @@ void add_running(CLI::App& app, Arguments& a) {
                   "a checkpoint after so many inputs: as many are stepped again after a crash")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  with_plugins(run, a);
   run->callback([&] { a.code = cli::run(a.common, a.run); });
 
-  app.add_subcommand("schema", "Print the JSON Schema of connectors.yaml, for editors")->callback([&] {
-    a.code = schema();
-  });
+  CLI::App* schema = app.add_subcommand("schema", "Print the JSON Schema of connectors.yaml, for editors");
+  with_plugins(schema, a);
+  schema->callback([&] { a.code = cli::schema(a.common); });
   CLI::App* plugin = app.add_subcommand("plugin", "Connectors")->require_subcommand(1);
+  add_plugins(*plugin, a);
   CLI::App* list = plugin->add_subcommand("list", "The connectors that are installed");
+  with_plugins(list, a);
   list->add_flag("--json", a.common.json, "for programs");
   list->callback([&] { a.code = plugin_list(a.common); });
 }

@@ -76,7 +76,7 @@ void print_summary(hub::Hub& hub) {
 int run(const Common& common, const RunOptions& options) {
   start_log(options.quiet ? LogLevel::warn : LogLevel::info);
   Signals signals;
-  Setup setup = load(common.config, true);
+  Setup setup = load(common, true);
   try_connectors(setup);
   if (!report(setup, true)) return 1;
   hub::HubOptions wanted;
@@ -112,7 +112,7 @@ int run(const Common& common, const RunOptions& options) {
 }
 
 int check(const Common& common, const std::string& format) {
-  Setup setup = load(common.config, true);
+  Setup setup = load(common, true);
   try_connectors(setup);
   if (format == "text") {
     const bool good = report(setup, true);
@@ -141,14 +141,14 @@ int check(const Common& common, const std::string& format) {
   return setup.config ? 0 : 1;
 }
 
-int schema() {
-  const Setup setup = load("", false);
+int schema(const Common& common) {
+  const Setup setup = load({.config = "", .plugins = common.plugins}, false);
   (void)std::puts(config::schema(setup.connectors).c_str());
   return 0;
 }
 
 int plugin_list(const Common& common) {
-  const plugin::Registry registry = plugin::Registry::scan(plugin_folders());
+  const plugin::Registry registry = plugin::Registry::scan(plugin_folders(common.plugins));
   std::string out;
   JsonWriter w(out);
   w.begin_array();

@@ -11,9 +11,9 @@
 
 namespace sluice::cli {
 
-std::vector<std::string> plugin_folders() {
+std::vector<std::string> plugin_folders(const std::vector<std::string>& first) {
   namespace fs = std::filesystem;
-  std::vector<std::string> folders;
+  std::vector<std::string> folders = first;
   if (const char* given = std::getenv("SLUICE_PLUGINS"); given != nullptr && *given != '\0') {
     for (const std::string_view folder : split(given, ':')) folders.emplace_back(folder);
     return folders;
@@ -26,14 +26,14 @@ std::vector<std::string> plugin_folders() {
   return folders;
 }
 
-Setup load(const std::string& file, bool check_secrets) {
+Setup load(const Common& common, bool check_secrets) {
   Setup setup;
-  setup.registry = plugin::Registry::scan(plugin_folders());
+  setup.registry = plugin::Registry::scan(plugin_folders(common.plugins));
   setup.connectors = hub::connectors_of(setup.registry);
   config::LoadOptions options;
   options.connectors = setup.connectors;
   options.check_secrets = check_secrets;
-  config::Loaded loaded = config::load(file, options);
+  config::Loaded loaded = config::load(common.config, options);
   setup.config = std::move(loaded.config);
   setup.diagnostics = std::move(loaded.diagnostics);
   setup.watch = std::move(loaded.watch);

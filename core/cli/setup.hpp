@@ -5,13 +5,15 @@
 #include <string>
 #include <vector>
 
+#include "cli/commands.hpp"
 #include "config/config.hpp"
 #include "plugin/registry.hpp"
 
 namespace sluice::cli {
 
-// $SLUICE_PLUGINS (folders with ':' between), else `plugins` beside the binary, else the installed folder.
-std::vector<std::string> plugin_folders();
+// `first` (--plugins), then $SLUICE_PLUGINS (folders with ':' between), else `plugins` beside the binary and
+// the installed folder. Of two connectors of one name the first counts.
+std::vector<std::string> plugin_folders(const std::vector<std::string>& first);
 
 struct Setup {
   plugin::Registry registry;
@@ -20,7 +22,7 @@ struct Setup {
   std::vector<config::Diagnostic> diagnostics;
   std::vector<std::string> watch;  // of config::Loaded
 };
-Setup load(const std::string& file, bool check_secrets);
+Setup load(const Common& common, bool check_secrets);
 
 // Makes each source's and destination's connector once, without a network, and reports at its place what one
 // of them refuses of its settings.

@@ -26,7 +26,7 @@ std::string error_text(const std::string& body) {
 // `without_hub` makes the JSON from the files; an empty text means that it is not there: `missing` says so.
 template <typename F>
 Shown show(const Common& common, const std::string& path, const std::string& missing, const F& without_hub) {
-  const Setup setup = load(common.config, false);
+  const Setup setup = load(common, false);
   if (!report(setup, false)) return {1, {}};
   const Answer answer = ask(*setup.config, path);
   if (answer.reached) {
@@ -262,7 +262,7 @@ int dead_show(const Common& common, std::int64_t id) {
 int dead_replay(const Common& common, const std::vector<std::int64_t>& ids, const store::DeadFilter& filter) {
   if (ids.empty() == filter.destination.empty())
     return fail("say which: numbers, or --destination NAME with --reason and --kind");
-  const Setup setup = load(common.config, false);
+  const Setup setup = load(common, false);
   if (!report(setup, false)) return 1;
   std::string body;
   JsonWriter w(body);

@@ -92,6 +92,12 @@ Registry Registry::scan(const std::vector<std::string>& folders) {
   return out;
 }
 
+Result<Registry> Registry::of_file(const std::string& path) {
+  Registry out;
+  SLUICE_TRY(out.add(path));
+  return out;
+}
+
 Status Registry::add(const std::string& path) {
   const std::string bytes = SLUICE_TRY(read_plugin(path));
   const std::string text = SLUICE_TRY(manifest_section(bytes));

@@ -33,6 +33,9 @@ class Registry {  // [one thread to scan; then any, read only]
   // already loses.
   static Registry scan(const std::vector<std::string>& folders);
 
+  // One file, wherever it lies, by the same rules.
+  static Result<Registry> of_file(const std::string& path);
+
   const std::vector<Entry>& entries() const { return entries_; }
   const std::vector<Refused>& refused() const { return refused_; }
   // By the plugin's name or the connector's id; kind is SLUICE_SOURCE or SLUICE_DESTINATION. Null: there is

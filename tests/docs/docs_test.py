@@ -72,7 +72,10 @@ class Code(unittest.TestCase):
         self.compiles(blocks("docs/connectors.md", "cpp")[0])
 
     def test_its_test_compiles(self):
-        self.compiles(blocks("docs/connectors.md", "cpp")[1], "core", "tests")
+        self.compiles(blocks("docs/connectors.md", "cpp")[1])
+
+    def test_the_test_with_catch_of_connectors_md_compiles(self):
+        self.compiles(blocks("docs/connectors.md", "cpp")[3], "core", "tests")
 
     def test_the_source_compiles(self):
         source = blocks("docs/connectors.md", "cpp")[2]
