@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "connector/sandbox.hpp"
+#include "plugin/call.hpp"
 #include "plugin/library.hpp"
 
 namespace sluice::connector {
@@ -99,13 +100,13 @@ struct Session::Call : sluice_call {
       return status;
     };
     request = [](sluice_call* c, const sluice_request* r) {
-      return of(c).emit(Emission::request, [&](Writer& w) { wire::pass(w, *r); });
+      return of(c).emit_sized(Emission::request, r, [](Writer&) {});
     };
     outcome = [](sluice_call* c, std::uint32_t index, const sluice_outcome* o) {
-      return of(c).emit(Emission::outcome, [&](Writer& w) { w(index), wire::pass(w, *o); });
+      return of(c).emit_sized(Emission::outcome, o, [&](Writer& w) { w(index); });
     };
     record = [](sluice_call* c, const sluice_record* r) {
-      return of(c).emit(Emission::record, [&](Writer& w) { wire::pass(w, *r); });
+      return of(c).emit_sized(Emission::record, r, [](Writer&) {});
     };
     reject = [](sluice_call* c, sluice_str key, sluice_str place, sluice_str reason, sluice_str row) {
       return of(c).emit(Emission::reject, [&](Writer& w) { w(key), w(place), w(reason), w(row); });
@@ -116,7 +117,7 @@ struct Session::Call : sluice_call {
     };
     ended = [](sluice_call* c) { return of(c).emit(Emission::ended, [](Writer&) {}); };
     reply = [](sluice_call* c, const sluice_reply* r) {
-      return of(c).emit(Emission::reply, [&](Writer& w) { wire::pass(w, *r); });
+      return of(c).emit_sized(Emission::reply, r, [](Writer&) {});
     };
     limit = [](sluice_call* c, sluice_str bucket, std::int64_t remaining, std::int64_t reset) {
       return of(c).emit(Emission::limit, [&](Writer& w) { w(bucket), w(remaining), w(reset); });
@@ -154,7 +155,9 @@ struct Session::Host : sluice_host {
     };
     http = [](const sluice_host* h, const sluice_request* request, sluice_http_sink sink, void* arg) {
       std::span<const char> answer;
-      const sluice_status status = of(h).ask(Ask::http, [&](Writer& w) { wire::pass(w, *request); }, answer);
+      if (!plugin::is_sized(request)) return SLUICE_INTERNAL;
+      const sluice_request asked = plugin::whole(*request);
+      const sluice_status status = of(h).ask(Ask::http, [&](Writer& w) { wire::pass(w, asked); }, answer);
       if (status != SLUICE_OK) return status;
       Reader r(answer);
       const auto response = wire::read<sluice_response>(r);
@@ -186,6 +189,14 @@ sluice_status Session::emit(Emission what, F&& write) {
     return SLUICE_INVALID;
   }
   return out_.size() >= flush_bytes ? flush() : SLUICE_OK;
+}
+
+// A struct of any minor version, behind what `before` writes.
+template <typename T, typename F>
+sluice_status Session::emit_sized(Emission what, const T* emitted, F&& before) {
+  if (!plugin::is_sized(emitted)) return SLUICE_INTERNAL;
+  const T complete = plugin::whole(*emitted);
+  return emit(what, [&](Writer& w) { before(w), wire::pass(w, complete); });
 }
 
 template <typename F>

@@ -34,6 +34,8 @@ class Session {
   template <typename F>
   sluice_status emit(plugin::wire::Emission what, F&& write);
   // Hands the emissions over with a question and waits for the answer.
+  template <typename T, typename F>
+  sluice_status emit_sized(plugin::wire::Emission what, const T* emitted, F&& before);
   template <typename F>
   sluice_status ask(plugin::wire::Ask what, F&& write, std::span<const char>& answer);
   sluice_status flush();
