@@ -1,6 +1,6 @@
-/* A destination in plain C: one request for each batch, a JSON object on each line. The collector answers 200 with the
- * numbers of the lines that it refuses, one on each line of the answer; any other status holds for the whole request.
- * README.md says how it is built. */
+/* A destination in plain C: one request for each batch, a JSON object on each line. The collector answers 200
+ * with the numbers of the lines that it refuses, one on each line of the answer; any other status holds for
+ * the whole request. README.md says how it is built. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +17,8 @@ static sluice_str str(const char* text) {
   return out;
 }
 
-/* ---- a text that grows ------------------------------------------------------------------------------------------ */
+/* ---- a text that grows
+ * ------------------------------------------------------------------------------------------ */
 
 struct text {
   char* bytes;
@@ -67,7 +68,8 @@ static void append_json(struct text* to, sluice_str value) {
   append(to, "\"", 1);
 }
 
-/* ---- the connector ---------------------------------------------------------------------------------------------- */
+/* ---- the connector
+ * ---------------------------------------------------------------------------------------------- */
 
 static sluice_status create(const sluice_host* host, const sluice_open* open, sluice_call* call,
                             sluice_instance** out) {
@@ -192,14 +194,16 @@ static sluice_status interpret(sluice_instance* instance, const sluice_interpret
   return SLUICE_OK;
 }
 
-/* ---- what is exported ------------------------------------------------------------------------------------------- */
+/* ---- what is exported
+ * ------------------------------------------------------------------------------------------- */
 
 static const char manifest[] __attribute__((section(".sluice_manifest"), used)) =
     "{\"plugin\": \"collector\", \"version\": \"1.0.0\", \"connectors\": [{"
     "\"id\": \"collector\", \"kind\": \"destination\", \"title\": \"Collector of JSON lines\","
     "\"base_url\": \"{config.endpoint}\", \"batch\": {\"max_records\": 500},"
     "\"auth\": {\"type\": \"header\", \"name\": \"authorization\", \"value\": \"Bearer {secret.token}\"},"
-    "\"config\": {\"type\": \"object\", \"additionalProperties\": false, \"required\": [\"endpoint\", \"token\"],"
+    "\"config\": {\"type\": \"object\", \"additionalProperties\": false, \"required\": [\"endpoint\", "
+    "\"token\"],"
     "\"properties\": {\"endpoint\": {\"type\": \"string\", \"format\": \"uri\"},"
     "\"token\": {\"type\": \"string\", \"x-secret\": true}}}}]}";
 

@@ -22,9 +22,8 @@ impl Ledger {
     }
 
     unsafe fn plan_one(&self, record: &Record, index: u32, call: *mut Call) -> Result<(), Status> {
-        if record.payload.bytes() == b"{\"panic\":true}" {
-            panic!("as the record says: the hub must not feel it");
-        }
+        #[cfg(feature = "planted_panic")]
+        assert_ne!(record.payload.bytes(), b"{\"panic\":true}");
         let mut body = Vec::with_capacity(record.payload.len + 64);
         body.extend_from_slice(b"{\"entry\":");
         append_json(&mut body, record.name.bytes());
