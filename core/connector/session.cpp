@@ -53,6 +53,10 @@ sluice_str str(std::string_view text) {
   return {text.data(), text.size()};
 }
 
+std::string copy(sluice_str text) {
+  return text.ptr == nullptr ? std::string() : std::string(text.ptr, text.len);
+}
+
 // Exceptions end here, as in the hub.
 template <typename F>
 sluice_status guarded(F&& function) noexcept {
@@ -137,10 +141,12 @@ struct Session::Host : sluice_host {
     abi_minor = SLUICE_ABI_MINOR;
     ctx = &session;
     log = [](const sluice_host* h, std::int32_t level, sluice_str line) {
+      if (!of(h).here()) return of(h).overheard({.log = true, .number = level, .text = copy(line)});
       (void)of(h).emit(Emission::log, [&](Writer& w) { w(level), w(line); });
     };
     now_us = [](const sluice_host* h) { return of(h).now_us(); };
     metric = [](const sluice_host* h, std::int32_t kind, sluice_str name, double value) {
+      if (!of(h).here()) return of(h).overheard({.number = kind, .text = copy(name), .value = value});
       (void)of(h).emit(Emission::metric, [&](Writer& w) { w(kind), w(name), w(value); });
     };
     get = [](const sluice_host* h, sluice_str key, sluice_sink sink, void* arg) {
@@ -174,6 +180,27 @@ Session::Session(const char* arguments, char* emissions)
       host_(std::make_unique<Host>(*this)) {}
 
 Session::~Session() = default;
+
+void Session::overheard(Overheard said) noexcept try {
+  const std::lock_guard lock(mutex_);
+  if (overheard_.size() < overheard_max) overheard_.push_back(std::move(said));
+} catch (...) {  // out of memory: a line less
+}
+
+void Session::pass_overheard() {
+  std::vector<Overheard> all;
+  {
+    const std::lock_guard lock(mutex_);
+    all.swap(overheard_);
+  }
+  for (const Overheard& said : all) {
+    if (said.log) {
+      (void)emit(Emission::log, [&](Writer& w) { w(said.number), w(str(said.text)); });
+    } else {
+      (void)emit(Emission::metric, [&](Writer& w) { w(said.number), w(str(said.text)), w(said.value); });
+    }
+  }
+}
 
 std::int64_t Session::now_us() const {
   return hub_us_ + (monotonic_us() - began_us_);
@@ -239,11 +266,14 @@ void Session::run() {
     sequence_ = message.sequence;
     Reader arguments(std::span(arguments_ + wire::cancel_bytes, message.bytes));
     std::int64_t left = 0;
-    arguments(left), arguments(hub_us_);
+    std::int64_t hub_us = 0;
+    arguments(left), arguments(hub_us);
+    hub_us_ = hub_us;
     began_us_ = monotonic_us();
     deadline_us_ = left == INT64_MAX ? INT64_MAX : began_us_ + left;
     std::uint32_t offered = 0;
     const sluice_status status = serve(static_cast<Function>(message.what), arguments, offered);
+    pass_overheard();
     if (!send({.bell = Bell::done,
                .status = status,
                .extra = offered,

@@ -106,6 +106,7 @@ class Faulty {
     if (name == "map_code") return map_code();
     if (name == "secret_variable") return std::getenv("SLUICE_TEST_SECRET") == nullptr ? "empty" : "seen";
     if (name == "host") return use_host();
+    if (name == "thread") return say_from_a_thread();
     if (name == "wait") {
       while (!call.cancelled()) std::this_thread::yield();
     }
@@ -121,6 +122,14 @@ class Faulty {
       std::uint64_t sequence = 0, offset = 0, bytes = 1 << 20;
     } message;
     (void)::write(3, &message, sizeof message);
+  }
+
+  std::string say_from_a_thread() {
+    std::thread([this] {
+      for (int i = 0; i < 50; ++i) host_.log(SLUICE_WARN, "said aside " + std::to_string(i));
+      host_.metric(SLUICE_COUNTER, "aside", static_cast<double>(host_.now_us() > 0 ? 1 : 0));
+    }).join();
+    return "said";
   }
 
   std::string use_host() {
