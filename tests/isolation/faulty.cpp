@@ -124,11 +124,14 @@ class Faulty {
     (void)::write(3, &message, sizeof message);
   }
 
+  // While the call itself emits too.
   std::string say_from_a_thread() {
-    std::thread([this] {
+    std::thread aside([this] {
       for (int i = 0; i < 50; ++i) host_.log(SLUICE_WARN, "said aside " + std::to_string(i));
-      host_.metric(SLUICE_COUNTER, "aside", static_cast<double>(host_.now_us() > 0 ? 1 : 0));
-    }).join();
+      for (int i = 0; i < 20'000; ++i) host_.metric(SLUICE_COUNTER, "aside", host_.now_us() > 0 ? 1 : 0);
+    });
+    for (int i = 0; i < 20'000; ++i) host_.metric(SLUICE_COUNTER, "here", 1);
+    aside.join();
     return "said";
   }
 

@@ -145,7 +145,8 @@ TEST_CASE("what a thread of a connector's own logs and counts reaches the hub, a
   CHECK(faulty.says("thread") == "said");
   CHECK(std::count_if(faulty.host.lines.begin(), faulty.host.lines.end(),
                       [](const std::string& line) { return line.starts_with("said aside"); }) == 50);
-  CHECK(faulty.host.counted["aside"] == 1);
+  CHECK(faulty.host.counted["here"] == 20'000);
+  CHECK(faulty.host.counted["aside"] > 0);  // what does not fit until the call ends is left out
   CHECK(faulty.says("well") == "nothing");
 }
 
