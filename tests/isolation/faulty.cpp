@@ -1,4 +1,5 @@
 // A connector that does to its process what each record's name says.
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -124,15 +125,18 @@ class Faulty {
     (void)::write(3, &message, sizeof message);
   }
 
-  // While the call itself emits too.
+  // While the call itself emits too, as often as this returns.
   std::string say_from_a_thread() {
-    std::thread aside([this] {
+    std::atomic<bool> done = false;
+    std::thread aside([&] {
       for (int i = 0; i < 50; ++i) host_.log(SLUICE_WARN, "said aside " + std::to_string(i));
       for (int i = 0; i < 20'000; ++i) host_.metric(SLUICE_COUNTER, "aside", host_.now_us() > 0 ? 1 : 0);
+      done = true;
     });
-    for (int i = 0; i < 20'000; ++i) host_.metric(SLUICE_COUNTER, "here", 1);
+    int here = 0;
+    for (; !done; ++here) host_.metric(SLUICE_COUNTER, "here", 1);
     aside.join();
-    return "said";
+    return std::to_string(here);
   }
 
   std::string use_host() {
