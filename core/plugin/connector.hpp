@@ -83,7 +83,7 @@ class Connector {
   // Both kinds. Send the reply after the sink's records are durable.
   Result<Reply> receive(const Incoming& incoming, Sink& sink, const CallLimits& limits = {});
 
-  // "Test connection": what to request; judge the answers by their HTTP status. Nothing to request where not
+  // "Test connection": what to request; hand the answers to interpret_inquiry(). Nothing to request where not
   // offered.
   Result<std::vector<Request>> check(const CallLimits& limits = {});
 
