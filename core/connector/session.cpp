@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "connector/sandbox.hpp"
+#include "plugin/call.hpp"
 #include "plugin/library.hpp"
 
 namespace sluice::connector {
@@ -50,6 +51,10 @@ sluice_str text(Reader& r) {
 
 sluice_str str(std::string_view text) {
   return {text.data(), text.size()};
+}
+
+std::string copy(sluice_str text) {
+  return text.ptr == nullptr ? std::string() : std::string(text.ptr, text.len);
 }
 
 // Exceptions end here, as in the hub.
@@ -99,13 +104,13 @@ struct Session::Call : sluice_call {
       return status;
     };
     request = [](sluice_call* c, const sluice_request* r) {
-      return of(c).emit(Emission::request, [&](Writer& w) { wire::pass(w, *r); });
+      return of(c).emit_sized(Emission::request, r, [](Writer&) {});
     };
     outcome = [](sluice_call* c, std::uint32_t index, const sluice_outcome* o) {
-      return of(c).emit(Emission::outcome, [&](Writer& w) { w(index), wire::pass(w, *o); });
+      return of(c).emit_sized(Emission::outcome, o, [&](Writer& w) { w(index); });
     };
     record = [](sluice_call* c, const sluice_record* r) {
-      return of(c).emit(Emission::record, [&](Writer& w) { wire::pass(w, *r); });
+      return of(c).emit_sized(Emission::record, r, [](Writer&) {});
     };
     reject = [](sluice_call* c, sluice_str key, sluice_str place, sluice_str reason, sluice_str row) {
       return of(c).emit(Emission::reject, [&](Writer& w) { w(key), w(place), w(reason), w(row); });
@@ -116,7 +121,7 @@ struct Session::Call : sluice_call {
     };
     ended = [](sluice_call* c) { return of(c).emit(Emission::ended, [](Writer&) {}); };
     reply = [](sluice_call* c, const sluice_reply* r) {
-      return of(c).emit(Emission::reply, [&](Writer& w) { wire::pass(w, *r); });
+      return of(c).emit_sized(Emission::reply, r, [](Writer&) {});
     };
     limit = [](sluice_call* c, sluice_str bucket, std::int64_t remaining, std::int64_t reset) {
       return of(c).emit(Emission::limit, [&](Writer& w) { w(bucket), w(remaining), w(reset); });
@@ -136,10 +141,12 @@ struct Session::Host : sluice_host {
     abi_minor = SLUICE_ABI_MINOR;
     ctx = &session;
     log = [](const sluice_host* h, std::int32_t level, sluice_str line) {
+      if (!of(h).here()) return of(h).overheard({.log = true, .number = level, .text = copy(line)});
       (void)of(h).emit(Emission::log, [&](Writer& w) { w(level), w(line); });
     };
     now_us = [](const sluice_host* h) { return of(h).now_us(); };
     metric = [](const sluice_host* h, std::int32_t kind, sluice_str name, double value) {
+      if (!of(h).here()) return of(h).overheard({.number = kind, .text = copy(name), .value = value});
       (void)of(h).emit(Emission::metric, [&](Writer& w) { w(kind), w(name), w(value); });
     };
     get = [](const sluice_host* h, sluice_str key, sluice_sink sink, void* arg) {
@@ -154,7 +161,9 @@ struct Session::Host : sluice_host {
     };
     http = [](const sluice_host* h, const sluice_request* request, sluice_http_sink sink, void* arg) {
       std::span<const char> answer;
-      const sluice_status status = of(h).ask(Ask::http, [&](Writer& w) { wire::pass(w, *request); }, answer);
+      if (!plugin::is_sized(request)) return SLUICE_INTERNAL;
+      const sluice_request asked = plugin::whole(*request);
+      const sluice_status status = of(h).ask(Ask::http, [&](Writer& w) { wire::pass(w, asked); }, answer);
       if (status != SLUICE_OK) return status;
       Reader r(answer);
       const auto response = wire::read<sluice_response>(r);
@@ -172,6 +181,27 @@ Session::Session(const char* arguments, char* emissions)
 
 Session::~Session() = default;
 
+void Session::overheard(Overheard said) noexcept try {
+  const std::lock_guard lock(mutex_);
+  if (overheard_.size() < overheard_max) overheard_.push_back(std::move(said));
+} catch (...) {  // out of memory: a line less
+}
+
+void Session::pass_overheard() {
+  std::vector<Overheard> all;
+  {
+    const std::lock_guard lock(mutex_);
+    all.swap(overheard_);
+  }
+  for (const Overheard& said : all) {
+    if (said.log) {
+      (void)emit(Emission::log, [&](Writer& w) { w(said.number), w(str(said.text)); });
+    } else {
+      (void)emit(Emission::metric, [&](Writer& w) { w(said.number), w(str(said.text)), w(said.value); });
+    }
+  }
+}
+
 std::int64_t Session::now_us() const {
   return hub_us_ + (monotonic_us() - began_us_);
 }
@@ -186,6 +216,14 @@ sluice_status Session::emit(Emission what, F&& write) {
     return SLUICE_INVALID;
   }
   return out_.size() >= flush_bytes ? flush() : SLUICE_OK;
+}
+
+// A struct of any minor version, behind what `before` writes.
+template <typename T, typename F>
+sluice_status Session::emit_sized(Emission what, const T* emitted, F&& before) {
+  if (!plugin::is_sized(emitted)) return SLUICE_INTERNAL;
+  const T complete = plugin::whole(*emitted);
+  return emit(what, [&](Writer& w) { before(w), wire::pass(w, complete); });
 }
 
 template <typename F>
@@ -228,11 +266,14 @@ void Session::run() {
     sequence_ = message.sequence;
     Reader arguments(std::span(arguments_ + wire::cancel_bytes, message.bytes));
     std::int64_t left = 0;
-    arguments(left), arguments(hub_us_);
+    std::int64_t hub_us = 0;
+    arguments(left), arguments(hub_us);
+    hub_us_ = hub_us;
     began_us_ = monotonic_us();
     deadline_us_ = left == INT64_MAX ? INT64_MAX : began_us_ + left;
     std::uint32_t offered = 0;
     const sluice_status status = serve(static_cast<Function>(message.what), arguments, offered);
+    pass_overheard();
     if (!send({.bell = Bell::done,
                .status = status,
                .extra = offered,

@@ -1,16 +1,23 @@
 // Serves the calls that the hub rings for, one after the other, until the hub hangs up.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
+#include <string>
 #include <string_view>
+#include <thread>
+#include <vector>
 
 #include "sluice/plugin.h"
 
 #include "plugin/wire.hpp"
 
 namespace sluice::connector {
+
+inline constexpr std::size_t overheard_max = 1'000;  // lines and counts, between two calls
 
 class Session {
  public:
@@ -34,22 +41,37 @@ class Session {
   template <typename F>
   sluice_status emit(plugin::wire::Emission what, F&& write);
   // Hands the emissions over with a question and waits for the answer.
+  template <typename T, typename F>
+  sluice_status emit_sized(plugin::wire::Emission what, const T* emitted, F&& before);
   template <typename F>
   sluice_status ask(plugin::wire::Ask what, F&& write, std::span<const char>& answer);
   sluice_status flush();
   // get() and secret().
   sluice_status fetch(plugin::wire::Ask what, sluice_str key, sluice_sink sink, void* arg);
   std::int64_t now_us() const;
+  // What threads of the connector's own log and count: it is passed on at the end of the next call.
+  struct Overheard {
+    bool log = false;
+    std::int32_t number = 0;  // level or kind
+    std::string text = {};
+    double value = 0;
+  };
+  bool here() const { return std::this_thread::get_id() == thread_; }
+  void overheard(Overheard said) noexcept;
+  void pass_overheard();
 
   const char* arguments_;
   plugin::wire::Writer out_;
   const sluice_connector* table_ = nullptr;
   sluice_instance* instance_ = nullptr;
   std::unique_ptr<Host> host_;
-  std::uint64_t sequence_ = 0;    // of the call
-  std::int64_t hub_us_ = 0;       // the hub's clock when the call began ...
-  std::int64_t began_us_ = 0;     // ... and ours
-  std::int64_t deadline_us_ = 0;  // on our clock; INT64_MAX: none
+  const std::thread::id thread_ = std::this_thread::get_id();  // of the calls
+  std::mutex mutex_;                                           // guards overheard_
+  std::vector<Overheard> overheard_;
+  std::uint64_t sequence_ = 0;                 // of the call
+  std::atomic<std::int64_t> hub_us_ = 0;       // the hub's clock when the call began ...
+  std::atomic<std::int64_t> began_us_ = 0;     // ... and ours
+  std::atomic<std::int64_t> deadline_us_ = 0;  // on our clock; INT64_MAX: none
 };
 
 }  // namespace sluice::connector

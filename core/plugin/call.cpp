@@ -86,6 +86,17 @@ sluice_status Call::emit(sluice_call* call, std::uint32_t emits, F&& body) noexc
   }
 }
 
+template <typename T, typename F>
+sluice_status Call::emit_sized(sluice_call* call, std::uint32_t emits, const T* emitted, F&& body) noexcept {
+  return emit(call, emits, [&](Call& me) -> sluice_status {
+    if (!is_sized(emitted)) {
+      me.fault("it emitted a struct that does not carry its size");
+      return SLUICE_INTERNAL;
+    }
+    return body(me, whole(*emitted));
+  });
+}
+
 Call::Call(const CallContext& context)
     : sluice_call{}, context_(context), covered_(context.records, Covered::foreign) {
   if (context.all_asked) std::fill(covered_.begin(), covered_.end(), Covered::open);
@@ -103,13 +114,17 @@ Call::Call(const CallContext& context)
     return emit(c, emits_always, [&](Call& me) { return me.why_ = tidy(view(why)), status; });
   };
   request = [](sluice_call* c, const sluice_request* r) {
-    return emit(c, emits_requests, [&](Call& me) { return me.add_request(*r); });
+    return emit_sized(c, emits_requests, r,
+                      [](Call& me, const sluice_request& given) { return me.add_request(given); });
   };
   outcome = [](sluice_call* c, std::uint32_t index, const sluice_outcome* o) {
-    return emit(c, emits_outcomes, [&](Call& me) { return me.add_outcome(index, *o); });
+    return emit_sized(c, emits_outcomes, o, [index](Call& me, const sluice_outcome& given) {
+      return me.add_outcome(index, given);
+    });
   };
   reply = [](sluice_call* c, const sluice_reply* r) {
-    return emit(c, emits_reply, [&](Call& me) { return me.add_reply(*r); });
+    return emit_sized(c, emits_reply, r,
+                      [](Call& me, const sluice_reply& given) { return me.add_reply(given); });
   };
   limit = [](sluice_call* c, sluice_str bucket, std::int64_t remaining, std::int64_t reset) {
     return emit(c, emits_requests, [&](Call& me) {
@@ -117,13 +132,16 @@ Call::Call(const CallContext& context)
       return SLUICE_OK;
     });
   };
-  describe = [](sluice_call* c, sluice_str) { return emit(c, 0, [](Call&) { return SLUICE_OK; }); };
+  describe = [](sluice_call* c, sluice_str stream) {
+    return emit(c, emits_streams, [&](Call& me) { return me.add_stream(view(stream)); });
+  };
   fill_source();
 }
 
 void Call::fill_source() {
   record = [](sluice_call* c, const sluice_record* r) {
-    return emit(c, emits_records, [&](Call& me) { return me.add_record(*r); });
+    return emit_sized(c, emits_records, r,
+                      [](Call& me, const sluice_record& given) { return me.add_record(given); });
   };
   reject = [](sluice_call* c, sluice_str key, sluice_str place, sluice_str reason, sluice_str text) {
     return emit(c, emits_records, [&](Call& me) {
@@ -243,6 +261,21 @@ sluice_status Call::add_reply(const sluice_reply& r) {
   return SLUICE_OK;
 }
 
+sluice_status Call::add_stream(std::string_view json) {
+  bytes_ += json.size();
+  if (bytes_ > emitted_bytes_max) {
+    fault("it described more in one call than 64 MiB");
+    return SLUICE_INVALID;
+  }
+  std::string text(json);  // whoever parses reads a little past the end
+  if (parser_.parse(text)["name"].string_or("").empty()) {
+    fault("it described a stream by something that is no JSON object with a \"name\"; it is left out");
+    return SLUICE_OK;
+  }
+  streams_.push_back(std::move(text));
+  return SLUICE_OK;
+}
+
 sluice_status Call::keep(Kept kept) {
   bytes_ += sizeof kept + kept.a.size() + kept.b.size() + kept.c.size() + kept.d.size() + kept.e.size();
   if (bytes_ > emitted_bytes_max) {
@@ -273,7 +306,7 @@ Status Call::judge(sluice_status returned) {
     return Error{code_of(known ? returned : SLUICE_INTERNAL),
                  why_.empty() ? "the connector failed with status " + std::to_string(returned) : why_};
   }
-  for (std::uint32_t i = 0; i < covered_.size(); ++i) {
+  for (std::uint32_t i = 0; i < covered_.size() && !context_.may_ask; ++i) {
     if (covered_[i] != Covered::open) continue;
     fault("it gave record " + std::to_string(i) + " no outcome");
     output_.outcomes.push_back({i,

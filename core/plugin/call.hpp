@@ -2,7 +2,9 @@
 // sluice/plugin.h.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -37,7 +39,23 @@ enum Emits : std::uint32_t {
   emits_records = 4,
   emits_reply = 8,
   emits_always = 16,  // a failure's text
+  emits_streams = 32,
 };
+
+// A struct that a plugin of another minor version handed over: what it is too short for is zero, what it has
+// beyond ours is left alone. Its size must have been looked at: is_sized().
+template <typename T>
+T whole(const T& from) {
+  T out{};
+  std::memcpy(&out, &from, std::min<std::size_t>(from.size, sizeof out));
+  out.size = sizeof out;
+  return out;
+}
+// Whoever forgets `size` leaves 0 there, or what lay in memory.
+template <typename T>
+bool is_sized(const T* from) {
+  return from != nullptr && from->size >= 2 * sizeof(std::uint32_t);
+}
 
 struct CallContext {
   HostServices& host;
@@ -49,6 +67,7 @@ struct CallContext {
   std::uint32_t records = 0;
   std::span<const std::uint32_t> asked;
   bool all_asked = false;
+  bool may_ask = false;  // of its one record: what is not decided yet is no fault
   Sink* sink = nullptr;  // null: what a source emits is kept until the call has succeeded
 };
 
@@ -64,6 +83,7 @@ class Call : public sluice_call {
 
   Output& output() { return output_; }
   Reply& emitted_reply() { return reply_; }
+  std::vector<std::string>& streams() { return streams_; }
 
  private:
   struct Kept {
@@ -77,10 +97,14 @@ class Call : public sluice_call {
   static Call& self(sluice_call* call) { return *static_cast<Call*>(call); }
   template <typename F>
   static sluice_status emit(sluice_call* call, std::uint32_t emits, F&& body) noexcept;
+  template <typename T, typename F>
+  static sluice_status emit_sized(sluice_call* call, std::uint32_t emits, const T* emitted,
+                                  F&& body) noexcept;
   sluice_status add_request(const sluice_request& request);
   sluice_status add_outcome(std::uint32_t index, const sluice_outcome& outcome);
   sluice_status add_record(const sluice_record& record);
   sluice_status add_reply(const sluice_reply& reply);
+  sluice_status add_stream(std::string_view json);
   sluice_status pass(Status status);
   sluice_status keep(Kept kept);
   Status judge(sluice_status returned);
@@ -92,6 +116,7 @@ class Call : public sluice_call {
   std::vector<Covered> covered_;
   Output output_;
   Reply reply_;
+  std::vector<std::string> streams_;
   std::vector<Kept> kept_;
   std::size_t bytes_ = 0;
   std::string why_;

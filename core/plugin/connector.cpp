@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/json.hpp"
+#include "plugin/arguments.hpp"
 #include "plugin/call.hpp"
 #include "plugin/host.hpp"
 #include "plugin/library.hpp"
@@ -12,76 +13,13 @@
 namespace sluice::plugin {
 namespace {
 
-// The records in C form, payloads and identifiers copied behind each other with padding. Borrows the other
-// texts.
-class BatchView {
- public:
-  explicit BatchView(std::span<const Record> records) {
-    std::size_t bytes = 0;
-    for (const Record& r : records)
-      bytes += r.payload.size() + r.identifiers.size() + 2 * std::size_t{SLUICE_PADDING};
-    padded_.reserve(bytes);
-    records_.reserve(records.size());
-    for (const Record& r : records) add(r);
-    c_.size = sizeof c_;
-    c_.stride = sizeof(sluice_record);
-    c_.count = static_cast<std::uint32_t>(records_.size());
-    c_.records = records_.data();
-    plan_.size = sizeof plan_;
-    plan_.batch = &c_;
-  }
-  BatchView(const BatchView&) = delete;
-  BatchView& operator=(const BatchView&) = delete;
-  const sluice_batch* get() const { return &c_; }
-  const sluice_plan* plan() const { return &plan_; }
-
- private:
-  void add(const Record& r) {
-    sluice_record c{};
-    c.size = sizeof c;
-    c.op = r.op;
-    c.attempt = r.attempt;
-    c.time_us = r.time;
-    c.id = str(r.id);
-    c.key = str(r.key);
-    c.name = str(r.name);
-    c.payload = pad(r.payload);
-    c.identifiers = pad(r.identifiers);
-    c.address = str(r.address);
-    c.remote_id = str(r.remote_id);
-    records_.push_back(c);
-  }
-  sluice_str pad(std::string_view text) {
-    if (text.empty()) return {nullptr, 0};
-    const char* const at = padded_.data() + padded_.size();  // reserved: it does not move
-    padded_.append(text).append(SLUICE_PADDING, '\0');
-    return {at, text.size()};
-  }
-  std::string padded_;
-  std::vector<sluice_record> records_;
-  sluice_batch c_{};
-  sluice_plan plan_{};
-};
-
-class PollView {
- public:
-  explicit PollView(const Poll& poll) {
-    for (const std::string& field : poll.fields) fields_.push_back(str(field));
-    c_.size = sizeof c_;
-    c_.mode = poll.full ? SLUICE_FULL : SLUICE_INCREMENTAL;
-    c_.flags = poll.until_idle ? SLUICE_UNTIL_IDLE : 0;
-    c_.field_count = static_cast<std::uint32_t>(fields_.size());
-    c_.stream = str(poll.stream);
-    c_.cursor = str(poll.cursor);
-    c_.since_us = poll.since;
-    c_.fields = fields_.data();
-  }
-  const sluice_poll* get() const { return &c_; }
-
- private:
-  std::vector<sluice_str> fields_;
-  sluice_poll c_{};
-};
+sluice_subscribe subscribe_of(const Subscription& s) {
+  return {.size = sizeof(sluice_subscribe),
+          .reserved = 0,
+          .route = str(s.route),
+          .url = str(s.url),
+          .remote_id = str(s.remote_id)};
+}
 
 struct Settings {
   std::string config;  // without its secrets
@@ -162,6 +100,20 @@ struct Connector::Impl {
             .purpose = purpose,
             .asked = {}};
   }
+  // discover(), provision(), ... and their interpret().
+  template <typename F>
+  Result<Inquiry> inquire(const CallLimits& limits, std::uint32_t purpose, F&& function) const {
+    const bool streams = purpose == SLUICE_FOR_DISCOVER;
+    CallContext c = context(limits, emits_requests | (streams ? emits_streams : emits_outcomes), purpose);
+    c.records = streams ? 0 : 1;
+    c.all_asked = c.may_ask = true;
+    Call call(c);
+    SLUICE_TRY(call.finish(guarded([&] { return function(&call); })));
+    Output& out = call.output();
+    Inquiry found{std::move(out.requests), std::move(call.streams()), {}, std::move(out.limits)};
+    if (!out.outcomes.empty()) found.outcome = std::move(out.outcomes.front().outcome);
+    return found;
+  }
   Error no(const char* function) const {
     return {Code::misconfigured, "the connector '" + entry.info.id + "' has no " + function + "()"};
   }
@@ -231,6 +183,15 @@ bool Connector::offers_read() const {
 }
 bool Connector::offers_receive() const {
   return impl_->table->receive != nullptr;
+}
+bool Connector::offers_discover() const {
+  return impl_->table->discover != nullptr;
+}
+bool Connector::offers_provision() const {
+  return impl_->table->provision != nullptr;
+}
+bool Connector::offers_subscribe() const {
+  return impl_->table->subscribe != nullptr && impl_->table->unsubscribe != nullptr;
 }
 
 Result<PlanOutput> Connector::plan(std::span<const Record> records, const CallLimits& limits) {
@@ -336,6 +297,55 @@ Result<std::vector<Request>> Connector::check(const CallLimits& limits) {
   Call call(impl_->context(limits, emits_requests, SLUICE_FOR_CHECK));
   SLUICE_TRY(call.finish(guarded([&] { return impl_->table->check(impl_->instance, &call); })));
   return std::move(call.output().requests);
+}
+
+Result<Inquiry> Connector::discover(std::string_view stream, const CallLimits& limits) {
+  if (!offers_discover()) return impl_->no("discover");
+  const sluice_discover c{.size = sizeof c, .reserved = 0, .stream = str(stream)};
+  return impl_->inquire(limits, SLUICE_FOR_DISCOVER,
+                        [&](sluice_call* call) { return impl_->table->discover(impl_->instance, &c, call); });
+}
+
+Result<Inquiry> Connector::provision(const Provision& what, const CallLimits& limits) {
+  if (!offers_provision()) return impl_->no("provision");
+  const sluice_provision c{
+      .size = sizeof c, .kind = what.kind, .name = str(what.name), .remote_id = str(what.remote_id)};
+  return impl_->inquire(limits, SLUICE_FOR_PROVISION, [&](sluice_call* call) {
+    return impl_->table->provision(impl_->instance, &c, call);
+  });
+}
+
+Result<Inquiry> Connector::subscribe(const Subscription& what, const CallLimits& limits) {
+  if (impl_->table->subscribe == nullptr) return impl_->no("subscribe");
+  const sluice_subscribe c = subscribe_of(what);
+  return impl_->inquire(limits, SLUICE_FOR_SUBSCRIBE, [&](sluice_call* call) {
+    return impl_->table->subscribe(impl_->instance, &c, call);
+  });
+}
+
+Result<Inquiry> Connector::unsubscribe(const Subscription& what, const CallLimits& limits) {
+  if (impl_->table->unsubscribe == nullptr) return impl_->no("unsubscribe");
+  const sluice_subscribe c = subscribe_of(what);
+  return impl_->inquire(limits, SLUICE_FOR_UNSUBSCRIBE, [&](sluice_call* call) {
+    return impl_->table->unsubscribe(impl_->instance, &c, call);
+  });
+}
+
+Result<Inquiry> Connector::interpret_inquiry(const Response& response, const CallLimits& limits) {
+  const bool streams = response.purpose == SLUICE_FOR_DISCOVER;
+  Inquiry found;
+  if (impl_->table->interpret != nullptr) {
+    const ResponseView answer(response);
+    const sluice_interpret args{
+        .size = sizeof args, .reserved = 0, .response = answer.get(), .batch = nullptr, .poll = nullptr};
+    found = SLUICE_TRY(impl_->inquire(limits, response.purpose, [&](sluice_call* call) {
+      return impl_->table->interpret(impl_->instance, &args, call);
+    }));
+  } else if (streams) {
+    return impl_->no("interpret");
+  }
+  if (!streams && !found.outcome && found.requests.empty()) found.outcome = judge(response);
+  return found;
 }
 
 }  // namespace sluice::plugin

@@ -62,6 +62,9 @@ class Connector {
   bool offers_fetch() const;
   bool offers_read() const;
   bool offers_receive() const;
+  bool offers_discover() const;
+  bool offers_provision() const;
+  bool offers_subscribe() const;
 
   // Destinations.
   Result<PlanOutput> plan(std::span<const Record> records, const CallLimits& limits = {});
@@ -80,9 +83,19 @@ class Connector {
   // Both kinds. Send the reply after the sink's records are durable.
   Result<Reply> receive(const Incoming& incoming, Sink& sink, const CallLimits& limits = {});
 
-  // "Test connection": what to request; judge the answers by their HTTP status. Nothing to request where not
+  // "Test connection": what to request; hand the answers to interpret_inquiry(). Nothing to request where not
   // offered.
   Result<std::vector<Request>> check(const CallLimits& limits = {});
+
+  // What there is over there, what is to be there, and who is to call back. Pure: send the requests and hand
+  // each answer to interpret_inquiry(), until nothing is left to ask; inquiry.hpp does that.
+  Result<Inquiry> discover(std::string_view stream, const CallLimits& limits = {});  // empty: all streams
+  Result<Inquiry> provision(const Provision& what, const CallLimits& limits = {});
+  Result<Inquiry> subscribe(const Subscription& what, const CallLimits& limits = {});
+  Result<Inquiry> unsubscribe(const Subscription& what, const CallLimits& limits = {});
+  // By response.purpose. Where the connector says nothing of a check, provision or subscription and asks
+  // nothing more, the HTTP status decides.
+  Result<Inquiry> interpret_inquiry(const Response& response, const CallLimits& limits = {});
 
  private:
   struct Impl;

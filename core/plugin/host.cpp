@@ -69,7 +69,8 @@ Host::Host(HostServices& services, std::map<std::string, std::string> secrets, H
     });
   };
   http = [](const sluice_host* h, const sluice_request* request, sluice_http_sink sink, void* arg) {
-    return guarded([&] { return self(h).send(*request, sink, arg); });
+    if (!is_sized(request)) return SLUICE_INTERNAL;
+    return guarded([&] { return self(h).send(whole(*request), sink, arg); });
   };
   extension = [](const sluice_host*, const char*) -> const void* { return nullptr; };
 }

@@ -1,12 +1,15 @@
 #include "plugin/library.hpp"
 
 #define BOOST_DLL_USE_STD_FS
+#include <cstddef>
 #include <map>
 #include <mutex>
 #include <span>
 #include <string_view>
 
 #include <boost/dll/shared_library.hpp>
+
+#include "plugin/call.hpp"
 
 namespace sluice::plugin {
 namespace {
@@ -16,8 +19,9 @@ Error refused(std::string why) {
 }
 
 struct Libraries {
-  std::mutex mutex;  // guards by_path
+  std::mutex mutex;  // guards what follows
   std::map<std::string, boost::dll::shared_library> by_path;
+  std::map<const sluice_connector*, sluice_connector> completed;
 };
 
 // Never destroyed: what is loaded stays loaded.
@@ -27,13 +31,23 @@ Libraries& libraries() {
 }
 
 Status check_table(const sluice_plugin& plugin) {
-  if (plugin.size < sizeof(sluice_plugin)) return refused("its table is shorter than version 1.0 says");
+  // Frozen: the fields of version 1.0.
+  if (plugin.size < offsetof(sluice_plugin, manifest) + sizeof(plugin.manifest))
+    return refused("its table is shorter than version 1.0 says");
   if (plugin.needs_minor > SLUICE_ABI_MINOR) {
     return refused("it needs version 1." + std::to_string(plugin.needs_minor) +
                    " of the plugin ABI; this hub has 1." + std::to_string(SLUICE_ABI_MINOR));
   }
   if (plugin.connector_count == 0 || plugin.connectors == nullptr) return refused("it offers no connector");
   return Done{};
+}
+
+// The table of an older minor version with the slots that it has not as NULL: not offered.
+const sluice_connector* complete(const sluice_connector* table) {
+  if (table->size >= sizeof *table) return table;
+  Libraries& all = libraries();
+  const std::lock_guard lock(all.mutex);
+  return &all.completed.try_emplace(table, whole(*table)).first->second;
 }
 
 }  // namespace
@@ -61,10 +75,11 @@ Result<const sluice_plugin*> load_library(const std::string& path) {
 
 Result<const sluice_connector*> find_connector(const sluice_plugin& plugin, const std::string& id,
                                                std::uint32_t kind) {
-  for (const sluice_connector* const one : std::span(plugin.connectors, plugin.connector_count)) {
-    if (one == nullptr || one->id == nullptr || id != one->id) continue;
-    if (one->size < sizeof(sluice_connector))
-      return refused("the table of '" + id + "' is shorter than 1.0 says");
+  for (const sluice_connector* const given : std::span(plugin.connectors, plugin.connector_count)) {
+    if (given == nullptr || given->id == nullptr || id != given->id) continue;
+    if (given->size < offsetof(sluice_connector, check))
+      return refused("the table of '" + id + "' is too short for create and destroy");
+    const sluice_connector* const one = complete(given);
     if (one->kind != kind) return refused("the kind of '" + id + "' is not what its manifest says");
     if (one->create == nullptr || one->destroy == nullptr)
       return refused("'" + id + "' has no create or destroy");

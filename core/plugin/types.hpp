@@ -104,6 +104,26 @@ struct Poll {  // fetch(), read()
   std::vector<std::string> fields = {};
 };
 
+struct Provision {  // an audience or list to be found or created over there
+  std::uint32_t kind = SLUICE_PROVISION_AUDIENCE;
+  std::string name = {};
+  std::string remote_id = {};  // kept from an earlier time: to be verified
+};
+
+struct Subscription {  // a webhook to be registered over there, or taken back
+  std::string route = {}, url = {};
+  std::string remote_id = {};  // unsubscribe(): what subscribe()'s outcome said
+};
+
+// What discover(), provision(), subscribe(), unsubscribe() and the judgement of their answers emitted: more
+// to ask, or what was found.
+struct Inquiry {
+  std::vector<Request> requests = {};
+  std::vector<std::string> streams = {};  // of discover(): JSON objects, each with a "name"
+  std::optional<Outcome> outcome = {};    // of the others: the first that was said; with its remote_id
+  std::vector<RateLimit> limits = {};
+};
+
 struct Incoming {  // a request on one of the manifest's routes, its signature verified
   std::string route = {}, method = {}, path = {}, query = {}, body = {}, peer = {};
   std::vector<Header> headers = {};  // names in lower case

@@ -1,4 +1,5 @@
 // A connector that does to its process what each record's name says.
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -106,6 +107,7 @@ class Faulty {
     if (name == "map_code") return map_code();
     if (name == "secret_variable") return std::getenv("SLUICE_TEST_SECRET") == nullptr ? "empty" : "seen";
     if (name == "host") return use_host();
+    if (name == "thread") return say_from_a_thread();
     if (name == "wait") {
       while (!call.cancelled()) std::this_thread::yield();
     }
@@ -121,6 +123,20 @@ class Faulty {
       std::uint64_t sequence = 0, offset = 0, bytes = 1 << 20;
     } message;
     (void)::write(3, &message, sizeof message);
+  }
+
+  // While the call itself emits too, as often as this returns.
+  std::string say_from_a_thread() {
+    std::atomic<bool> done = false;
+    std::thread aside([&] {
+      for (int i = 0; i < 50; ++i) host_.log(SLUICE_WARN, "said aside " + std::to_string(i));
+      for (int i = 0; i < 20'000; ++i) host_.metric(SLUICE_COUNTER, "aside", host_.now_us() > 0 ? 1 : 0);
+      done = true;
+    });
+    int here = 0;
+    for (; !done; ++here) host_.metric(SLUICE_COUNTER, "here", 1);
+    aside.join();
+    return std::to_string(here);
   }
 
   std::string use_host() {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -28,7 +29,9 @@ class WallHost final : public plugin::HostServices {
                std::chrono::system_clock::now().time_since_epoch())
         .count();
   }
-  void metric(std::int32_t, std::string_view, double) override {}
+  void metric(std::int32_t, std::string_view name, double value) override {
+    counted[std::string(name)] += value;
+  }
   Result<std::optional<std::string>> get(std::string_view key) override {
     const auto found = state.find(std::string(key));
     return found == state.end() ? std::nullopt : std::optional(found->second);
@@ -40,6 +43,7 @@ class WallHost final : public plugin::HostServices {
   plugin::Response http(const plugin::HttpRequest&) override { return {}; }
   std::vector<std::string> lines;
   std::map<std::string, std::string> state;
+  std::map<std::string, double> counted;
 };
 
 struct Faulty {
@@ -134,6 +138,16 @@ TEST_CASE("a call that is stopped ends by itself when the connector listens") {
   const auto out = faulty.plan({"wait"});  // until its deadline
   REQUIRE(out);
   CHECK(out.value().outcomes.at(0).outcome.status == SLUICE_OK);
+}
+
+TEST_CASE("what a thread of a connector's own logs and counts reaches the hub, and disturbs no call") {
+  Faulty faulty;
+  const std::string said = faulty.says("thread");
+  CHECK(std::count_if(faulty.host.lines.begin(), faulty.host.lines.end(),
+                      [](const std::string& line) { return line.starts_with("said aside"); }) == 50);
+  CHECK(std::to_string(static_cast<int>(faulty.host.counted["here"])) == said);
+  CHECK(faulty.host.counted["aside"] > 0);  // what does not fit until the call ends is left out
+  CHECK(faulty.says("well") == "nothing");
 }
 
 TEST_CASE("a process leaves nothing behind: no descriptor, no zombie") {

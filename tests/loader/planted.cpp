@@ -48,6 +48,7 @@ class Planted {
 
   void interpret(const sdk::Batch& batch, const sdk::Response& response, sdk::Call& call) {
     if (!padded(response.body())) throw sdk::Fail(SLUICE_INTERNAL, "no padding");
+    if (response.purpose() != SLUICE_FOR_PLAN) return settle(response, call);
     if (response.body() == "garbage") throw sdk::Fail(SLUICE_RETRY, "the answer is garbage");
     for (const std::uint32_t i : response.records()) {
       if (batch[i].name == "job") {
@@ -82,7 +83,41 @@ class Planted {
 
   void check(sdk::Call& call) { call.request({.method = "GET", .url = "/me"}); }
 
+  void discover(const sdk::Discover& what, sdk::Call& call) {
+    call.describe(R"({"name": "built_in"})");
+    call.request({.method = "GET", .url = "/streams/" + std::string(what.stream)});
+  }
+
+  void provision(const sdk::Provision& what, sdk::Call& call) {
+    if (what.name.empty()) return call.outcome(0, {.status = SLUICE_INVALID, .detail = "no name"});
+    call.request({.url = what.kind == SLUICE_PROVISION_LIST ? "/lists" : "/audiences",
+                  .body = std::string(what.name),
+                  .state = std::string(what.remote_id)});
+  }
+
+  void subscribe(const sdk::Subscribe& what, sdk::Call& call) {
+    call.request({.url = "/hooks", .body = std::string(what.route) + ' ' + std::string(what.url)});
+  }
+
+  void unsubscribe(const sdk::Subscribe& what, sdk::Call& call) {
+    call.request({.method = "DELETE", .url = "/hooks/" + std::string(what.remote_id)});
+  }
+
  private:
+  // The answer to everything but records and pages.
+  static void settle(const sdk::Response& response, sdk::Call& call) {
+    if (response.purpose() == SLUICE_FOR_DISCOVER) {
+      call.describe(response.body());
+      if (response.state().empty()) call.request({.method = "GET", .url = "/more", .state = "second"});
+    } else if (response.body() == "wait") {
+      call.request({.method = "GET", .url = "/job", .state = "job", .delay_ms = 1});
+    } else if (response.body() != "silence") {
+      call.outcome(0, {.status = sdk::verdict(response.status()),
+                       .reason = "said",
+                       .remote_id = response.header("x-id")});
+    }
+  }
+
   sdk::Host host_;
   std::string config_;
 };

@@ -3,20 +3,28 @@
  *
  *  memory   Every pointer is BORROWED until the call it was passed to returns; the receiver copies what it keeps.
  *           Nobody ever frees the other side's memory: this ABI has no free function.
- *  text     sluice_str: UTF-8, pointer and length, not NUL-terminated. {NULL,0} means absent.
+ *           const char* is constant, NUL-terminated, and lives as long as the library.
+ *  text     sluice_str: UTF-8, pointer and length, not NUL-terminated. {NULL,0} means absent, and an empty text means
+ *           the same: either may arrive as the other.
  *  time     *_us: int64 microseconds since 1970-01-01 UTC; SLUICE_NO_TIME: none. *_ms: milliseconds, 0: the default.
  *  errors   A function returns a SLUICE_* status; call->fail() attaches text. No exception, longjmp or exit() crosses;
  *           no signal handler is installed. Non-zero from a host callback: stop, return it.
- *           No text handed over as a reason, detail or log line holds personal data or secrets.
+ *           Of one: INVALID and UNSUPPORTED: never again; AUTH: the credentials; CANCELLED: the host asked; any other:
+ *           again later. No text handed over as a reason, detail or log line holds personal data or secrets.
  *  commit   What a function emits through its sluice_call counts only if it returns SLUICE_OK; after another status,
  *           a crash or a missed deadline the host drops it all. (read() commits at each checkpoint().)
  *  growth   A struct passed by pointer starts with `size`, its sizeof() where it was written. Fields are only ever
- *           appended: test one newer than 1.0 with SLUICE_HAS(), an optional function with SLUICE_OFFERS(). Arrays
- *           carry a stride. `reserved` is 0. Unknown ops, kinds and flags are refused or skipped, never guessed.
- *  threads  [serial] never two calls at once on one instance, though on changing threads; other instances may run
- *           meanwhile. [any] any thread, any time from create() to destroy().
+ *           appended: test one newer than 1.0 with SLUICE_HAS(), an optional function with SLUICE_OFFERS(). The host
+ *           takes what a struct of yours is too short for as 0, and does not look at what it has beyond; one without
+ *           its size is refused with SLUICE_INTERNAL. Zero what you do not set. Arrays carry a stride. `reserved` is 0.
+ *           Unknown ops, kinds and flags are refused or skipped, never guessed.
+ *  threads  [serial] never two calls at once on one instance, though on changing threads; other instances may be
+ *           created, called and destroyed meanwhile. All functions of sluice_connector are [serial].
+ *           [the calling thread] the thread of a call that is running. [any] any thread, from the beginning of
+ *           create() to the end of destroy().
  *  process  All of it is the same in the hub's process and in an isolated child: no globals shared with other
- *           plugins, no memory that outlives a restart. What must survive goes into state, cursors or put().
+ *           plugins, no memory that outlives a restart. What must survive goes into state, cursors or put(). A child
+ *           may end without destroy(). No process is started; threads of your own end in destroy().
  */
 #ifndef SLUICE_PLUGIN_H
 #define SLUICE_PLUGIN_H
@@ -42,7 +50,7 @@ typedef struct sluice_host sluice_host;
 
 /* What a function returns, and what becomes of a record. Macros: an enum's size depends on the compiler.
  * An unknown value means SLUICE_INTERNAL. */
-typedef int32_t sluice_status;
+typedef int32_t sluice_status; /* signed; never negative */
 #define SLUICE_OK          0 /* done; delivered */
 #define SLUICE_RETRY       1 /* transient: the host repeats with back-off */
 #define SLUICE_INVALID     2 /* permanent: bad configuration, or data that can never succeed: a dead letter */
@@ -99,7 +107,7 @@ typedef struct sluice_record { /* destinations receive it, sources emit it */
                            * source: its own stable id of this row or change: drops duplicates */
   sluice_str entity;      /* source: the vendor's own key of the object: what a delete names */
   sluice_str name;        /* event, audience or template; source: its stream */
-  sluice_str payload;     /* one JSON object; destination: mapped and validated against the manifest's "input" */
+  sluice_str payload;     /* one JSON object; destination: mapped, padded; of a MESSAGE: as the manifest's "input" says */
   sluice_str identifiers; /* destination: JSON object {"user_id": ["..."], "email": ["..."]} with the types that the
                            * manifest asks for, normalised and hashed as it asks; "{}" if the person has none */
   sluice_str address;     /* destination: a message's receiver */
@@ -107,6 +115,7 @@ typedef struct sluice_record { /* destinations receive it, sources emit it */
   sluice_str place;       /* source: where it stood, for messages: "orders.csv:12" */
 } sluice_record;
 
+/* Go through it with sluice_at(): its records may be longer than your sluice_record. count may be 0, then records NULL */
 typedef struct sluice_batch { uint32_t size, stride, count, reserved; const void* records; } sluice_batch;
 
 static inline const sluice_record* sluice_at(const sluice_batch* b, uint32_t i) {
@@ -120,11 +129,12 @@ static inline const sluice_record* sluice_at(const sluice_batch* b, uint32_t i) 
 
 typedef struct sluice_outcome { /* the fate of one record */
   uint32_t size;
-  sluice_status status;   /* OK, RETRY, INVALID, AUTH, THROTTLE, SKIPPED, UNKNOWN */
+  sluice_status status;   /* OK, RETRY, INVALID, AUTH, THROTTLE, SKIPPED, UNKNOWN; CANCELLED is read as RETRY,
+                           * UNSUPPORTED as INVALID, any other as a bug: RETRY, or UNKNOWN when a request was sent */
   int64_t retry_after_ms; /* with RETRY and THROTTLE; -1: the host's back-off */
-  sluice_str reason;      /* stable snake_case key for metrics */
-  sluice_str detail;      /* text for people */
-  sluice_str remote_id;   /* the vendor's id of the person, message or receipt: kept, and handed back later */
+  sluice_str reason;      /* stable key for metrics: a-z, 0-9 and _, at most 64; else it counts as "other" */
+  sluice_str detail;      /* text for people, cut at 1 KiB */
+  sluice_str remote_id;   /* the vendor's id of the person, message or receipt: kept, handed back later; cut at 1 KiB */
 } sluice_outcome;
 
 /* ---- HTTP, which the host speaks: it owns TLS, pooling, credentials, limits, redirects --------------------------- */
@@ -138,9 +148,9 @@ typedef struct sluice_request {
   uint32_t header_count;
   uint32_t record_count;
   uint32_t reserved;
-  sluice_str method, url;       /* "/path" on the manifest's base_url, or absolute on one of its "hosts" */
+  sluice_str method, url;       /* both needed. "/path" on the manifest's base_url, or absolute on one of its "hosts" */
   const sluice_header* headers; /* no credentials: the host adds them as the manifest's "auth" says */
-  const uint32_t* records;      /* plan: indexes of the batch whose fate this request decides */
+  const uint32_t* records;      /* purpose plan: indexes of the batch whose fate this request decides, one or more */
   sluice_str body;
   sluice_str state;             /* opaque, comes back with the response, even after a restart; at most 64 KiB */
   sluice_str bucket;            /* rate limit of the manifest; absent: the first */
@@ -153,7 +163,7 @@ typedef struct sluice_response {
   uint32_t header_count;
   uint32_t record_count;
   uint32_t reserved;
-  int64_t retry_after_ms;          /* from Retry-After; -1: none */
+  int64_t retry_after_ms;          /* from Retry-After, seconds or date; -1: none */
   sluice_str body, state, error;   /* state: the request's */
   const sluice_header* headers;    /* names in lower case */
   const uint32_t* records;         /* the request's */
@@ -196,7 +206,9 @@ typedef struct sluice_poll { /* fetch, read */
   const sluice_str* fields; /* the fields that the configuration reads; none: all */
 } sluice_poll;
 
-typedef struct sluice_plan { /* plan, deliver */
+/* plan, deliver. One batch holds one record of a person, in the person's order, unless the manifest says that a request
+ * is taken or refused as a whole */
+typedef struct sluice_plan {
   uint32_t size, reserved;
   const sluice_batch* batch;
 } sluice_plan;
@@ -204,7 +216,7 @@ typedef struct sluice_plan { /* plan, deliver */
 typedef struct sluice_interpret { /* interpret */
   uint32_t size, reserved;
   const sluice_response* response;
-  const sluice_batch* batch; /* of plan: the same records; else NULL */
+  const sluice_batch* batch; /* of plan: the same records, though perhaps after a restart; else NULL */
   const sluice_poll* poll;   /* of fetch: the same poll; else NULL */
 } sluice_interpret;
 
@@ -217,7 +229,7 @@ typedef struct sluice_provision { /* provision */
   uint32_t size;
   uint32_t kind;        /* SLUICE_PROVISION_AUDIENCE, ... */
   sluice_str name;      /* what it is to be called over there */
-  sluice_str remote_id; /* the id kept from an earlier time: to be verified; else absent */
+  sluice_str remote_id; /* the id kept from an earlier time: to be verified, or made anew; else absent */
 } sluice_provision;
 
 typedef struct sluice_subscribe { /* subscribe, unsubscribe */
@@ -227,17 +239,19 @@ typedef struct sluice_subscribe { /* subscribe, unsubscribe */
   sluice_str remote_id; /* unsubscribe: what subscribe's outcome said */
 } sluice_subscribe;
 
-/* ---- given to each function, dead when it returns. Emitters copy. [the calling thread] --------------------------- */
+/* ---- given to each function, dead when it returns. Emitters copy. [the calling thread] --------------------------- *
+ * An emitter that the function has not (they are named before each) returns SLUICE_UNSUPPORTED and emits nothing. */
 
 struct sluice_call {
   uint32_t size, reserved;
-  int64_t deadline_us;                /* past it an isolated plugin is killed */
+  int64_t deadline_us;                /* past it an isolated plugin is killed; INT64_MAX: none (read) */
   int32_t (*cancelled)(sluice_call*); /* [any] until the call returns; non-zero: stop soon */
   sluice_status (*fail)(sluice_call*, sluice_status, sluice_str why); /* returns its status argument */
   /* plan, interpret, fetch, check, discover, provision, subscribe, unsubscribe */
   sluice_status (*request)(sluice_call*, const sluice_request*);
-  /* plan, interpret, deliver: of the batch's record `index`. Interpreting provision, subscribe: index 0, with
-   * remote_id. A record's first outcome counts; a record without any is a bug that costs it a retry */
+  /* plan, interpret, deliver: of the batch's record `index`. provision, subscribe, unsubscribe, and interpreting them
+   * or a check: index 0, with remote_id. The first outcome counts; a record without any is a bug that costs it a
+   * retry */
   sluice_status (*outcome)(sluice_call*, uint32_t index, const sluice_outcome*);
   /* sources; blocks while downstream is full */
   sluice_status (*record)(sluice_call*, const sluice_record*);
@@ -249,32 +263,40 @@ struct sluice_call {
   /* fetch, interpret, read: the source has no more, and will not have until it is started again. Without it the host
    * polls again after a pause */
   sluice_status (*ended)(sluice_call*);
-  /* receive; once; default 204 */
+  /* receive; the last one counts; default 204 */
   sluice_status (*reply)(sluice_call*, const sluice_reply*);
-  /* interpret: what the vendor's headers say is left of a bucket, and when it is full again */
+  /* plan, interpret, fetch and what is pure as they are: what the vendor's headers say is left of a bucket, and when it
+   * is full again */
   sluice_status (*limit)(sluice_call*, sluice_str bucket, int64_t remaining, int64_t reset_us);
-  /* discover, interpret: one stream as {"name", "title", "key", "fields": [{"name", "type", "title", "values": []}]} */
+  /* discover, interpreting it: one stream as {"name", "title", "key", "fields": [{"name", "type", "title", "values"}]}.
+   * name: what sluice_poll.stream says; key: the field that is `entity`; type: string, integer, number, boolean, date,
+   * datetime (RFC 3339), object, array, where unsure string; values: the list that it is picked from. Only the stream's
+   * name is needed */
   sluice_status (*describe)(sluice_call*, sluice_str stream);
 };
 
 typedef void (*sluice_sink)(void* arg, sluice_str value); /* called at most once, before the service returns */
 typedef void (*sluice_http_sink)(void* arg, const sluice_response*);
 
-struct sluice_host { /* services, valid from create() until destroy() returns. [any] */
+struct sluice_host { /* services, valid from create() until destroy() returns */
   uint32_t size, abi_minor;
   void* ctx;
+  /* [any] these three, though not what they were given. One line, cut at 1 KiB; more than 100 a call may be dropped */
   void (*log)(const sluice_host*, int32_t level, sluice_str text);
   int64_t (*now_us)(const sluice_host*); /* tests drive it: read no other clock */
   void (*metric)(const sluice_host*, int32_t kind, sluice_str name, double value);
-  /* small durable state, per connection, at most 64 KiB a value. get of an absent key: SLUICE_OK, no call of the sink;
-   * put of {NULL,0} erases */
+  /* [the calling thread] from here on; not in plan, interpret and fetch, which are pure, nor in destroy.
+   * Small durable state, per connection, at most 64 KiB a value. get of an absent key: SLUICE_OK, no call of the sink;
+   * put of {NULL,0} erases. RETRY: it cannot be read or written now; INVALID: no key, or too long a value */
   sluice_status (*get)(const sluice_host*, sluice_str key, sluice_sink, void* arg);
   sluice_status (*put)(const sluice_host*, sluice_str key, sluice_str value);
-  /* the x-secret fields of the configuration; an unknown one: SLUICE_INVALID */
+  /* the x-secret fields of the configuration; one that is unknown or not set: SLUICE_INVALID. Here in plan too: what
+   * it says does not change while the instance lives */
   sluice_status (*secret)(const sluice_host*, sluice_str name, sluice_sink, void* arg);
-  /* blocks; deliver and read alone. SLUICE_OK: the sink got a response, even if its status is 0 */
+  /* blocks; deliver and read alone. SLUICE_OK: the sink got a response, even if its status is 0. INVALID: it was not
+   * sent, since the manifest does not allow where it leads */
   sluice_status (*http)(const sluice_host*, const sluice_request*, sluice_http_sink, void* arg);
-  const void* (*extension)(const sluice_host*, const char* id); /* "name/1"; NULL: not offered */
+  const void* (*extension)(const sluice_host*, const char* id); /* [any] "name/1"; NULL: not offered. Constant */
 };
 
 /* ---- what a plugin offers ---------------------------------------------------------------------------------------- */
@@ -283,9 +305,11 @@ typedef struct sluice_connector { /* NULL where not implemented. Destination: pl
                                    * read */
   uint32_t size, kind;            /* kind: SLUICE_SOURCE | SLUICE_DESTINATION */
   const char* id;                 /* "acme.push"; also in the manifest */
+  /* One instance for each configured source or destination. OK: *out is set, not NULL, and destroy() is called for it,
+   * once, unless its process ends before; else nothing is left behind */
   sluice_status (*create)(const sluice_host*, const sluice_open*, sluice_call*, sluice_instance** out);
   void (*destroy)(sluice_instance*); /* no call is running */
-  /* "test connection": request() something harmless */
+  /* "test connection": request() something harmless. Judged by interpret()'s outcome 0, else by the HTTP status */
   sluice_status (*check)(sluice_instance*, sluice_call*);
 
   /* Pure, [serial]: no I/O, no clock, no memory of earlier calls; equal input gives equal output.
@@ -293,12 +317,13 @@ typedef struct sluice_connector { /* NULL where not implemented. Destination: pl
   sluice_status (*plan)(sluice_instance*, const sluice_plan*, sluice_call*);
   /* By response->purpose. plan: an outcome for each of response->records, or a further request() carrying them; other
    * than SLUICE_OK: they are retried. NULL means: 2xx OK; 429 THROTTLE; 0, 408, 425, 5xx RETRY; 401 AUTH; the rest
-   * INVALID. fetch: record(), reject(), checkpoint(), request() the next page. provision, subscribe: outcome() 0.
-   * discover: describe() */
+   * INVALID. fetch: record(), reject(), checkpoint(), request() the next page. discover: describe() or request() the
+   * rest. check, provision, subscribe, unsubscribe: outcome() 0, or a further request(); without both the HTTP status
+   * decides */
   sluice_status (*interpret)(sluice_instance*, const sluice_interpret*, sluice_call*);
   /* source, when polled: request() pages after the cursor */
   sluice_status (*fetch)(sluice_instance*, const sluice_poll*, sluice_call*);
-  /* both kinds: vendors call back */
+  /* both kinds: vendors call back. Other than SLUICE_OK: nothing of it counts and no reply() leaves */
   sluice_status (*receive)(sluice_instance*, const sluice_incoming*, sluice_call*);
 
   /* Blocking, [serial], for what is not HTTP (SMTP, Kafka, SQL, files); sockets only if the manifest says "network".
@@ -309,9 +334,11 @@ typedef struct sluice_connector { /* NULL where not implemented. Destination: pl
    * pause with the last checkpoint; it may stay longer, watching cancelled() */
   sluice_status (*read)(sluice_instance*, const sluice_poll*, sluice_call*);
 
-  /* As plan: pure, by request() and interpret(). */
+  /* As plan: pure, by request() and interpret(). What is known without asking may be said at once, by describe() or
+   * outcome() 0. */
   sluice_status (*discover)(sluice_instance*, const sluice_discover*, sluice_call*);     /* streams, fields, values */
-  sluice_status (*provision)(sluice_instance*, const sluice_provision*, sluice_call*);   /* find or create an audience */
+  sluice_status (*provision)(sluice_instance*, const sluice_provision*, sluice_call*);   /* find it, or else create it:
+                                                                                          * asked again after a crash */
   sluice_status (*subscribe)(sluice_instance*, const sluice_subscribe*, sluice_call*);   /* register a webhook */
   sluice_status (*unsubscribe)(sluice_instance*, const sluice_subscribe*, sluice_call*);
 } sluice_connector;

@@ -1,0 +1,85 @@
+// Inside this room: what the calls are given, in C form.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plugin/call.hpp"
+
+namespace sluice::plugin {
+
+// The records in C form, payloads and identifiers copied behind each other with padding. Borrows the other
+// texts.
+class BatchView {
+ public:
+  explicit BatchView(std::span<const Record> records) {
+    std::size_t bytes = 0;
+    for (const Record& r : records)
+      bytes += r.payload.size() + r.identifiers.size() + 2 * std::size_t{SLUICE_PADDING};
+    padded_.reserve(bytes);
+    records_.reserve(records.size());
+    for (const Record& r : records) add(r);
+    c_.size = sizeof c_;
+    c_.stride = sizeof(sluice_record);
+    c_.count = static_cast<std::uint32_t>(records_.size());
+    c_.records = records_.data();
+    plan_.size = sizeof plan_;
+    plan_.batch = &c_;
+  }
+  BatchView(const BatchView&) = delete;
+  BatchView& operator=(const BatchView&) = delete;
+  const sluice_batch* get() const { return &c_; }
+  const sluice_plan* plan() const { return &plan_; }
+
+ private:
+  void add(const Record& r) {
+    sluice_record c{};
+    c.size = sizeof c;
+    c.op = r.op;
+    c.attempt = r.attempt;
+    c.time_us = r.time;
+    c.id = str(r.id);
+    c.key = str(r.key);
+    c.name = str(r.name);
+    c.payload = pad(r.payload);
+    c.identifiers = pad(r.identifiers);
+    c.address = str(r.address);
+    c.remote_id = str(r.remote_id);
+    records_.push_back(c);
+  }
+  sluice_str pad(std::string_view text) {
+    if (text.empty()) return {nullptr, 0};
+    const char* const at = padded_.data() + padded_.size();  // reserved: it does not move
+    padded_.append(text).append(SLUICE_PADDING, '\0');
+    return {at, text.size()};
+  }
+  std::string padded_;
+  std::vector<sluice_record> records_;
+  sluice_batch c_{};
+  sluice_plan plan_{};
+};
+
+class PollView {
+ public:
+  explicit PollView(const Poll& poll) {
+    for (const std::string& field : poll.fields) fields_.push_back(str(field));
+    c_.size = sizeof c_;
+    c_.mode = poll.full ? SLUICE_FULL : SLUICE_INCREMENTAL;
+    c_.flags = poll.until_idle ? SLUICE_UNTIL_IDLE : 0;
+    c_.field_count = static_cast<std::uint32_t>(fields_.size());
+    c_.stream = str(poll.stream);
+    c_.cursor = str(poll.cursor);
+    c_.since_us = poll.since;
+    c_.fields = fields_.data();
+  }
+  const sluice_poll* get() const { return &c_; }
+
+ private:
+  std::vector<sluice_str> fields_;
+  sluice_poll c_{};
+};
+
+}  // namespace sluice::plugin
