@@ -19,6 +19,13 @@ int check(const Common& common, const std::string& format);
 int schema();
 int plugin_list(const Common& common);
 
+struct KitFiles {       // paths; empty: not given
+  std::string library;  // a built connector
+  std::string with, records, answer;
+};
+int plugin_test(const Common& common, const KitFiles& files);
+int plugin_try(const Common& common, const KitFiles& files);
+
 struct RunOptions {
   bool until_idle = false;
   bool quiet = false;
