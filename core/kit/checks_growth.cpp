@@ -10,9 +10,8 @@
 namespace sluice::kit {
 namespace {
 
-constexpr int warm_up = 200;
-constexpr int calls_max = 20'000, calls_counted = 60;
-constexpr std::chrono::milliseconds time_max{120};
+constexpr int calls_max = 20'000, calls_counted = 20;
+constexpr std::chrono::milliseconds warm_up{40}, time_max{120};
 constexpr std::size_t growth_bytes_max = 512 << 10;
 
 std::size_t resident_bytes() {
@@ -52,7 +51,10 @@ void work(Stage& stage) {
 Status memory(const Subject& subject) {
   Stage stage(subject);
   SLUICE_TRY(stage.open());
-  for (int i = 0; i < warm_up; ++i) work(stage);
+  const auto warm = std::chrono::steady_clock::now() + warm_up;
+  do {
+    work(stage);
+  } while (std::chrono::steady_clock::now() < warm);
   const std::size_t before = resident_bytes();
   const auto end = std::chrono::steady_clock::now() + time_max;
   int calls = 0;

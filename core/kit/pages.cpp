@@ -45,8 +45,10 @@ const char* Lender::lend(std::string_view bytes, std::size_t padding) {
   char* const begin = static_cast<char*>(mapped);
   char* const at = guarded ? begin + content - bytes.size() - padding : begin;
   if (!bytes.empty()) std::memcpy(at, bytes.data(), bytes.size());
-  (void)::mprotect(begin, total, PROT_READ);
-  if (guarded) (void)::mprotect(begin + content, 2 * page, PROT_NONE);
+  if (guarded) {
+    (void)::mprotect(begin, content, PROT_READ);
+    (void)::mprotect(begin + content, 2 * page, PROT_NONE);
+  }
   table[used] = {number(begin), number(begin) + (guarded ? content : total), number(begin) + total, false};
   mappings_.push_back({begin, total, used++});
   return at;
@@ -54,6 +56,7 @@ const char* Lender::lend(std::string_view bytes, std::size_t padding) {
 
 void Lender::take_back() {
   plain_.clear();
+  if (lending_ != Lending::revoked) return;  // who uses it later is another check's
   for (const Mapping& m : mappings_) {
     // Stays mapped without rights: nothing else can come to stand there.
     (void)::mprotect(m.begin, m.bytes, PROT_NONE);

@@ -14,8 +14,8 @@ namespace sluice::kit {
 
 enum class Lending {
   plain,    // heap memory
-  guarded,  // read-only pages that end where the contract ends: at the text, or 64 bytes behind it
-  revoked,  // read-only pages that are taken away when the call returns, and never used again
+  guarded,  // read-only pages, for good, that end where the contract ends: at the text, or 64 bytes behind it
+  revoked,  // pages that are taken away when the call returns, and never used again
 };
 
 class Lender {

@@ -1,10 +1,12 @@
 // One trial: what a connector makes of given records, and of given answers.
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include "sluice/values.hpp"
 
 #include "base/hash.hpp"
+#include "base/text.hpp"
 #include "kit/checks.hpp"
 
 namespace sluice::kit {
@@ -32,7 +34,7 @@ Result<std::vector<Answer>> answers_of(const std::optional<std::string>& json) {
     const Json body = one["body"];
     if (body) answer.body = body.is_string() ? std::string(*body.string()) : body.text();
     one["headers"].members([&](std::string_view name, Json value) {
-      answer.headers.push_back({std::string(name), std::string(value.string_or(""))});
+      answer.headers.push_back({lower_ascii(name), std::string(value.string_or(""))});
     });
     out.push_back(std::move(answer));
   };
@@ -135,6 +137,11 @@ class Trial {
     const Answer& answer = answers_[std::min(answered_++, answers_.size() - 1)];
     plugin::Response response = answer_to(request, answer.status, answer.body);
     response.headers = answer.headers;
+    response.retry_after_ms = -1;
+    for (const plugin::Header& h : answer.headers) {
+      const std::optional<double> seconds = h.name == "retry-after" ? parse_number(h.value) : std::nullopt;
+      if (seconds && *seconds >= 0) response.retry_after_ms = std::llround(std::min(*seconds, 1e6) * 1e3);
+    }
     if (stage_.table().interpret != nullptr) return stage_.interpret(batch, response);
     Emission by_status;
     by_status.function = "interpret()";
