@@ -20,6 +20,7 @@ namespace {
 
 using Records = std::vector<plugin::Record>;
 
+constexpr std::size_t appended_bytes = 48;
 constexpr std::uint32_t some = 24;  // records, where it is not the number that matters
 
 Status create(const Subject& subject) {
@@ -183,6 +184,22 @@ Status deterministic(const Subject& subject) {
   return Done{};
 }
 
+Status newer_host(const Subject& subject) {
+  Stage stage(subject);
+  SLUICE_TRY(stage.open());
+  SLUICE_TRY(needs_records(stage));
+  const Records all = many(subject.info, subject.records, std::min(subject.info.batch_records, some));
+  const Emission now = stage.take(all);
+  stage.appended = appended_bytes;
+  const Emission later = stage.take(all);
+  SLUICE_TRY(succeeded(later));
+  SLUICE_TRY(covered(later, all.size()));
+  if (stage.table().plan == nullptr || now.text() == later.text()) return Done{};
+  return broken(
+      "plan(): where the host had appended a field to its records it gave another output: step through the "
+      "batch by its stride, as sluice_at() does");
+}
+
 Status stops(const Subject& subject) {
   Stage stage(subject);
   SLUICE_TRY(stage.open());
@@ -237,6 +254,7 @@ constexpr Check checks[] = {
     {"full_batch", "a batch of max_records is fine", full_batch},
     {"texts", "unicode, escapes and huge payloads survive, and JSON stays JSON", texts},
     {"deterministic", "the same input gives the same output, on every instance", deterministic},
+    {"newer_host", "records to which a newer host has appended fields are read as before", newer_host},
     {"stops", "it emits nothing more when the host says stop", stops},
     {"cancelled", "deliver() and read() return soon when cancelled() says so", cancelled},
 };

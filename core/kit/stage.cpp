@@ -149,10 +149,11 @@ void Stage::destroy() {
 }
 
 const sluice_batch* Stage::lend_batch(std::span<const plugin::Record> records) {
-  std::vector<sluice_record> all;
+  const std::size_t stride = sizeof(sluice_record) + appended;
+  std::string all;
   for (const plugin::Record& r : records) {
     sluice_record c{};
-    c.size = sizeof c;
+    c.size = static_cast<std::uint32_t>(stride);
     c.op = r.op;
     c.attempt = r.attempt;
     c.time_us = r.time;
@@ -163,13 +164,13 @@ const sluice_batch* Stage::lend_batch(std::span<const plugin::Record> records) {
     c.identifiers = lender_.padded(r.identifiers);
     c.address = lender_.text(r.address);
     c.remote_id = lender_.text(r.remote_id);
-    all.push_back(c);
+    all.append(reinterpret_cast<const char*>(&c), sizeof c).append(appended, '\xA5');
   }
   return lender_.value(sluice_batch{.size = sizeof(sluice_batch),
-                                    .stride = sizeof(sluice_record),
-                                    .count = static_cast<std::uint32_t>(all.size()),
+                                    .stride = static_cast<std::uint32_t>(stride),
+                                    .count = static_cast<std::uint32_t>(records.size()),
                                     .reserved = 0,
-                                    .records = lender_.array(std::span<const sluice_record>(all))});
+                                    .records = lender_.array(std::span<const char>(all))});
 }
 
 const sluice_plan* Stage::lend_plan(std::span<const plugin::Record> records) {

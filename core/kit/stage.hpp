@@ -66,6 +66,7 @@ class Stage {
   Emission receive(const plugin::Incoming& incoming);
 
   StageHost host;
+  std::size_t appended = 0;  // bytes that a newer host has appended to each record
 
  private:
   const sluice_batch* lend_batch(std::span<const plugin::Record> records);

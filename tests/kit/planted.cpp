@@ -49,9 +49,17 @@ class Planted {
   }
 
   void plan(const sdk::Batch& batch, sdk::Call& call) {
+#if defined(PLANT_KNOWS_THE_SIZE)
+    sluice_batch copy = *c_batch_;
+    copy.stride = sizeof(sluice_record);
+#endif
     sdk::Request request{.url = "/batch", .headers = {{"content-type", "application/json"}}};
     for (std::uint32_t i = 0; i < batch.size(); ++i) {
+#if defined(PLANT_KNOWS_THE_SIZE)
+      const sdk::Record record = sdk::Batch(&copy)[i];
+#else
       const sdk::Record record = batch[i];
+#endif
       if (!takes(record.op)) {
         call.outcome(i, {.status = SLUICE_INVALID, .reason = "unknown_op"});
         continue;
@@ -163,6 +171,7 @@ class Planted {
 
  public:
   [[maybe_unused]] bool throws_ = false;
+  [[maybe_unused]] const sluice_batch* c_batch_ = nullptr;
 };
 
 #if defined(PLANT_BAD_MANIFEST)
@@ -189,8 +198,8 @@ extern "C" SLUICE_EXPORT int helper() {
 }
 #endif
 
-#if defined(PLANT_OTHER_MANIFEST) || defined(PLANT_OTHER_ID) || defined(PLANT_THROWS) || \
-    defined(PLANT_NO_TEXT)
+#if defined(PLANT_KNOWS_THE_SIZE) || defined(PLANT_OTHER_MANIFEST) || defined(PLANT_OTHER_ID) || \
+    defined(PLANT_THROWS) || defined(PLANT_NO_TEXT)
 namespace {
 
 [[gnu::section(".sluice_manifest"), gnu::used]] constexpr char section[] = MANIFEST("1.0.0");
@@ -205,6 +214,11 @@ constexpr sluice_connector changed() {
     const sluice_status status = sdk::detail::table<Planted>().plan(i, p, call);
     if (reinterpret_cast<Planted*>(i)->throws_) throw std::runtime_error("an operation that I do not know");
     return status;
+  };
+#elif defined(PLANT_KNOWS_THE_SIZE)
+  out.plan = [](sluice_instance* i, const sluice_plan* p, sluice_call* call) -> sluice_status {
+    reinterpret_cast<Planted*>(i)->c_batch_ = p->batch;
+    return sdk::detail::table<Planted>().plan(i, p, call);
   };
 #elif defined(PLANT_NO_TEXT)
   out.create = [](const sluice_host* host, const sluice_open* open, sluice_call* call,
