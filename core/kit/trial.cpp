@@ -179,8 +179,13 @@ class Trial {
     const auto ready = plugin::resolve(subject_.policy, request, stage_.host.now);
     w.begin_object().member("method", request.method);
     w.member("url", mask_(ready ? ready.value().url : request.url)).key("headers").begin_object();
-    for (const plugin::Header& h : ready ? ready.value().headers : request.headers)
-      w.member(h.name, h.name == "webhook-signature" ? "***" : mask_(h.value));
+    const std::vector<plugin::Header>& headers = ready ? ready.value().headers : request.headers;
+    for (std::size_t i = 0; i < headers.size(); ++i) {
+      // What the host adds is a secret, or made of one: a signature.
+      const bool added = i >= request.headers.size() && headers[i].name != "webhook-timestamp";
+      const std::string value = mask_(headers[i].value);
+      w.member(headers[i].name, added && value == headers[i].value ? "***" : value);
+    }
     w.end_object().member("body", mask_(request.body)).key("records").begin_array();
     for (const std::uint32_t i : request.records) w.integer(static_cast<std::int64_t>(first + i));
     w.end_array();
