@@ -109,8 +109,7 @@ Status manifest(const Library& library) {
     SLUICE_TRY(check_templates(info, root["config"]["properties"]));
     if ((info.unsafe_ops & ~info.ops) != 0)
       return broken(info.id + ": 'unsafe' names an operation that 'ops' does not");
-    if (info.takes(SLUICE_MESSAGE) && root["ops"] && info.channel.empty() && info.takes(SLUICE_MESSAGE) &&
-        !root["ops"].at(1)) {
+    if (info.ops == 1U << SLUICE_MESSAGE && info.channel.empty()) {
       return broken(info.id + ": it takes messages alone and names no 'channel'");
     }
   }

@@ -16,8 +16,8 @@ struct Ruling {
   std::string text = {};  // why, or what the work made
 };
 
-// Runs `body` in a fork, whose standard output and error go into `said` of the body's process (see
-// said_on_console) and which can connect to nobody. Not back in time: killed, and failed.
+// Runs `body` in a fork, which can connect to nobody, and whose standard output and error are kept apart (see
+// said_on_console). Not back in time: killed, and failed.
 Ruling run_child(const std::function<Ruling()>& body, DurationUs patience);
 
 // In the child: what is being called, for the report of a crash. A text that stays.

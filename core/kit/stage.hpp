@@ -18,7 +18,6 @@ namespace sluice::kit {
 class StageHost : public sluice_host {  // [any]
  public:
   explicit StageHost(const Subject& subject);
-  // Of every request: only what may leave.
   std::vector<std::string> logs() const;
   void forget_logs();
 

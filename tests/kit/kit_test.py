@@ -62,7 +62,7 @@ BUGS = {
     "leaks_threads": {"threads"},
 }
 
-OURS = ("braze", "csv", "file", "smtp", "webhook")
+OURS = {"braze", "csv", "file", "smtp", "webhook"}
 
 
 def sluice(*arguments):
@@ -106,10 +106,11 @@ class KitTest(unittest.TestCase):
                 self.assert_passes(PLANTED / f"{name}.so")
 
     def test_our_own_connectors_pass(self):
-        for name in OURS:
+        built = {path.stem for path in PLUGINS.glob("*.so")}
+        self.assertLessEqual(OURS, built)
+        for name in sorted(built):  # those that come later too
             with self.subTest(connector=name):
                 self.assert_passes(PLUGINS / f"{name}.so")
-        self.assertEqual({path.stem for path in PLUGINS.glob("*.so")}, set(OURS))
 
     def test_people_read_a_line_for_each_check(self):
         done = sluice("test", PLANTED / "wrong_host.so")
