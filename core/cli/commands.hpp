@@ -30,6 +30,13 @@ struct NewPlugin {
 };
 int plugin_new(const Common& common, const NewPlugin& wanted);
 
+struct KitFiles {       // paths; empty: not given
+  std::string library;  // a built connector
+  std::string with, records, answer;
+};
+int plugin_test(const Common& common, const KitFiles& files);
+int plugin_try(const Common& common, const KitFiles& files);
+
 struct RunOptions {
   bool until_idle = false;
   bool quiet = false;

@@ -11,6 +11,7 @@ struct Arguments {
   RunOptions run;
   std::string check_format = "text";
   std::string person, audience;
+  KitFiles kit;
   store::DeadFilter dead_filter;
   std::int64_t dead_id = 0;
   std::size_t dead_limit = 100;
@@ -70,6 +71,24 @@ void with_filter(CLI::App* command, Arguments& a) {
   command->add_option("--kind", a.dead_filter.kind)->check(CLI::IsMember({"rejected", "held"}));
 }
 
+void add_kit(CLI::App& plugin, Arguments& a) {
+  CLI::App* test = plugin.add_subcommand("test", "Check a built connector against every promise of the ABI");
+  test->add_option("library", a.kit.library, "the built connector, NAME.so")->required();
+  test->add_option("--config", a.kit.with, "its settings, a JSON file; else made from its schema");
+  test->add_option("--record", a.kit.records, "a record or a list of them, a JSON file; else samples");
+  test->add_flag("--json", a.common.json, "for programs");
+  test->callback([&] { a.code = plugin_test(a.common, a.kit); });
+
+  CLI::App* trial = plugin.add_subcommand("try", "Show what a destination makes of a record; sends nothing");
+  trial->add_option("library", a.kit.library, "the built connector, NAME.so")->required();
+  trial->add_option("--record", a.kit.records, "a record or a list of them, a JSON file")->required();
+  trial->add_option("--with", a.kit.with, "its settings, a JSON file; else made from its schema");
+  trial->add_option("--answer", a.kit.answer,
+                    "what the vendor is to answer, a JSON file: status, headers, body");
+  trial->add_flag("--json", a.common.json, "for programs");
+  trial->callback([&] { a.code = plugin_try(a.common, a.kit); });
+}
+
 void add_running(CLI::App& app, Arguments& a) {
   CLI::App* check =
       app.add_subcommand("check", "Report every mistake in a configuration, each with its place and mend");
@@ -102,6 +121,7 @@ void add_running(CLI::App& app, Arguments& a) {
   with_plugins(list, a);
   list->add_flag("--json", a.common.json, "for programs");
   list->callback([&] { a.code = plugin_list(a.common); });
+  add_kit(*plugin, a);
 }
 
 void add_reading(CLI::App& app, Arguments& a) {

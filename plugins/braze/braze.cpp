@@ -31,6 +31,7 @@ Removal after(Removal removal) {
 
 Settings settings_of(std::string_view config) {
   const sdk::Json with = sdk::Json::parse(config).value_or(sdk::Json());
+  if (!with.is_object()) throw sdk::Fail(SLUICE_INVALID, "the settings are no mapping");
   Settings out;
   if (const std::string_view app = with["app_id"].text_or(""); !app.empty())
     out.app_id = sdk::json_string(app);

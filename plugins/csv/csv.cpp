@@ -209,6 +209,7 @@ SLUICE_PLUGIN(R"json({
     "id": "csv.rows", "kind": "source", "title": "CSV files", "files": true,
     "streams": [{"name": "rows"}],
     "poll": {"every_s": 1},
+    "sample": {"with": {"path": "rows.csv"}, "files": {"rows.csv": "id,city\n1,Lyon\n2,Nice\n3\n"}},
     "config": {
       "type": "object", "required": ["path"], "additionalProperties": false,
       "properties": {

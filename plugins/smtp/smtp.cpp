@@ -195,7 +195,9 @@ SLUICE_PLUGIN(R"({
     "subject": {"type": "string", "minLength": 1},
     "text": {"type": "string"},
     "html": {"type": "string"},
-    "unsubscribe_url": {"type": "string", "format": "uri"}}}
+    "unsubscribe_url": {"type": "string", "format": "uri"}}},
+  "sample": {"with": {"server": "smtp://127.0.0.1:1", "username": "shop", "from": "Acme <hello@acme.test>", "timeout_s": 1},
+    "payload": {"subject": "Hello", "text": "Hello", "html": "<p>Hello</p>", "unsubscribe_url": "https://acme.test/u"}}
 }]
 })",
               sluice::smtp::Smtp)

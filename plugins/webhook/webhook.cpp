@@ -29,6 +29,7 @@ struct Settings {
 
 Settings settings_of(std::string_view config) {
   const sdk::Json with = sdk::Json::parse(config).value_or(sdk::Json());
+  if (!with.is_object()) throw sdk::Fail(SLUICE_INVALID, "the settings are no mapping");
   Settings out;
   out.url = with["url"].text_or("");
   out.method = with["method"].text_or("POST");
@@ -107,6 +108,10 @@ class Webhook {
     MessageId message;
     for (std::uint32_t i = 0; i < batch.size(); ++i) {
       const Record record = batch[i];
+      if (sdk::op_name(record.op).empty()) {
+        call.outcome(i, {.status = SLUICE_INVALID, .reason = "unknown_op", .detail = {}, .remote_id = {}});
+        continue;
+      }
       if (request.body.empty() && settings_.format == Format::array) request.body += '[';
       if (!request.records.empty()) request.body += settings_.format == Format::lines ? '\n' : ',';
       append_record(request.body, record);
