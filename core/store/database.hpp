@@ -125,6 +125,7 @@ class Database {  // [any]: a mutex orders the calls; none waits for more than o
   Result<std::vector<AuditRow>> audits(std::size_t limit);  // newest first
 
   Status put_meta(std::string_view key, std::string_view value);
+  Status keep_meta(std::string_view key, std::string_view value);  // and on the disk when it returns (fsync)
   Status remove_meta(std::string_view key);
   Result<std::optional<std::string>> meta(std::string_view key);
 
