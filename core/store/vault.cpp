@@ -64,8 +64,23 @@ Status Vault::put(std::string_view name, std::string_view secret) {
   return database_.keep_meta(row(name), SLUICE_TRY(sealer.seal(name, secret)));
 }
 
-Status Vault::remove(std::string_view name) {
-  return database_.remove_meta(row(name));
+std::shared_ptr<void> Vault::turn(std::string_view name) {
+  std::shared_ptr<std::mutex> mutex;
+  {
+    const std::lock_guard lock(mutex_);
+    std::shared_ptr<std::mutex>& found = turns_[std::string(name)];
+    if (!found) found = std::make_shared<std::mutex>();
+    mutex = found;
+  }
+  // The lock goes before the mutex that it holds.
+  struct Held {
+    std::shared_ptr<std::mutex> mutex;
+    std::unique_lock<std::mutex> lock;
+  };
+  auto held = std::make_shared<Held>();
+  held->mutex = std::move(mutex);
+  held->lock = std::unique_lock(*held->mutex);
+  return held;
 }
 
 }  // namespace sluice::store
