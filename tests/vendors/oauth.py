@@ -10,12 +10,13 @@ POST /token     grants client_credentials, refresh_token and urn:ietf:params:oau
                 for the first time, and from then on its use withdraws all that came from it (RFC 9700, 4.14.2).
 POST /records   a JSON array of records, kept; any other path likewise. 401 with WWW-Authenticate for what is no good token.
 POST /_stand-in/expire      ends all access tokens, as an operator of the vendor may; the next request is told 401
+GET  /_stand-in/tokens      every token that was given, for tests that look for them where they must not be
 Control: see standin.py. Orders of its own: {"token": {...}} is given to the token endpoint alone: {"status": 503},
 {"error": "invalid_client"}, {"down": true}, {"hang_s": 1}; {"refuse_tokens": true}: the API takes no token at all;
 {"echo": true}: the API answers 422 and repeats the token.
 
 Stats: requests, records, distinct, repeats (records seen before), by_status, tokens (given), refreshes, refused_tokens,
-reused (refresh tokens used after their end), live (whether any refresh token still works), token_requests, now_refresh.
+reused (refresh tokens used after their end), live (whether any refresh token still works), token_requests.
 """
 
 import base64
@@ -46,6 +47,7 @@ class OAuth(standin.StandIn):
     def reset(self):
         super().reset()
         self.kept, self.seen = [], set()
+        self.given = []         # every token there was
         self.access = {}        # token -> (end, the refresh token that came with it or None)
         self.refresh = {}       # token -> "good", "replaced" (until its heir is used) or "dead"
         self.parent = {}        # refresh token -> the one that it replaces
@@ -77,6 +79,7 @@ class OAuth(standin.StandIn):
         token = secrets.token_urlsafe(24)
         self.access[token] = (time.monotonic() + self.life, refresh)
         self.stats["tokens"] += 1
+        self.given += [token] + ([refresh] if refresh else [])
         body = {"access_token": token, "token_type": "Bearer", "expires_in": self.life}
         if refresh:
             body["refresh_token"] = refresh
@@ -176,6 +179,8 @@ class OAuth(standin.StandIn):
         if request.path == "/_stand-in/expire":
             self.access = {token: (0, refresh) for token, (_, refresh) in self.access.items()}
             return Answer(200, {}), 0
+        if request.path == "/_stand-in/tokens":
+            return Answer(200, self.given), 0
         if request.path == "/_stand-in/stats":
             self.stats["live"] = any(state != "dead" for state in self.refresh.values())
         orders = self.orders.active.get("token") if request.path == "/token" else None
