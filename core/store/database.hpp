@@ -1,6 +1,6 @@
 // The database: SQLite in WAL mode beside the journal. It holds what people query and what is not on the
 // path: the projection of profiles and memberships (written behind the checkpoint), dead letters, delivery
-// history, audit. Losing it loses no event.
+// history, audit, and sealed what vendors gave us alone (vault.hpp). Losing it loses no event.
 #pragma once
 
 #include <cstdint>
