@@ -1,26 +1,21 @@
 #include "deliver/connector_courier.hpp"
 
 #include <algorithm>
-#include <atomic>
-#include <map>
-#include <mutex>
+#include <optional>
 #include <stop_token>
 #include <utility>
 
 #include "base/json.hpp"
-#include "net/gzip.hpp"
+#include "deliver/courier_services.hpp"
 #include "plugin/connector.hpp"
 #include "plugin/http_request.hpp"
-#include "store/database.hpp"
+#include "plugin/rate_headers.hpp"
 
 namespace sluice::deliver {
 
 namespace {
 
 constexpr std::size_t described_bytes_max = 16 * 1024;
-constexpr double epoch_seconds_min =
-    1e9;  // a rate limit's reset above this is a time, below it a number of seconds
-
 // What a request needs until its answer has been read. The connector's batch is shared by all requests of one
 // plan().
 struct Sent {
@@ -28,95 +23,72 @@ struct Sent {
   plugin::Request asked;
 };
 
-net::HttpRequest to_http(plugin::HttpRequest request) {
-  net::HttpRequest out;
-  out.method = std::move(request.method);
-  out.url = std::move(request.url);
-  for (plugin::Header& header : request.headers)
-    out.headers.emplace_back(std::move(header.name), std::move(header.value));
-  out.body = std::move(request.body);
-  if (request.gzip) {
-    out.body = net::gzip(out.body);
-    out.headers.emplace_back("content-encoding", "gzip");
-  }
-  out.timeout_ms = std::max<std::int64_t>(1, request.timeout / us_per_ms);
-  out.allow_private = request.host_trusted;
-  return out;
-}
-
-plugin::Response to_response(net::HttpResponse response) {
-  plugin::Response out;
-  out.status = response.status;
-  out.body = std::move(response.body);
-  out.error = std::move(response.error);
-  for (auto& [name, value] : response.headers) out.headers.push_back({std::move(name), std::move(value)});
-  out.retry_after_ms = response.retry_after_ms;
-  return out;
-}
-
-// Until when the vendor's limit is used up, from now: X-RateLimit-Reset and its relatives hold a time or a
-// number of seconds.
-DurationUs until_reset(const net::HttpResponse& response, TimeUs now) {
-  for (const char* name : {"x-ratelimit-reset", "ratelimit-reset", "x-rate-limit-reset"}) {
-    const std::optional<double> reset = parse_number(response.header(name));
-    if (!reset || *reset < 0 || *reset > 1e12) continue;
-    const double us = *reset * static_cast<double>(us_per_s);
-    return std::max<DurationUs>(0, static_cast<DurationUs>(us) - (*reset >= epoch_seconds_min ? now : 0));
-  }
-  return -1;
-}
-
-bool limit_used_up(const net::HttpResponse& response) {
-  for (const char* name : {"x-ratelimit-remaining", "ratelimit-remaining", "x-rate-limit-remaining"}) {
-    if (response.header(name) == "0") return true;
-  }
-  return false;
-}
-
-// The services of one destination's connector.
-class Host final : public plugin::HostServices {
- public:
-  Host(const Connections& connections, std::string name)
-      : connections_(connections), name_(std::move(name)) {}
-  Redactor redact;                   // set once, before the connector is opened
-  std::atomic<bool> reached{false};  // a request of http() may have reached somebody
-
-  void log(std::int32_t level, std::string_view text) override {
-    if (connections_.log) connections_.log(level, name_, redact(text));
-  }
-  TimeUs now_us() override { return connections_.clock.wall_us(); }
-  void metric(std::int32_t kind, std::string_view name, double value) override {
-    if (connections_.metric) connections_.metric(name_, kind, name, value);
-  }
-  Result<std::optional<std::string>> get(std::string_view key) override {
-    if (connections_.database != nullptr) return connections_.database->meta(full(key));
-    const std::lock_guard lock(mutex_);
-    const auto found = values_.find(std::string(key));
-    return found == values_.end() ? std::optional<std::string>() : std::optional<std::string>(found->second);
-  }
-  Status put(std::string_view key, std::optional<std::string_view> value) override {
-    if (connections_.database != nullptr) {
-      return value ? connections_.database->put_meta(full(key), *value)
-                   : connections_.database->remove_meta(full(key));
-    }
-    const std::lock_guard lock(mutex_);
-    values_.erase(std::string(key));
-    if (value) values_.emplace(key, *value);
-    return Done{};
-  }
-  plugin::Response http(const plugin::HttpRequest& request) override {
-    net::HttpResponse response = connections_.http.fetch(to_http(request));
-    if (response.reached != net::Reached::no) reached = true;
-    return to_response(std::move(response));
-  }
-
- private:
-  std::string full(std::string_view key) const { return "destination/" + name_ + "/" + std::string(key); }
-  const Connections& connections_;
-  std::string name_;
-  std::mutex mutex_;  // guards values_
-  std::map<std::string, std::string> values_;
+// What came back: an answer, or why there were no credentials to ask with.
+struct Got {
+  plugin::Response response;
+  std::optional<Error> no_credentials = {};
 };
+
+// A request on its way: perhaps twice, when the vendor refuses the token. It outlives its courier.
+struct Flight {
+  std::shared_ptr<const Connections> connections;
+  std::shared_ptr<plugin::Credentials> credentials;
+  std::shared_ptr<Sent> sent;
+  plugin::HttpRequest request;  // without its token
+  std::function<void(CourierResponse)> done;
+  bool renewed = false;
+};
+
+void answered(const Flight& flight, net::HttpResponse response) {
+  CourierResponse out;
+  out.sent = response.reached != net::Reached::no;
+  out.status = response.status;
+  out.error = response.error;
+  const bool slow_down = response.status == 429 || response.status >= 500 || limit_used_up(response);
+  if (response.retry_after_ms >= 0) {
+    out.retry_after = response.retry_after_ms * us_per_ms;
+  } else if (slow_down) {
+    out.retry_after = until_reset(response, flight.connections->clock.wall_us());
+  }
+  auto got = std::make_shared<Got>(Got{.response = to_response(std::move(response))});
+  if (out.retry_after >= 0) got->response.retry_after_ms = out.retry_after / us_per_ms;
+  got->response.state = flight.sent->asked.state;
+  got->response.records = flight.sent->asked.records;
+  got->response.purpose = flight.sent->asked.purpose;
+  out.what = std::move(got);
+  flight.done(std::move(out));
+}
+
+void no_credentials(const Flight& flight, plugin::TokenAnswer answer) {
+  CourierResponse out;
+  out.sent = false;
+  out.retry_after = answer.retry_after;
+  out.error = answer.error->detail;
+  out.what = std::make_shared<Got>(Got{.response = {}, .no_credentials = std::move(answer.error)});
+  flight.done(std::move(out));
+}
+
+// A token that the vendor refuses is fetched anew, once: its second refusal is the answer.
+void depart(const std::shared_ptr<Flight>& flight) {
+  if (!flight->credentials->fetched() || flight->sent->asked.no_auth) {
+    return flight->connections->http.send(to_http(std::move(flight->request)),
+                                          [flight](net::HttpResponse r) { answered(*flight, std::move(r)); });
+  }
+  flight->credentials->token([flight](plugin::TokenAnswer answer) {
+    if (!answer.ok()) return no_credentials(*flight, std::move(answer));
+    plugin::HttpRequest ready = flight->request;
+    flight->credentials->add(answer.token, ready);
+    flight->connections->http.send(to_http(std::move(ready)),
+                                   [flight, token = answer.token](net::HttpResponse response) {
+                                     if (response.status != 401)
+                                       return answered(*flight, std::move(response));
+                                     flight->credentials->refused(token);
+                                     if (std::exchange(flight->renewed, true))
+                                       return answered(*flight, std::move(response));
+                                     depart(flight);
+                                   });
+  });
+}
 
 // A bug in place of an outcome says nothing about what was sent before.
 sluice_status once_sent(sluice_status status) {
@@ -145,7 +117,7 @@ Fate fate_of(sluice_status status) {
 
 class ConnectorCourier final : public Courier {
  public:
-  ConnectorCourier(std::shared_ptr<const Connections> connections, std::unique_ptr<Host> host,
+  ConnectorCourier(std::shared_ptr<const Connections> connections, std::unique_ptr<CourierServices> host,
                    std::unique_ptr<plugin::Connector> connector)
       : connections_(std::move(connections)), host_(std::move(host)), connector_(std::move(connector)) {
     const plugin::ManifestInfo& info = connector_->info();
@@ -174,12 +146,14 @@ class ConnectorCourier final : public Courier {
 
   Result<Answer> interpret(const CourierRequest& request, const CourierResponse& response) override {
     const auto sent = std::static_pointer_cast<Sent>(request.what);
-    const auto answer = std::static_pointer_cast<plugin::Response>(response.what);
+    const auto got = std::static_pointer_cast<Got>(response.what);
+    if (got->no_credentials) return without_credentials(request, response, *got->no_credentials);
     plugin::InterpretOutput output =
-        SLUICE_TRY(connector_->interpret(*sent->batch, *answer, {.stop = stop_.get_token()}));
+        SLUICE_TRY(connector_->interpret(*sent->batch, got->response, {.stop = stop_.get_token()}));
     for (plugin::Fate& fate : output.outcomes) fate.outcome.status = once_sent(fate.outcome.status);
     Answer out = answer_of(std::move(output), sent->batch);
-    sort_refusals(request, *answer, out);
+    sort_refusals(request, got->response, out);
+    add_announced(request, got->response, out);
     if (response.status >= 200 && response.status < 300 && response.retry_after > 0)
       out.pause = response.retry_after;
     return out;
@@ -219,30 +193,15 @@ class ConnectorCourier final : public Courier {
       CourierResponse refused;
       refused.sent = false;
       refused.error = host_->redact(http.error().detail);
-      refused.what = std::make_shared<plugin::Response>();
+      refused.what = std::make_shared<Got>();
       done(std::move(refused));
       return;
     }
-    auto answered = [sent, done = std::move(done), connections = connections_](net::HttpResponse response) {
-      CourierResponse out;
-      out.sent = response.reached != net::Reached::no;
-      out.status = response.status;
-      out.error = response.error;
-      const bool slow_down = response.status == 429 || response.status >= 500 || limit_used_up(response);
-      if (response.retry_after_ms >= 0) {
-        out.retry_after = response.retry_after_ms * us_per_ms;
-      } else if (slow_down) {
-        out.retry_after = until_reset(response, connections->clock.wall_us());
-      }
-      auto answer = std::make_shared<plugin::Response>(to_response(std::move(response)));
-      if (out.retry_after >= 0) answer->retry_after_ms = out.retry_after / us_per_ms;
-      answer->state = sent->asked.state;
-      answer->records = sent->asked.records;
-      answer->purpose = sent->asked.purpose;
-      out.what = std::move(answer);
-      done(std::move(out));
-    };
-    connections_->http.send(to_http(std::move(http).value()), std::move(answered));
+    depart(std::make_shared<Flight>(Flight{.connections = connections_,
+                                           .credentials = connector_->credentials(),
+                                           .sent = sent,
+                                           .request = std::move(http).value(),
+                                           .done = std::move(done)}));
   }
 
   Exchange describe(const CourierRequest& request, const CourierResponse& response) const override {
@@ -252,10 +211,11 @@ class ConnectorCourier final : public Courier {
     const plugin::Request& asked = sent->asked;
     out.request = asked.method + " " + host_->redact(asked.url) + "\n\n" +
                   host_->redact(std::string_view(asked.body).substr(0, described_bytes_max));
-    out.response =
-        response.status == 0 ? "no answer: " + response.error : "HTTP " + std::to_string(response.status);
-    if (const auto answer = std::static_pointer_cast<plugin::Response>(response.what)) {
-      out.response += "\n\n" + host_->redact(std::string_view(answer->body).substr(0, described_bytes_max));
+    out.response = response.status == 0 ? "no answer: " + host_->redact(response.error)
+                                        : "HTTP " + std::to_string(response.status);
+    if (const auto got = std::static_pointer_cast<Got>(response.what)) {
+      out.response +=
+          "\n\n" + host_->redact(std::string_view(got->response.body).substr(0, described_bytes_max));
     }
     return out;
   }
@@ -311,16 +271,42 @@ class ConnectorCourier final : public Courier {
       planned.bucket = bucket_of(request.bucket);
       planned.what = std::make_shared<Sent>(Sent{batch, std::move(request)});
     }
-    for (const plugin::RateLimit& limit : output.limits) {
-      if (limit.remaining > 0 || limit.reset == no_time) continue;
-      const DurationUs pause = limit.reset - connections_->clock.wall_us();
-      if (limits_.rates.size() > 1) {
-        out.bucket_pauses.push_back({bucket_of(limit.bucket), pause});
-      } else {
-        out.pause = std::max(out.pause, pause);
-      }
-    }
+    for (const plugin::RateLimit& limit : output.limits) add_limit(bucket_of(limit.bucket), limit, out);
     for (const std::string& fault : output.faults) host_->log(SLUICE_WARN, fault);
+    return out;
+  }
+
+  void add_limit(std::size_t bucket, const plugin::RateLimit& limit, Answer& out) const {
+    if (limit.remaining > 0 || limit.reset == no_time) return;
+    const DurationUs pause = limit.reset - connections_->clock.wall_us();
+    if (limits_.rates.size() > 1) {
+      out.bucket_pauses.push_back({bucket, pause});
+    } else {
+      out.pause = std::max(out.pause, pause);
+    }
+  }
+
+  // By the manifest's rate_headers: of the bucket named there, else of the one that this request took from.
+  void add_announced(const CourierRequest& request, const plugin::Response& response, Answer& out) const {
+    for (const plugin::RateHeaders& names : connector_->info().rate_headers) {
+      const auto limit = plugin::announced_limit(names, response.headers, connections_->clock.wall_us());
+      if (limit) add_limit(names.bucket.empty() ? request.bucket : bucket_of(names.bucket), *limit, out);
+    }
+  }
+
+  // Nothing has left: the connector is not asked. All requests need the same token, so all of them wait.
+  Answer without_credentials(const CourierRequest& request, const CourierResponse& response,
+                             const Error& error) const {
+    const bool later = error.code == Code::transient || error.code == Code::cancelled;
+    Answer out;
+    for (const std::uint32_t record : request.records) {
+      out.verdicts.push_back({record,
+                              {later ? Fate::throttle : Fate::auth,
+                               response.retry_after,
+                               later ? "token_unavailable" : "token_refused",
+                               host_->redact(error.detail),
+                               {}}});
+    }
     return out;
   }
 
@@ -354,7 +340,7 @@ class ConnectorCourier final : public Courier {
   }
 
   std::shared_ptr<const Connections> connections_;
-  std::unique_ptr<Host> host_;
+  std::unique_ptr<CourierServices> host_;
   std::unique_ptr<plugin::Connector> connector_;
   CourierLimits limits_;
   std::stop_source stop_;
@@ -368,8 +354,8 @@ Result<std::unique_ptr<Courier>> open_courier(const std::shared_ptr<const Connec
   }
   const std::string with = destination.with.empty() ? "{}" : destination.with;
   const std::string expanded = SLUICE_TRY(connections->expand_secrets(with));
-  auto host = std::make_unique<Host>(*connections, destination.name);
-  host->redact = Redactor(with, expanded, entry->info.secrets);
+  auto host = std::make_unique<CourierServices>(*connections, destination.name,
+                                                Redactor(with, expanded, entry->info.secrets));
   std::vector<std::string> hosts = destination.allow_hosts;
   const plugin::Instance instance{.name = destination.name,
                                   .config = expanded,

@@ -17,7 +17,8 @@
 
 namespace sluice::store {
 class Database;
-}
+class Vault;
+}  // namespace sluice::store
 
 namespace sluice::deliver {
 
@@ -34,22 +35,29 @@ struct Connections {  // all of it must outlive the couriers
   // What a connector counts, unchecked. May be empty. [any]
   std::function<void(std::string_view destination, std::int32_t kind, std::string_view name, double value)>
       metric = {};
+  store::Vault* vault = nullptr;  // keeps tokens that vendors rotate; null: such connections do not work
 };
 
 // For Delivery::open().
 Delivery::MakeCourier make_couriers(Connections connections);
 
+inline constexpr std::size_t later_secrets_max = 16;
+
 // Replaces secrets by "***" in what people will read.
-class Redactor {  // [any] once made
+class Redactor {  // [any] but for add()
  public:
   // Secrets are the texts of `expanded` that differ from those of `with`, at whatever depth, and the fields
   // named.
   Redactor() = default;
   Redactor(std::string_view with, std::string_view expanded, const std::vector<std::string>& secret_fields);
   std::string operator()(std::string_view text) const;
+  // One that came later: a token. Of these the latest `later_secrets_max` are known.
+  void add(std::string_view secret);
 
  private:
-  std::vector<std::string> secrets_;  // the longest first
+  void gather();
+  std::vector<std::string> secrets_;  // in every form, the longest first
+  std::vector<std::string> first_, later_;
 };
 
 }  // namespace sluice::deliver

@@ -47,11 +47,24 @@ Redactor::Redactor(std::string_view with, std::string_view expanded,
   JsonParser with_parser, expanded_parser;
   const Json before = with_parser.parse(with);
   const Json after = expanded_parser.parse(expanded);
-  std::vector<std::string> found;
-  collect(before, after, found);
+  collect(before, after, first_);
   for (const std::string& field : secret_fields) {
-    if (const auto value = after[field].string()) found.emplace_back(*value);
+    if (const auto value = after[field].string()) first_.emplace_back(*value);
   }
+  gather();
+}
+
+void Redactor::add(std::string_view secret) {
+  if (std::find(later_.begin(), later_.end(), secret) != later_.end()) return;
+  if (later_.size() == later_secrets_max) later_.erase(later_.begin());
+  later_.emplace_back(secret);
+  gather();
+}
+
+void Redactor::gather() {
+  secrets_.clear();
+  std::vector<std::string> found = first_;
+  found.insert(found.end(), later_.begin(), later_.end());
   for (const std::string& secret : found) {
     if (secret.size() < secret_bytes_min) continue;
     // As it is, as JSON and URLs write it, and as basic authentication may.

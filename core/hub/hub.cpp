@@ -42,6 +42,7 @@ Result<std::unique_ptr<Hub>> Hub::open(HubOptions options) {
   hub->lock_ = std::make_unique<DirectoryLock>(SLUICE_TRY(DirectoryLock::take(data)));
   hub->http_ = SLUICE_TRY(net::HttpClient::create());
   hub->database_ = SLUICE_TRY(store::Database::open(database_path(data)));
+  hub->vault_ = std::make_unique<store::Vault>(*hub->database_, key_path(data));
   SLUICE_TRY(hub->recover());
   return hub;
 }
@@ -111,7 +112,8 @@ Status Hub::open_delivery() {
       },
       [this](std::string_view destination, std::int32_t kind, std::string_view name, double value) {
         connector_metrics_.report(destination, kind, name, value);
-      }};
+      },
+      vault_.get()};
   const JournalIdentity& identity = journal_->identity();
   deliver::DeliveryOptions delivery{*files_, clock_, lanes_folder(options_.config->hub.data),
                                     identity.id + '.' + std::to_string(identity.generation), gate_};

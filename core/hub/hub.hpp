@@ -34,6 +34,7 @@
 #include "net/server.hpp"
 #include "plugin/registry.hpp"
 #include "store/database.hpp"
+#include "store/vault.hpp"
 
 namespace sluice::hub {
 
@@ -155,6 +156,7 @@ class Hub {
   std::unique_ptr<DirectoryLock> lock_;
   std::unique_ptr<net::HttpClient> http_;
   std::unique_ptr<store::Database> database_;
+  std::unique_ptr<store::Vault> vault_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<Checkpoints> checkpoints_;
   std::unique_ptr<World> world_;

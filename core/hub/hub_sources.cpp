@@ -20,11 +20,13 @@ Result<std::unique_ptr<plugin::Connector>> Hub::open_connector(const config::Sou
     return Error{Code::misconfigured,
                  "source '" + source.name + "': no plugin named '" + source.plugin + "' is installed"};
   }
-  services = std::make_unique<ConnectorServices>(source.name, clock_, *database_, *http_, connector_metrics_);
   plugin::Instance instance;
   instance.name = source.name;
   instance.folder = folder_of(*options_.config);
   instance.config = SLUICE_TRY(config::expand_secrets(source.with, instance.folder));
+  services = std::make_unique<ConnectorServices>(
+      source.name, clock_, *database_, *vault_, *http_, connector_metrics_,
+      deliver::Redactor(source.with.empty() ? "{}" : source.with, instance.config, entry->info.secrets));
   return plugin::Connector::open(*entry, instance, *services);
 }
 

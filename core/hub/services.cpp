@@ -13,7 +13,17 @@ void ConnectorServices::log(std::int32_t level, std::string_view text) {
                       : level >= SLUICE_WARN ? LogLevel::warn
                       : level >= SLUICE_INFO ? LogLevel::info
                                              : LogLevel::debug;
-  sluice::log(as, name_, text);
+  std::string shown;
+  {
+    const std::shared_lock lock(mutex_);
+    shown = redactor_(text);
+  }
+  sluice::log(as, name_, shown);
+}
+
+void ConnectorServices::hide(std::string_view secret) {
+  const std::unique_lock lock(mutex_);
+  redactor_.add(secret);
 }
 
 Result<std::optional<std::string>> ConnectorServices::get(std::string_view key) {
@@ -30,6 +40,10 @@ net::HttpRequest to_net(const plugin::HttpRequest& request) {
   out.url = request.url;
   for (const plugin::Header& header : request.headers) out.headers.emplace_back(header.name, header.value);
   out.body = request.body;
+  if (request.gzip) {
+    out.body = net::gzip(out.body);
+    out.headers.emplace_back("content-encoding", "gzip");
+  }
   out.timeout_ms = request.timeout / us_per_ms;
   out.allow_private = request.host_trusted;
   return out;

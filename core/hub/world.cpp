@@ -27,6 +27,9 @@ std::uint64_t newest_checkpoint(FileSystem& files, const std::string& data) {
 std::string database_path(const std::string& data) {
   return data + "/store.db";
 }
+std::string key_path(const std::string& data) {
+  return data + "/secrets.key";
+}
 std::string lanes_folder(const std::string& data) {
   return data + "/lanes";
 }

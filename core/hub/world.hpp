@@ -53,6 +53,7 @@ std::string checkpoint_folder(const std::string& data_directory);
 // The input up to which the newest checkpoint goes, by the names of the files; 0: there is none.
 std::uint64_t newest_checkpoint(FileSystem& files, const std::string& data_directory);
 std::string database_path(const std::string& data_directory);
+std::string key_path(const std::string& data_directory);  // of the store's Vault
 std::string lanes_folder(const std::string& data_directory);
 std::string rejects_folder(const std::string& data_directory);
 

@@ -167,9 +167,7 @@ Status SourceRunner::Impl::fetch_once(Running& running, FeedSink& sink) const {
                                [] { return false; });
     }
     if (stop.stop_requested()) return Error{Code::cancelled, "the source was stopped"};
-    const TimeUs now = running.feed.host->now_us();
-    const plugin::HttpRequest ready = SLUICE_TRY(plugin::resolve(connector.http_policy(), request, now));
-    plugin::Response response = running.feed.host->http(ready);
+    plugin::Response response = SLUICE_TRY(connector.send(request));
     response.state = request.state;
     response.purpose = request.purpose;
     plugin::FetchOutput more = SLUICE_TRY(connector.interpret_fetched(poll, response, sink, limits));

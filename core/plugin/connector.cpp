@@ -166,6 +166,12 @@ const ManifestInfo& Connector::info() const {
 const HttpPolicy& Connector::http_policy() const {
   return impl_->host.policy();
 }
+std::shared_ptr<Credentials> Connector::credentials() const {
+  return impl_->host.credentials();
+}
+Result<Response> Connector::send(const Request& request) const {
+  return impl_->host.exchange(request);
+}
 bool Connector::offers_plan() const {
   return impl_->table->plan != nullptr;
 }

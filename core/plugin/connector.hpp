@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "plugin/credentials.hpp"
 #include "plugin/host_services.hpp"
 #include "plugin/http_request.hpp"
 #include "plugin/registry.hpp"
@@ -56,8 +57,13 @@ class Connector {
   const Entry& entry() const;
   const ManifestInfo& info() const;
   const HttpPolicy& http_policy() const;  // for resolve()
-  bool offers_plan() const;               // a destination: plan() and interpret(); else deliver()
-  bool offers_interpret() const;          // else the HTTP status decides
+  // For who sends by himself: outlives the Connector, and answers `cancelled` from then on. [any]
+  std::shared_ptr<Credentials> credentials() const;
+  // Sends with credentials and waits: of a source's request, its answer. rejected: it may not be sent;
+  // misconfigured: there are no credentials. [any]
+  Result<Response> send(const Request& request) const;
+  bool offers_plan() const;       // a destination: plan() and interpret(); else deliver()
+  bool offers_interpret() const;  // else the HTTP status decides
   bool offers_check() const;
   bool offers_fetch() const;
   bool offers_read() const;

@@ -1,5 +1,7 @@
 #include "plugin/host.hpp"
 
+#include <algorithm>
+
 #include "plugin/call.hpp"
 
 namespace sluice::plugin {
@@ -33,7 +35,11 @@ ResponseView::ResponseView(const Response& r) : body_(r.body) {
 }
 
 Host::Host(HostServices& services, std::map<std::string, std::string> secrets, HttpPolicy policy)
-    : sluice_host{}, services_(services), secrets_(std::move(secrets)), policy_(std::move(policy)) {
+    : sluice_host{},
+      services_(services),
+      secrets_(std::move(secrets)),
+      policy_(std::move(policy)),
+      credentials_(std::make_shared<Credentials>(services_, policy_)) {
   size = sizeof(sluice_host);
   abi_minor = SLUICE_ABI_MINOR;
   ctx = this;
@@ -75,14 +81,36 @@ Host::Host(HostServices& services, std::map<std::string, std::string> secrets, H
   extension = [](const sluice_host*, const char*) -> const void* { return nullptr; };
 }
 
-sluice_status Host::send(const sluice_request& request, sluice_http_sink sink, void* arg) const {
-  const Result<HttpRequest> ready = resolve(policy_, request_of(request, 0), services_.now_us());
-  if (!ready) {
-    services_.log(SLUICE_ERROR, ready.error().detail);
-    return SLUICE_INVALID;
+// A token that the vendor refuses is fetched anew, once: its second refusal is the answer.
+Result<Response> Host::exchange(const Request& request) const {
+  const bool needs_token = credentials_->fetched() && !request.no_auth;
+  Response response;
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    HttpRequest ready = SLUICE_TRY(resolve(policy_, request, services_.now_us()));
+    if (!needs_token) return services_.http(ready);
+    const TokenAnswer answer = credentials_->wait_token();
+    if (!answer.ok()) {
+      if (answer.error->code == Code::misconfigured) return *answer.error;
+      response.status = 0;
+      response.error = answer.error->detail;
+      response.retry_after_ms = std::max<DurationUs>(0, answer.retry_after) / us_per_ms;
+      return response;
+    }
+    credentials_->add(answer.token, ready);
+    response = services_.http(ready);
+    if (response.status != 401) return response;
+    credentials_->refused(answer.token);
   }
-  const Response response = services_.http(ready.value());
-  const ResponseView c(response);
+  return response;
+}
+
+sluice_status Host::send(const sluice_request& request, sluice_http_sink sink, void* arg) const {
+  const Result<Response> response = exchange(request_of(request, 0));
+  if (!response) {
+    services_.log(SLUICE_ERROR, response.error().detail);
+    return response.error().code == Code::misconfigured ? SLUICE_AUTH : SLUICE_INVALID;
+  }
+  const ResponseView c(response.value());
   sink(arg, c.get());
   return SLUICE_OK;
 }

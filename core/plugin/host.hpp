@@ -2,8 +2,10 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 
+#include "plugin/credentials.hpp"
 #include "plugin/host_services.hpp"
 #include "plugin/http_request.hpp"
 
@@ -16,7 +18,12 @@ class Host : public sluice_host {  // [any]
   Host(HostServices& services, std::map<std::string, std::string> secrets, HttpPolicy policy);
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
+  ~Host() { credentials_->close(); }
   const HttpPolicy& policy() const { return policy_; }
+  const std::shared_ptr<Credentials>& credentials() const { return credentials_; }
+  // Sends with credentials and waits. rejected: it may not be sent; misconfigured: there are no credentials
+  // for it. What is wrong only for now is a response with status 0.
+  Result<Response> exchange(const Request& request) const;
 
  private:
   static const Host& self(const sluice_host* host) { return *static_cast<const Host*>(host); }
@@ -25,6 +32,7 @@ class Host : public sluice_host {  // [any]
   HostServices& services_;
   std::map<std::string, std::string> secrets_;
   HttpPolicy policy_;
+  std::shared_ptr<Credentials> credentials_;
 };
 
 // The C form of a Response, its body padded. Valid while `response` and this are.

@@ -5,47 +5,12 @@
 #include "base/hash.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "plugin/aws_sigv4.hpp"
 #include "plugin/standard_webhooks.hpp"
+#include "plugin/url.hpp"
 
 namespace sluice::plugin {
 namespace {
-
-struct UrlParts {                             // borrow
-  std::string_view scheme, host, port, rest;  // host without brackets; rest: from '/' or '?' on
-};
-
-// Only what we send: http(s)://HOST[:PORT][/...]. A user name in it, white space or a fragment is nothing we
-// send.
-std::optional<UrlParts> split_url(std::string_view url) {
-  for (const char c : url) {
-    if (static_cast<unsigned char>(c) <= 0x20 || c == '\\' || c == '#' || c == '\x7f') return std::nullopt;
-  }
-  UrlParts out;
-  const std::size_t colon = url.find("://");
-  if (colon == std::string_view::npos) return std::nullopt;
-  out.scheme = url.substr(0, colon);
-  if (out.scheme != "http" && out.scheme != "https") return std::nullopt;
-  const std::string_view tail = url.substr(colon + 3);
-  const std::size_t end = std::min(tail.find_first_of("/?"), tail.size());
-  std::string_view authority = tail.substr(0, end);
-  out.rest = tail.substr(end);
-  if (authority.find('@') != std::string_view::npos) return std::nullopt;
-  if (authority.starts_with('[')) {
-    const std::size_t close = authority.find(']');
-    if (close == std::string_view::npos) return std::nullopt;
-    out.host = authority.substr(1, close - 1);
-    authority.remove_prefix(close + 1);
-  } else {
-    out.host = authority.substr(0, authority.find(':'));
-    authority.remove_prefix(out.host.size());
-  }
-  if (!authority.empty() && (!authority.starts_with(':') || authority.size() == 1)) return std::nullopt;
-  if (!authority.empty()) out.port = authority.substr(1);
-  const bool digits =
-      std::all_of(out.port.begin(), out.port.end(), [](char c) { return c >= '0' && c <= '9'; });
-  if (out.host.empty() || !digits) return std::nullopt;
-  return out;
-}
 
 // "*.braze.com" is any one label before it; "host:8443" binds the port too. An allow_hosts entry may be a
 // whole URL.
@@ -102,24 +67,6 @@ Result<std::string> expand(std::string_view text, Json config,
   return out.append(text);
 }
 
-std::string percent_encode(std::string_view text) {
-  static constexpr char digits[] = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    const auto u = static_cast<unsigned char>(c);
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '.' || c == '_' || c == '~';
-    if (plain) {
-      out += c;
-    } else {
-      out += '%';
-      out += digits[u >> 4];
-      out += digits[u & 15];
-    }
-  }
-  return out;
-}
-
 bool breaks_header(const Header& header) {
   static constexpr std::string_view controls{"\r\n\0", 3};
   return header.name.empty() || header.name.find_first_of(": \t") != std::string::npos ||
@@ -137,7 +84,26 @@ void add_auth(const Auth& auth, TimeUs now, HttpRequest& out) {
     out.url += percent_encode(auth.name) + '=' + percent_encode(auth.value);
   } else if (auth.kind == AuthKind::standard_webhooks) {
     sign_standard_webhook(auth.value, now, out);
+  } else if (auth.kind == AuthKind::aws_sigv4) {
+    sign_aws_v4(auth.aws, now, out);
   }
+}
+
+// Credentials go to it: it must be one of the hosts that the manifest and the operator name, over TLS unless
+// the operator named it.
+Status check_token_url(const HttpPolicy& policy) {
+  const std::string& url = policy.auth.oauth2.token_url;
+  const Result<HttpRequest> ready = resolve(policy, {.method = "POST", .url = url, .no_auth = true}, 0);
+  if (!ready || !split_url(url)) {
+    return Error{Code::misconfigured,
+                 "the token URL's host is none of the manifest's 'hosts' (or no host at all): "
+                 "add it there, or name it under allow_hosts if it is meant"};
+  }
+  if (!ready.value().host_trusted && !url.starts_with("https://")) {
+    return Error{Code::misconfigured,
+                 "the token URL is not https: credentials would cross the network in the clear"};
+  }
+  return Done{};
 }
 
 }  // namespace
@@ -154,18 +120,18 @@ Result<HttpPolicy> make_http_policy(const ManifestInfo& info, std::string_view c
                  .auth = info.auth,
                  .timeout = info.timeout};
   if (out.auth.kind == AuthKind::standard_webhooks && secrets.empty()) out.auth = {};  // unsigned
-  for (std::string* text : {&out.auth.value, &out.auth.user, &out.auth.password}) {
-    *text = SLUICE_TRY(expand(*text, config, secrets));
-  }
+  SLUICE_TRY(fill_auth(out.auth, [&](std::string_view text) { return expand(text, config, secrets); }));
   if (out.auth.kind == AuthKind::standard_webhooks) {
     out.auth.value = SLUICE_TRY(webhook_secret(out.auth.value));
-  } else if (breaks_header({"x", out.auth.value})) {
+  } else if (breaks_header({"x", out.auth.value}) || breaks_header({"x", out.auth.aws.session_token}) ||
+             breaks_header({"x", out.auth.aws.access_key})) {
     return Error{Code::misconfigured, "a secret holds a line break, which no header can carry"};
   }
   while (out.base_url.ends_with('/')) out.base_url.pop_back();
   if (!out.base_url.empty() && !split_url(out.base_url)) {
     return Error{Code::misconfigured, "the base URL of '" + info.id + "' is none: write https://HOST"};
   }
+  if (out.auth.kind == AuthKind::oauth2) SLUICE_TRY(check_token_url(out));
   return out;
 }
 

@@ -25,6 +25,7 @@ struct HttpRequest {  // holds secrets: never logged
   // The operator named this host in the configuration (base_url or allow_hosts), so private addresses are
   // meant.
   bool host_trusted = false;
+  bool for_credentials = false;  // to a token endpoint: it delivers nothing
 };
 
 // How one source or destination speaks HTTP. Plain data. [any]

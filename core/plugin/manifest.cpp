@@ -1,5 +1,6 @@
 #include "plugin/manifest.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -100,30 +101,6 @@ Result<std::vector<Rate>> rates_of(Json list) {
   return out;
 }
 
-Result<Auth> auth_of(Json auth) {
-  Auth out;
-  if (auth.is_null_or_missing()) return out;
-  const std::string_view type = auth["type"].string_or("");
-  out.name = auth["name"].string_or("");
-  out.value = auth["value"].string_or("");
-  out.user = auth["user"].string_or("");
-  out.password = auth["password"].string_or("");
-  if (type == "none") return out;
-  if (type == "header" || type == "query") {
-    out.kind = type == "header" ? AuthKind::header : AuthKind::query;
-    if (out.name.empty() || out.value.empty()) return bad("'auth' of this type needs 'name' and 'value'");
-  } else if (type == "basic") {
-    out.kind = AuthKind::basic;
-  } else if (type == "standard_webhooks") {
-    out.kind = AuthKind::standard_webhooks;
-    if (out.value.empty()) return bad("'auth' of this type needs 'value': \"{secret.NAME}\"");
-  } else {
-    return bad("'auth' has the type '" + std::string(type) +
-               "'; header, query, basic, standard_webhooks and none are known");
-  }
-  return out;
-}
-
 Result<DurationUs> seconds_of(Json number, DurationUs other, const std::string& name) {
   if (!number) return other;
   const std::optional<double> s = number.number();
@@ -145,6 +122,13 @@ Status read_limits(Json c, ManifestInfo& out) {
   }
   out.parallel = static_cast<std::uint32_t>(SLUICE_TRY(count_of(c["parallel"], 1, 256, "parallel")));
   out.rates = SLUICE_TRY(rates_of(c["rate"]));
+  out.rate_headers = SLUICE_TRY(parse_rate_headers(c["rate_headers"]));
+  for (const RateHeaders& names : out.rate_headers) {
+    const bool there = std::any_of(out.rates.begin(), out.rates.end(),
+                                   [&](const Rate& rate) { return rate.bucket == names.bucket; });
+    if (!names.bucket.empty() && !there)
+      return bad("'rate_headers' names no bucket of 'rate': '" + names.bucket + "'");
+  }
   out.timeout = SLUICE_TRY(seconds_of(c["timeout_s"], 30 * us_per_s, "timeout_s"));
   if (c["poll"]) out.poll_every = SLUICE_TRY(seconds_of(c["poll"]["every_s"], us_per_min, "poll.every_s"));
   return Done{};
@@ -183,7 +167,7 @@ Result<ManifestInfo> connector_of(Json c) {
   out.kind = SLUICE_TRY(kind_of(c["kind"]));
   out.base_url = c["base_url"].string_or("");
   out.hosts = SLUICE_TRY(texts(c["hosts"], "hosts"));
-  out.auth = SLUICE_TRY(auth_of(c["auth"]));
+  out.auth = SLUICE_TRY(parse_auth(c["auth"]));
   out.network = c["network"].boolean().value_or(false);
   out.files = c["files"].boolean().value_or(false);
   SLUICE_TRY(read_limits(c, out));

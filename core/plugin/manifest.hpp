@@ -12,19 +12,12 @@
 #include "sluice/result.hpp"
 
 #include "base/time.hpp"
+#include "plugin/auth.hpp"
+#include "plugin/rate_headers.hpp"
 
 namespace sluice::plugin {
 
 inline constexpr std::size_t manifest_bytes_max = 1 << 20;
-
-enum class AuthKind : std::uint8_t { none, header, query, basic, standard_webhooks };
-
-// Values are templates: "{config.NAME}" and "{secret.NAME}" stand for fields of `with:`.
-struct Auth {
-  AuthKind kind = AuthKind::none;
-  std::string name = {}, value = {};     // header, query; standard_webhooks: its secret, or none
-  std::string user = {}, password = {};  // basic
-};
 
 struct Rate {
   std::string bucket = {};
@@ -54,6 +47,7 @@ struct ManifestInfo {
   std::uint32_t parallel =
       1;  // requests in flight that the vendor likes; for deliver(): always one at a time
   std::vector<Rate> rates = {};  // the first is the default bucket
+  std::vector<RateHeaders> rate_headers = {};
 
   std::string base_url = {};            // template
   std::vector<std::string> hosts = {};  // "*.braze.com", "rest.example.com:8443"

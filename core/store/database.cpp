@@ -243,6 +243,15 @@ Status Database::put_meta(std::string_view key, std::string_view value) {
   return write_meta(*impl_->connection, key, value);
 }
 
+Status Database::keep_meta(std::string_view key, std::string_view value) {
+  const std::lock_guard lock(impl_->mutex);
+  Connection& db = *impl_->connection;
+  SLUICE_TRY(db.execute("PRAGMA synchronous = FULL"));
+  Status written = write_meta(db, key, value);
+  SLUICE_TRY(db.execute("PRAGMA synchronous = NORMAL"));
+  return written;
+}
+
 Status Database::remove_meta(std::string_view key) {
   const std::lock_guard lock(impl_->mutex);
   return run(*impl_->connection, "DELETE FROM meta WHERE key = ?", key);

@@ -1,6 +1,6 @@
 // The database: SQLite in WAL mode beside the journal. It holds what people query and what is not on the
 // path: the projection of profiles and memberships (written behind the checkpoint), dead letters, delivery
-// history, audit. Losing it loses no event.
+// history, audit, and sealed what vendors gave us alone (vault.hpp). Losing it loses no event.
 #pragma once
 
 #include <cstdint>
@@ -125,6 +125,7 @@ class Database {  // [any]: a mutex orders the calls; none waits for more than o
   Result<std::vector<AuditRow>> audits(std::size_t limit);  // newest first
 
   Status put_meta(std::string_view key, std::string_view value);
+  Status keep_meta(std::string_view key, std::string_view value);  // and on the disk when it returns (fsync)
   Status remove_meta(std::string_view key);
   Result<std::optional<std::string>> meta(std::string_view key);
 

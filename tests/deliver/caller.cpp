@@ -63,6 +63,7 @@ class Plans {
 SLUICE_PLUGIN(
     R"json({"plugin": "plans", "version": "1.0.0", "connectors": [{"id": "plans", "kind": "destination",
   "rate": [{"bucket": "fast", "per_second": 100}, {"bucket": "slow", "per_minute": 3}],
+  "rate_headers": [{"bucket": "fast", "remaining": "X-Left", "reset": "X-Left-In"}],
   "base_url": "{config.url}", "config": {"type": "object"}}]})json",
     Plans)
 #endif

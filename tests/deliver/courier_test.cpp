@@ -21,6 +21,7 @@ struct World {
                                                  body = request.body;
                                                  net::Response response;
                                                  response.status = status;
+                                                 response.headers = headers;
                                                  responder.send(std::move(response));
                                                }))
                  .value();
@@ -64,6 +65,7 @@ struct World {
   }
 
   int status = 200;
+  decltype(net::Response::headers) headers;
   std::string body, logged;
   SystemClock clock;
   plugin::Registry registry;
@@ -119,6 +121,22 @@ TEST_CASE("a request takes from the bucket that it names, and a vendor's limit s
   CHECK(answer.verdicts[0].verdict.remote_id == "made");
   w.status = 500;
   CHECK(World::ask(*courier, requests[1]).verdicts.at(0).verdict.fate == Fate::unknown);
+}
+
+TEST_CASE("a limit that the vendor announces in headers stops the bucket that the manifest names",
+          "[courier]") {
+  World w;
+  const auto courier = w.open("plans", w.server->address());
+  const auto planned = courier->plan(w.parcels({"slow"}));
+  REQUIRE(planned);
+  w.headers = {{"x-left", "0"}, {"x-left-in", "30"}};
+  const Answer answer = World::ask(*courier, planned.value().requests.at(0));
+  REQUIRE(answer.bucket_pauses.size() == 2);  // the connector's own, and the announced one
+  CHECK(answer.bucket_pauses[1].bucket == 0);
+  CHECK(answer.bucket_pauses[1].pause > 29 * us_per_s);
+  CHECK(answer.bucket_pauses[1].pause <= 30 * us_per_s);
+  w.headers = {{"x-left", "1"}, {"x-left-in", "30"}};
+  CHECK(World::ask(*courier, planned.value().requests.at(0)).bucket_pauses.size() == 1);
 }
 
 }  // namespace

@@ -5,7 +5,7 @@ import re
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-PARSER = (ROOT / "core/plugin/manifest.cpp").read_text(encoding="utf-8")
+PARSER = "".join((ROOT / "core/plugin" / name).read_text(encoding="utf-8") for name in ("manifest.cpp", "auth.cpp", "rate_headers.cpp"))
 PAGE = (ROOT / "docs/manifest.md").read_text(encoding="utf-8")
 ROWS = {name: rest for name, rest in re.findall(r"^\| `([a-z_.\[\]]+)` \|(.*)\|$", PAGE.partition("## The schema of")[0], re.M)}
 SCHEMA = PAGE.partition("## The schema of")[2]
@@ -22,6 +22,7 @@ def number(text):
 class ManifestTest(unittest.TestCase):
     def test_each_member_that_the_parser_reads_has_a_row_and_no_other(self):
         read = set(re.findall(r'\["([a-z_]+)"\]', PARSER)) | set(re.findall(r'"(per_[a-z]+)"', PARSER))
+        read |= set(re.findall(r'\{"([a-z_]+)", &o\.', PARSER))
         self.assertGreater(len(read), 35)
         within = {"properties"}  # of the schema of `with:`
         self.assertEqual({last(name) for name in ROWS}, read - within)
@@ -50,7 +51,7 @@ class ManifestTest(unittest.TestCase):
     def test_operations_and_kinds_of_credentials_are_named(self):
         operations = re.findall(r'\{"([a-z_]+)", SLUICE_[A-Z_]+\}', PARSER)
         self.assertEqual(re.findall(r"`([a-z_]+)`", re.search(r"^Operations: (.*)$", PAGE, re.M).group(1)), operations)
-        types = set(re.findall(r'type == "([a-z_0-9]+)"', PARSER))
+        types = set(re.findall(r'\{"([a-z_0-9]+)", AuthKind::', PARSER))
         self.assertEqual(set(re.findall(r"`([a-z_0-9]+)`", ROWS["auth.type"].split("|")[1])), types)
 
     def test_the_keywords_of_the_schema_are_those_that_are_checked(self):

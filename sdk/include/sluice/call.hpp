@@ -145,7 +145,8 @@ class Host {
   HttpAnswer http(const Request& request) const {
     const detail::RequestView c(request);
     HttpAnswer answer;
-    check(host_->http(host_, c.get(), keep_answer, &answer), "the host sends no requests here");
+    check(host_->http(host_, c.get(), keep_answer, &answer),
+          "the host did not send the request; its log says why");
     return answer;
   }
 
