@@ -129,8 +129,8 @@ inline Result<std::unique_ptr<plugin::Connector>> open_built(std::string_view na
   const plugin::Entry* const entry = built_plugins().find(name, kind);
   if (entry == nullptr) return Error{Code::misconfigured, "the plugin was not built"};
   return plugin::Connector::open(
-      *entry,
-      {.name = "test", .config = std::move(config), .folder = folder, .program = connector_program()}, host);
+      *entry, {.name = "test", .config = std::move(config), .folder = folder, .program = connector_program()},
+      host);
 }
 
 }  // namespace sluice::testing
