@@ -6,26 +6,11 @@
 
 #include "base/file.hpp"
 #include "base/hash.hpp"
+#include "plugin/operations.hpp"
 #include "plugin/registry.hpp"
 
 namespace sluice::kit {
 namespace {
-
-struct Operation {
-  std::string_view name;
-  std::uint32_t op;
-};
-constexpr Operation operations[] = {{"event", SLUICE_EVENT},
-                                    {"upsert", SLUICE_UPSERT},
-                                    {"delete", SLUICE_DELETE},
-                                    {"enter", SLUICE_ENTER},
-                                    {"leave", SLUICE_LEAVE},
-                                    {"message", SLUICE_MESSAGE},
-                                    {"merge", SLUICE_MERGE},
-                                    {"erase", SLUICE_ERASE},
-                                    {"consent", SLUICE_CONSENT},
-                                    {"snapshot_begin", SLUICE_SNAPSHOT_BEGIN},
-                                    {"snapshot_end", SLUICE_SNAPSHOT_END}};
 
 constexpr TimeUs sample_time = 1'763'825'411'000'000;
 
@@ -205,19 +190,18 @@ Result<Subject> make_subject(const Library& library, const plugin::ManifestInfo&
   if (records) {
     out.records = SLUICE_TRY(records_of(*records));
   } else if ((info.kind & SLUICE_DESTINATION) != 0) {
-    for (const Operation& one : operations) {
-      if (!info.takes(one.op)) continue;
-      out.records.push_back(record_of(info, one.op, out.records.size() + 1));
-      if (one.op == SLUICE_MESSAGE && sample["payload"])
-        out.records.back().payload = sample["payload"].text();
+    for (const auto& [name, op] : plugin::op_names) {
+      if (!info.takes(op)) continue;
+      out.records.push_back(record_of(info, op, out.records.size() + 1));
+      if (op == SLUICE_MESSAGE && sample["payload"]) out.records.back().payload = sample["payload"].text();
     }
   }
   return out;
 }
 
 std::string_view op_name(std::uint32_t op) {
-  for (const Operation& one : operations) {
-    if (one.op == op) return one.name;
+  for (const auto& [name, known] : plugin::op_names) {
+    if (known == op) return name;
   }
   return "?";
 }
@@ -230,8 +214,8 @@ Result<std::vector<plugin::Record>> records_of(std::string_view json) {
   const auto add = [&](Json one) {
     const std::string place = "record " + std::to_string(out.size());
     plugin::Record record{.op = 0, .time = sample_time};
-    for (const Operation& known : operations) {
-      if (known.name == one["op"].string_or("event")) record.op = known.op;
+    for (const auto& [name, op] : plugin::op_names) {
+      if (name == one["op"].string_or("event")) record.op = op;
     }
     if (record.op == 0) wrong = place + ": 'op' is none that is known; event, upsert, message ... are";
     if (!one["payload"].is_object()) wrong = place + ": 'payload' must be a JSON object";

@@ -4,9 +4,8 @@
 #include <array>
 #include <cmath>
 
-#include "sluice/plugin.h"
-
 #include "base/json.hpp"
+#include "plugin/operations.hpp"
 
 namespace sluice::plugin {
 namespace {
@@ -14,20 +13,6 @@ namespace {
 Error bad(std::string what) {
   return {Code::rejected, "manifest: " + std::move(what)};
 }
-
-constexpr std::array<std::pair<std::string_view, std::uint32_t>, 11> op_names{{
-    {"event", SLUICE_EVENT},
-    {"upsert", SLUICE_UPSERT},
-    {"delete", SLUICE_DELETE},
-    {"enter", SLUICE_ENTER},
-    {"leave", SLUICE_LEAVE},
-    {"message", SLUICE_MESSAGE},
-    {"merge", SLUICE_MERGE},
-    {"erase", SLUICE_ERASE},
-    {"consent", SLUICE_CONSENT},
-    {"snapshot_begin", SLUICE_SNAPSHOT_BEGIN},
-    {"snapshot_end", SLUICE_SNAPSHOT_END},
-}};
 
 Result<std::vector<std::string>> texts(Json list, const std::string& name) {
   std::vector<std::string> out;
