@@ -46,6 +46,18 @@ std::string auth_text(Json auth) {
   return out;
 }
 
+std::string identifiers_text(const std::vector<plugin::AskedIdentifier>& asked) {
+  using Form = plugin::AskedIdentifier::Form;
+  std::vector<std::string> out;
+  for (const plugin::AskedIdentifier& one : asked) {
+    std::string text = one.type == plugin::every_identifier ? "all others" : one.type;
+    if (one.form == Form::digits) text += " in digits";
+    if (one.form == Form::gmail) text += " as Gmail reads it";
+    out.push_back(text + (one.sha256 ? " as SHA-256" : ""));
+  }
+  return joined(out);
+}
+
 std::string routes_text(const std::vector<plugin::WebhookRoute>& routes) {
   std::vector<std::string> out;
   for (const plugin::WebhookRoute& route : routes) {
@@ -154,7 +166,7 @@ std::vector<std::pair<std::string, std::string>> facts_of(const plugin::Manifest
       {"operations", takes ? (manifest["ops"] ? texts_of(manifest["ops"]) : "all") : ""},
       {"not twice", texts_of(manifest["unsafe"])},
       {"channel", info.channel},
-      {"identifiers", joined(info.identifiers) + (info.hash_sha256 ? ", as SHA-256" : "")},
+      {"identifiers", identifiers_text(info.identifiers)},
       {"streams", joined(info.streams)},
       {"asked every", info.poll_every ? std::to_string(*info.poll_every / us_per_s) + " s" : ""},
       {"called at", routes_text(info.routes)},

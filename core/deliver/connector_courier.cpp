@@ -223,7 +223,8 @@ class ConnectorCourier final : public Courier {
   void cancel() override { stop_.request_stop(); }
 
  private:
-  static std::vector<plugin::Record> records_of(std::span<const Parcel> parcels) {
+  std::vector<plugin::Record> records_of(std::span<const Parcel> parcels) const {
+    const plugin::ManifestInfo& info = connector_->info();
     std::vector<plugin::Record> records;
     records.reserve(parcels.size());
     for (const Parcel& parcel : parcels) {
@@ -235,7 +236,7 @@ class ConnectorCourier final : public Courier {
                          .key = effect.person == nobody ? std::string() : format_profile_id(effect.person),
                          .name = effect.name,
                          .payload = effect.payload,
-                         .identifiers = effect.identifiers,
+                         .identifiers = plugin::asked_identifiers(info.identifiers, effect.identifiers),
                          .address = effect.address,
                          .remote_id = parcel.remote_id});
     }

@@ -50,12 +50,12 @@ std::string identifiers_of(const plugin::ManifestInfo& info, const std::string& 
   std::string out;
   JsonWriter writer(out);
   writer.begin_object();
-  for (const std::string& type : info.identifiers) {
+  for (const plugin::AskedIdentifier& asked : info.identifiers) {
+    const std::string type = asked.type == plugin::every_identifier ? "cookie" : asked.type;
     std::string value = type + '-' + number;
     if (type == "email") value = canary_email;
     if (type == "phone") value = canary_phone;
-    if (info.hash_sha256) value = sha256_hex(value);
-    writer.key(type).begin_array().string(value).end_array();
+    writer.key(type).begin_array().string(plugin::in_form(asked, value)).end_array();
   }
   writer.end_object();
   return out;
@@ -189,6 +189,8 @@ Result<Subject> make_subject(const Library& library, const plugin::ManifestInfo&
   }
   if (records) {
     out.records = SLUICE_TRY(records_of(*records));
+    for (plugin::Record& record : out.records)
+      record.identifiers = plugin::asked_identifiers(info.identifiers, record.identifiers);
   } else if ((info.kind & SLUICE_DESTINATION) != 0) {
     for (const auto& [name, op] : plugin::op_names) {
       if (!info.takes(op)) continue;

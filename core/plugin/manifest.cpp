@@ -122,10 +122,9 @@ Status read_limits(Json c, ManifestInfo& out) {
 Status read_data(Json c, ManifestInfo& out) {
   out.ops = c["ops"] ? SLUICE_TRY(ops_of(c["ops"], "ops")) : ~0U;
   out.unsafe_ops = SLUICE_TRY(ops_of(c["unsafe"], "unsafe"));
-  out.identifiers = SLUICE_TRY(texts(c["identifiers"], "identifiers"));
-  const std::string_view hash = c["hash"].string_or("");
-  if (!hash.empty() && hash != "sha256") return bad("'hash' must be \"sha256\"");
-  out.hash_sha256 = !hash.empty();
+  out.identifiers = SLUICE_TRY(parse_identifiers(c["identifiers"]));
+  // Left alone like other unknown members it would mean identifiers in plain text.
+  if (c["hash"]) return bad("'hash' stands with each identifier: {\"type\": \"email\", \"hash\": \"sha256\"}");
   out.channel = c["channel"].string_or("");
   c["streams"].elements([&](Json stream) {
     out.streams.emplace_back(stream.is_string() ? *stream.string() : stream["name"].string_or(""));

@@ -13,6 +13,7 @@
 
 #include "base/time.hpp"
 #include "plugin/auth.hpp"
+#include "plugin/identifiers.hpp"
 #include "plugin/rate_headers.hpp"
 
 namespace sluice::plugin {
@@ -55,9 +56,8 @@ struct ManifestInfo {
   DurationUs timeout = 30 * us_per_s;
   bool network = false, files = false;  // what deliver() and read() need
 
-  std::vector<std::string> identifiers = {};  // types that a record's `identifiers` holds
-  bool hash_sha256 = false;                   // their values as SHA-256, hex
-  std::string channel = {};                   // email, sms, push, ads: addresses of messages; empty: none
+  std::vector<AskedIdentifier> identifiers = {};  // what a record's `identifiers` holds
+  std::string channel = {};                       // email, sms, push, ads: addresses of messages; empty: none
 
   std::optional<DurationUs> poll_every = {};
   std::vector<std::string> streams = {};
