@@ -12,10 +12,10 @@
 namespace sluice::plugin {
 
 // The records in C form, payloads and identifiers copied behind each other with padding. Borrows the other
-// texts.
+// texts, of `part` too.
 class BatchView {
  public:
-  explicit BatchView(std::span<const Record> records) {
+  explicit BatchView(std::span<const Record> records, const SnapshotPart& part = {}) {
     std::size_t bytes = 0;
     for (const Record& r : records)
       bytes += r.payload.size() + r.identifiers.size() + 2 * std::size_t{SLUICE_PADDING};
@@ -27,7 +27,9 @@ class BatchView {
     c_.count = static_cast<std::uint32_t>(records_.size());
     c_.records = records_.data();
     plan_.size = sizeof plan_;
+    plan_.part = part.part;
     plan_.batch = &c_;
+    plan_.snapshot = str(part.snapshot);
   }
   BatchView(const BatchView&) = delete;
   BatchView& operator=(const BatchView&) = delete;
@@ -48,6 +50,7 @@ class BatchView {
     c.identifiers = pad(r.identifiers);
     c.address = str(r.address);
     c.remote_id = str(r.remote_id);
+    c.audience_id = str(r.audience_id);
     records_.push_back(c);
   }
   sluice_str pad(std::string_view text) {
