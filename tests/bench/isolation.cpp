@@ -111,30 +111,34 @@ Result<IsolationCost> compare(Side here, Side apart, std::size_t count) {
     SLUICE_TRY(here.round(batch, calls));
     SLUICE_TRY(apart.round(batch, calls));
   }
-  return IsolationCost{count, here.cost(), apart.cost()};
+  return IsolationCost{{}, count, here.cost(), apart.cost()};
 }
 
 }  // namespace
 
 Result<std::vector<IsolationCost>> isolation_cost(const std::string& build) {
-  const plugin::Registry registry = plugin::Registry::scan({build + "/plugins"});
-  const plugin::Entry* const braze = registry.find("braze", SLUICE_DESTINATION);
-  if (braze == nullptr) return Error{Code::misconfigured, build + "/plugins has no braze.so: build it"};
-  Services services;
-  const auto open = [&](const std::string& program) {
-    return plugin::Connector::open(*braze,
-                                   {.name = "bench",
-                                    .config = R"({"endpoint":"https://rest.braze.test","api_key":"k"})",
-                                    .program = program},
-                                   services);
-  };
-  const auto here = SLUICE_TRY(open(""));
-  const auto apart = SLUICE_TRY(open(build + "/sluice-connector"));
-  const clockid_t child = SLUICE_TRY(clock_of_child());
+  const plugin::Registry registry =
+      plugin::Registry::scan({build + "/plugins", build + "/tests/bench/splice"});
   std::vector<IsolationCost> out;
-  for (const std::size_t count : {std::size_t{1}, std::size_t{100}, std::size_t{1'000}}) {
-    out.push_back(SLUICE_TRY(compare({*here, {CLOCK_THREAD_CPUTIME_ID}},
-                                     {*apart, {CLOCK_THREAD_CPUTIME_ID, child}}, count)));
+  for (const char* const id : {"splice", "braze"}) {
+    const plugin::Entry* const entry = registry.find(id, SLUICE_DESTINATION);
+    if (entry == nullptr) return Error{Code::misconfigured, build + " has no connector " + id + ": build it"};
+    Services services;
+    const auto open = [&](const std::string& program) {
+      return plugin::Connector::open(*entry,
+                                     {.name = "bench",
+                                      .config = R"({"endpoint":"https://rest.braze.test","api_key":"k"})",
+                                      .program = program},
+                                     services);
+    };
+    const auto here = SLUICE_TRY(open(""));
+    const auto apart = SLUICE_TRY(open(build + "/sluice-connector"));
+    const clockid_t child = SLUICE_TRY(clock_of_child());
+    for (const std::size_t count : {std::size_t{1}, std::size_t{100}, std::size_t{1'000}}) {
+      out.push_back(SLUICE_TRY(
+          compare({*here, {CLOCK_THREAD_CPUTIME_ID}}, {*apart, {CLOCK_THREAD_CPUTIME_ID, child}}, count)));
+      out.back().connector = id;
+    }
   }
   return out;
 }

@@ -211,12 +211,16 @@ bool print_isolation(const Options& options) {
     std::fprintf(stderr, "bench: %s\n", costs.error().detail.c_str());
     return false;
   }
-  std::printf("\nplan() of braze: microseconds a call, the median of rounds (their range), and the CPU time\n");
-  std::printf("%8s %28s %8s %28s %8s %15s\n", "records", "in process", "CPU", "apart", "CPU", "more ns/record");
+  std::printf(
+      "\nplan(), isolated or not: microseconds a call, the median of rounds (their range), and the CPU "
+      "time\n");
+  std::printf("%-8s %8s %29s %8s %29s %8s %15s\n", "", "records", "in process", "CPU", "apart", "CPU",
+              "more ns/record");
   for (const IsolationCost& c : costs.value()) {
-    std::printf("%8zu", c.records);
+    std::printf("%-8s %8zu", c.connector.c_str(), c.records);
     for (const CallCost& one : {c.in_process, c.apart}) {
-      std::printf(" %9.2f (%7.2f - %7.2f) %8.2f", one.wall_us, one.wall_least_us, one.wall_most_us, one.cpu_us);
+      std::printf(" %9.2f (%7.2f - %7.2f) %8.2f", one.wall_us, one.wall_least_us, one.wall_most_us,
+                  one.cpu_us);
     }
     std::printf(" %15.0f\n",
                 (c.apart.wall_us - c.in_process.wall_us) * 1000 / static_cast<double>(c.records));
