@@ -59,6 +59,12 @@ void write_batch(Writer& w, const sluice_batch& batch) {
   for (std::uint32_t i = 0; i < batch.count; ++i) pass(w, *sluice_at(&batch, i));
 }
 
+void write_plan(Writer& w, const sluice_plan& plan) {
+  w.number(plan.part);
+  w(plan.snapshot);
+  write_batch(w, *plan.batch);
+}
+
 }  // namespace
 
 struct Remote::Answers {
@@ -93,12 +99,12 @@ void Remote::offer(std::uint32_t functions) {
   }
   if (has(Function::plan)) {
     table_.plan = [](sluice_instance* i, const sluice_plan* p, sluice_call* c) {
-      return self(i).call(Function::plan, [&](Writer& w) { write_batch(w, *p->batch); }, c);
+      return self(i).call(Function::plan, [&](Writer& w) { write_plan(w, *p); }, c);
     };
   }
   if (has(Function::deliver)) {
     table_.deliver = [](sluice_instance* i, const sluice_plan* p, sluice_call* c) {
-      return self(i).call(Function::deliver, [&](Writer& w) { write_batch(w, *p->batch); }, c);
+      return self(i).call(Function::deliver, [&](Writer& w) { write_plan(w, *p); }, c);
     };
   }
   if (has(Function::interpret)) {
