@@ -92,6 +92,7 @@ struct Connector::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
+  BatchView::For where() const { return remote ? BatchView::For::apart : BatchView::For::here; }
   CallContext context(const CallLimits& limits, std::uint32_t emits, std::uint32_t purpose) const {
     return {.host = services,
             .deadline = limits.timeout == never ? never : services.now_us() + limits.timeout,
@@ -133,21 +134,23 @@ Result<std::unique_ptr<Connector>> Connector::open(const Entry& entry, const Ins
                          .name = str(instance.name),
                          .folder = str(instance.folder)};
   auto impl = std::make_unique<Impl>(entry, host, settings, std::move(policy));
-  Call call(impl->context({}, 0, 0));
+  Call call(impl->context({.stop = instance.stop}, 0, 0));
   if (instance.program.empty()) {
     const sluice_plugin* const plugin = SLUICE_TRY(load_library(entry.path));
     impl->table = SLUICE_TRY(find_connector(*plugin, entry.info.id, entry.info.kind));
     SLUICE_TRY(call.finish(
         guarded([&] { return impl->table->create(&impl->host, &open, &call, &impl->instance); })));
   } else {
-    impl->remote = std::make_unique<Remote>(RemoteSpec{.program = instance.program,
-                                                       .library = entry.path,
-                                                       .id = entry.info.id,
-                                                       .kind = entry.info.kind,
-                                                       .confinement = {.memory_bytes = instance.memory_bytes,
-                                                                       .network = entry.info.network,
-                                                                       .files = entry.info.files}},
-                                            impl->host);
+    impl->remote = std::make_unique<Remote>(
+        RemoteSpec{.program = instance.program,
+                   .library = entry.path,
+                   .id = entry.info.id,
+                   .kind = entry.info.kind,
+                   .confinement = {.memory_bytes = instance.memory_bytes,
+                                   .network = entry.info.network,
+                                   .files = entry.info.files},
+                   .ended = [&host](const std::string& how) { host.process_ended(how); }},
+        impl->host);
     SLUICE_TRY(call.finish(impl->remote->create(open, &call)));
     impl->table = impl->remote->table();
     impl->instance = impl->remote->instance();
@@ -200,13 +203,15 @@ bool Connector::offers_subscribe() const {
   return impl_->table->subscribe != nullptr && impl_->table->unsubscribe != nullptr;
 }
 
-Result<PlanOutput> Connector::plan(std::span<const Record> records, const CallLimits& limits) {
+Result<PlanOutput> Connector::plan(std::span<const Record> records, const CallLimits& limits,
+                                   const SnapshotPart& part) {
   if (!offers_plan()) return impl_->no("plan");
   CallContext context = impl_->context(limits, emits_requests | emits_outcomes, SLUICE_FOR_PLAN);
   context.records = static_cast<std::uint32_t>(records.size());
   context.all_asked = true;
+  context.may_leave_tail = part.part > 0;
   Call call(context);
-  const BatchView batch(records);
+  const BatchView batch(records, impl_->where(), part);
   SLUICE_TRY(call.finish(guarded([&] { return impl_->table->plan(impl_->instance, batch.plan(), &call); })));
   return std::move(call.output());
 }
@@ -222,7 +227,7 @@ Result<InterpretOutput> Connector::interpret(std::span<const Record> records, co
   context.records = static_cast<std::uint32_t>(records.size());
   context.asked = response.records;
   Call call(context);
-  const BatchView batch(records);
+  const BatchView batch(records, impl_->where());
   const ResponseView answer(response);
   const sluice_interpret args{
       .size = sizeof args, .reserved = 0, .response = answer.get(), .batch = batch.get(), .poll = nullptr};
@@ -230,13 +235,14 @@ Result<InterpretOutput> Connector::interpret(std::span<const Record> records, co
   return std::move(call.output());
 }
 
-Result<std::vector<Outcome>> Connector::deliver(std::span<const Record> records, const CallLimits& limits) {
+Result<std::vector<Outcome>> Connector::deliver(std::span<const Record> records, const CallLimits& limits,
+                                                const SnapshotPart& part) {
   if (impl_->table->deliver == nullptr) return impl_->no("deliver");
   CallContext context = impl_->context(limits, emits_outcomes, SLUICE_FOR_PLAN);
   context.records = static_cast<std::uint32_t>(records.size());
   context.all_asked = true;
   Call call(context);
-  const BatchView batch(records);
+  const BatchView batch(records, impl_->where(), part);
   SLUICE_TRY(
       call.finish(guarded([&] { return impl_->table->deliver(impl_->instance, batch.plan(), &call); })));
   std::vector<Outcome> out;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <optional>
 #include <thread>
 
 #include "plugin/call.hpp"
@@ -12,11 +13,11 @@ namespace sluice::plugin {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using wire::Ask;
-using wire::Bell;
 using wire::Emission;
 using wire::Function;
 using wire::Message;
 using wire::Reader;
+using wire::Say;
 using wire::Writer;
 
 namespace {
@@ -53,11 +54,6 @@ sluice_str text(Reader& r) {
   return out;
 }
 
-void write_batch(Writer& w, const sluice_batch& batch) {
-  w.number(batch.count);
-  for (std::uint32_t i = 0; i < batch.count; ++i) pass(w, *sluice_at(&batch, i));
-}
-
 }  // namespace
 
 struct Remote::Answers {
@@ -75,77 +71,6 @@ sluice_status Remote::create(const sluice_open& open, sluice_call* call) {
   name_ = view(open.name);
   folder_ = view(open.folder);
   return begin(call);
-}
-
-// The table has what the library over there has.
-void Remote::offer(std::uint32_t functions) {
-  const auto has = [functions](Function f) { return (functions & wire::bit(f)) != 0; };
-  table_ = {};
-  table_.size = sizeof table_;
-  table_.kind = spec_.kind;
-  table_.id = spec_.id.c_str();
-  table_.destroy = [](sluice_instance* i) { self(i).child_.reset(); };
-  if (has(Function::check)) {
-    table_.check = [](sluice_instance* i, sluice_call* c) {
-      return self(i).call(Function::check, [](Writer&) {}, c);
-    };
-  }
-  if (has(Function::plan)) {
-    table_.plan = [](sluice_instance* i, const sluice_plan* p, sluice_call* c) {
-      return self(i).call(Function::plan, [&](Writer& w) { write_batch(w, *p->batch); }, c);
-    };
-  }
-  if (has(Function::deliver)) {
-    table_.deliver = [](sluice_instance* i, const sluice_plan* p, sluice_call* c) {
-      return self(i).call(Function::deliver, [&](Writer& w) { write_batch(w, *p->batch); }, c);
-    };
-  }
-  if (has(Function::interpret)) {
-    table_.interpret = [](sluice_instance* i, const sluice_interpret* p, sluice_call* c) {
-      const auto encode = [&](Writer& w) {
-        pass(w, *p->response);
-        w(p->poll != nullptr), w(p->batch != nullptr);
-        if (p->poll != nullptr) pass(w, *p->poll);
-        if (p->batch != nullptr) write_batch(w, *p->batch);
-      };
-      return self(i).call(Function::interpret, encode, c);
-    };
-  }
-  if (has(Function::fetch)) {
-    table_.fetch = [](sluice_instance* i, const sluice_poll* p, sluice_call* c) {
-      return self(i).call(Function::fetch, [&](Writer& w) { pass(w, *p); }, c);
-    };
-  }
-  if (has(Function::read)) {
-    table_.read = [](sluice_instance* i, const sluice_poll* p, sluice_call* c) {
-      return self(i).call(Function::read, [&](Writer& w) { pass(w, *p); }, c);
-    };
-  }
-  if (has(Function::receive)) {
-    table_.receive = [](sluice_instance* i, const sluice_incoming* p, sluice_call* c) {
-      return self(i).call(Function::receive, [&](Writer& w) { pass(w, *p); }, c);
-    };
-  }
-  if (has(Function::discover)) {
-    table_.discover = [](sluice_instance* i, const sluice_discover* p, sluice_call* c) {
-      return self(i).call(Function::discover, [&](Writer& w) { pass(w, *p); }, c);
-    };
-  }
-  if (has(Function::provision)) {
-    table_.provision = [](sluice_instance* i, const sluice_provision* p, sluice_call* c) {
-      return self(i).call(Function::provision, [&](Writer& w) { pass(w, *p); }, c);
-    };
-  }
-  if (has(Function::subscribe)) {
-    table_.subscribe = [](sluice_instance* i, const sluice_subscribe* p, sluice_call* c) {
-      return self(i).call(Function::subscribe, [&](Writer& w) { pass(w, *p); }, c);
-    };
-  }
-  if (has(Function::unsubscribe)) {
-    table_.unsubscribe = [](sluice_instance* i, const sluice_subscribe* p, sluice_call* c) {
-      return self(i).call(Function::unsubscribe, [&](Writer& w) { pass(w, *p); }, c);
-    };
-  }
 }
 
 // A connector that dies again and again is started more and more slowly.
@@ -187,7 +112,10 @@ sluice_status Remote::call(Function function, const Encode& encode, sluice_call*
   const sluice_status status = exchange(function, encode, call, extra);
   if (child_ && status != SLUICE_INTERNAL) deaths_ /= 2;
   // What failed inside may have left it without memory or half done: the next call has a new one.
-  if (status == SLUICE_INTERNAL) child_.reset();
+  if (status == SLUICE_INTERNAL && child_) {
+    child_.reset();
+    tell("said that it is broken, in " + name_of(function) + "()");
+  }
   return status;
 }
 
@@ -201,45 +129,44 @@ sluice_status Remote::exchange(Function function, const Encode& encode, sluice_c
   encode(arguments);
   if (!arguments.ok()) return call->fail(call, SLUICE_INVALID, str("a call takes more than 128 MiB"));
   child_->set_cancel(false);
-  if (!child_->ring({.bell = Bell::call,
-                     .what = static_cast<std::uint32_t>(function),
-                     .sequence = ++sequence_,
-                     .bytes = arguments.size()})) {
+  if (!child_->bell().send({.say = Say::call,
+                            .what = static_cast<std::uint32_t>(function),
+                            .sequence = ++sequence_,
+                            .bytes = arguments.size()})) {
     return bury(child_->obituary(), function, call);
   }
   return await(function, arguments, call, extra);
 }
 
 sluice_status Remote::await(Function function, Writer& arguments, sluice_call* call, std::uint32_t& extra) {
+  using Heard = wire::Bell::Heard;
   Answers answers;
   const std::size_t behind_arguments = arguments.size();
-  bool cancelled = false;
-  steady_clock::time_point kill_at;
+  std::optional<steady_clock::time_point> kill_at;  // it is told to stop
   for (;;) {
     Message message;
-    const auto heard = child_->hear(message, look_up_ms);
-    if (heard == ChildProcess::Heard::nothing) {
-      if (!cancelled && call->cancelled(call) != 0) {
-        cancelled = true;
-        kill_at = steady_clock::now() + grace;
-        child_->set_cancel(true);
-      }
-      if (cancelled && steady_clock::now() >= kill_at) {
-        child_->kill();
-        return bury("did not end in its time and was killed", function, call);
-      }
-      continue;
+    const Heard heard = child_->bell().hear(message, look_up_ms);
+    const bool done = heard == Heard::message && message.say == Say::done;
+    if (heard == Heard::death) return bury(child_->obituary(), function, call);
+    // One that asks and asks again is late too.
+    if (!done && !kill_at && call->cancelled(call) != 0) {
+      kill_at = steady_clock::now() + grace;
+      child_->set_cancel(true);
     }
-    if (heard == ChildProcess::Heard::death) return bury(child_->obituary(), function, call);
+    if (!done && kill_at && steady_clock::now() >= *kill_at) {
+      child_->kill();
+      return bury("did not end in its time and was killed", function, call);
+    }
+    if (heard == Heard::nothing) continue;
 
     Reader emissions(child_->emissions(message.bytes));
-    const bool asks = message.bell == Bell::ask;
-    const bool ours = (asks || message.bell == Bell::done) && message.sequence == sequence_;
-    if (!ours || !take(emissions, answers, call) || (!asks && !emissions.at_end())) {
+    const bool ours =
+        heard == Heard::message && (done || message.say == Say::ask) && message.sequence == sequence_;
+    if (!ours || !take(emissions, answers, call) || (done && !emissions.at_end())) {
       child_->kill();
       return bury("wrote what cannot be read and was killed", function, call);
     }
-    if (!asks) {
+    if (done) {
       child_->give_back(arguments.size(), message.bytes);
       extra = message.extra;
       return answers.refused != SLUICE_OK ? answers.refused : message.status;
@@ -247,11 +174,11 @@ sluice_status Remote::await(Function function, Writer& arguments, sluice_call* c
     arguments.rewind(behind_arguments);
     sluice_status status = answers.refused;
     if (status == SLUICE_OK) status = serve(static_cast<Ask>(message.what), emissions, arguments);
-    if (!child_->ring({.bell = Bell::answer,
-                       .status = status,
-                       .sequence = sequence_,
-                       .offset = behind_arguments,
-                       .bytes = arguments.size() - behind_arguments})) {
+    if (!child_->bell().send({.say = Say::answer,
+                              .status = status,
+                              .sequence = sequence_,
+                              .offset = behind_arguments,
+                              .bytes = arguments.size() - behind_arguments})) {
       return bury(child_->obituary(), function, call);
     }
   }
@@ -388,7 +315,9 @@ sluice_status Remote::serve(Ask ask, Reader& r, Writer& answer) {
 sluice_status Remote::bury(const std::string& how, Function function, sluice_call* call) {
   child_.reset();
   ++deaths_;
-  const std::string why = "the connector's process " + how + " in " + name_of(function) + "()";
+  const std::string what = how + " in " + name_of(function) + "()";
+  tell(what);
+  const std::string why = "the connector's process " + what;
   return call->fail(call, SLUICE_INTERNAL, str(why));
 }
 
