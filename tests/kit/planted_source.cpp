@@ -17,7 +17,7 @@ class Planted {
   static constexpr std::uint32_t kind = SLUICE_SOURCE | SLUICE_DESTINATION;
   static constexpr char id[] = "planted.rows";
 
-  Planted(const sdk::Host&, const sdk::Open&) {}
+  Planted(const sdk::Host&, const sdk::Open& open) : kind_(open.kind) {}
 
   void read(const sdk::Poll& poll, sdk::Call& call) {
     bool again = poll.cursor != "end";
@@ -51,6 +51,19 @@ class Planted {
 #if defined(PLANT_STUMBLES_ON_REQUESTS)
     if (incoming.body().empty()) std::abort();
 #endif
+    if (kind_ == SLUICE_DESTINATION && incoming.body() == "delivered") {
+      std::string key = "1";
+#if defined(PLANT_CALLBACK_KEY_CHANGES)
+      key += std::to_string(++called_);
+#endif
+#if defined(PLANT_CALLBACK_ABOUT_NOBODY)
+      call.record({.key = key, .name = "delivered"});
+#else
+      call.record({.key = key, .name = "delivered", .remote_id = "m1"});
+#endif
+    } else if (kind_ == SLUICE_SOURCE && incoming.body() == "delivered") {
+      call.record({.key = "1", .payload = R"({"a":1})"});
+    }
     call.reply({.status = 200});
   }
 
@@ -74,11 +87,15 @@ class Planted {
       call.outcome(i, {.status = known ? SLUICE_OK : SLUICE_INVALID, .reason = known ? "" : "unknown_op"});
     }
   }
+
+ private:
+  std::uint32_t kind_;
+  [[maybe_unused]] int called_ = 0;
 };
 
 }  // namespace
 
 SLUICE_PLUGIN(R"({"plugin": "planted_rows", "version": "1.0.0", "connectors": [{"id": "planted.rows",
   "kind": ["source", "destination"], "ops": ["event"], "streams": ["rows"], "routes": [{"path": "/in", "methods": ["POST"]}], "base_url": "https://api.example.com",
-  "sample": {"answer": {"rows": []}}}]})",
+  "sample": {"answer": {"rows": []}, "callback": "delivered"}}]})",
               Planted)
