@@ -93,6 +93,7 @@ struct Connector::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
+  BatchView::For where() const { return remote ? BatchView::For::apart : BatchView::For::here; }
   CallContext context(const CallLimits& limits, std::uint32_t emits, std::uint32_t purpose) const {
     return {.host = services,
             .deadline = limits.timeout == never ? never : services.now_us() + limits.timeout,
@@ -209,7 +210,7 @@ Result<PlanOutput> Connector::plan(std::span<const Record> records, const CallLi
   context.records = static_cast<std::uint32_t>(records.size());
   context.all_asked = true;
   Call call(context);
-  const BatchView batch(records);
+  const BatchView batch(records, impl_->where());
   SLUICE_TRY(call.finish(guarded([&] { return impl_->table->plan(impl_->instance, batch.plan(), &call); })));
   return std::move(call.output());
 }
@@ -225,7 +226,7 @@ Result<InterpretOutput> Connector::interpret(std::span<const Record> records, co
   context.records = static_cast<std::uint32_t>(records.size());
   context.asked = response.records;
   Call call(context);
-  const BatchView batch(records);
+  const BatchView batch(records, impl_->where());
   const ResponseView answer(response);
   const sluice_interpret args{
       .size = sizeof args, .reserved = 0, .response = answer.get(), .batch = batch.get(), .poll = nullptr};
@@ -239,7 +240,7 @@ Result<std::vector<Outcome>> Connector::deliver(std::span<const Record> records,
   context.records = static_cast<std::uint32_t>(records.size());
   context.all_asked = true;
   Call call(context);
-  const BatchView batch(records);
+  const BatchView batch(records, impl_->where());
   SLUICE_TRY(
       call.finish(guarded([&] { return impl_->table->deliver(impl_->instance, batch.plan(), &call); })));
   std::vector<Outcome> out;
