@@ -59,6 +59,12 @@ void write_batch(Writer& w, const sluice_batch& batch) {
   for (std::uint32_t i = 0; i < batch.count; ++i) pass(w, *sluice_at(&batch, i));
 }
 
+void write_plan(Writer& w, const sluice_plan& plan) {
+  w.number(plan.part);
+  w(plan.snapshot);
+  write_batch(w, *plan.batch);
+}
+
 }  // namespace
 
 struct Remote::Answers {
@@ -95,12 +101,12 @@ void Remote::offer(std::uint32_t functions) {
   }
   if (has(Function::plan)) {
     table_.plan = [](sluice_instance* i, const sluice_plan* p, sluice_call* c) {
-      return self(i).call(Function::plan, [&](Writer& w) { write_batch(w, *p->batch); }, c);
+      return self(i).call(Function::plan, [&](Writer& w) { write_plan(w, *p); }, c);
     };
   }
   if (has(Function::deliver)) {
     table_.deliver = [](sluice_instance* i, const sluice_plan* p, sluice_call* c) {
-      return self(i).call(Function::deliver, [&](Writer& w) { write_batch(w, *p->batch); }, c);
+      return self(i).call(Function::deliver, [&](Writer& w) { write_plan(w, *p); }, c);
     };
   }
   if (has(Function::interpret)) {
@@ -169,12 +175,13 @@ sluice_status Remote::begin(sluice_call* call) {
   const auto encode = [this](Writer& w) {
     w(str(spec_.library)), w(str(spec_.id)), w(spec_.kind);
     pass(w, spec_.confinement);
-    pass(w, sluice_open{.size = sizeof(sluice_open),
-                        .kind = kind_,
-                        .config = str(config_),
-                        .name = str(name_),
-                        .folder = str(folder_),
-                        .routes_url = str(routes_url_)});
+    const sluice_open open{.size = sizeof open,
+                           .kind = kind_,
+                           .config = str(config_),
+                           .name = str(name_),
+                           .folder = str(folder_),
+                           .routes_url = str(routes_url_)};
+    pass(w, open);
   };
   std::uint32_t functions = 0;
   const sluice_status status = exchange(Function::create, encode, call, functions);
