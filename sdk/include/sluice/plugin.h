@@ -208,8 +208,7 @@ typedef struct sluice_open { /* create */
   sluice_str config;     /* `with:` as a JSON object, validated against the manifest's "config", without x-secret fields */
   sluice_str name;       /* the source's or destination's name in the configuration */
   sluice_str folder;     /* absolute: relative paths in `config` start here */
-  sluice_str routes_url; /* the public URL that the manifest's routes stand behind: "https://hub.acme.test/in/sms", to
-                          * which "/status" is appended; absent where the hub has none */
+  sluice_str routes_url; /* where the manifest's routes stand in public: "https://hub.acme.test/in/sms"; else absent */
 } sluice_open;
 
 typedef struct sluice_poll { /* fetch, read */
