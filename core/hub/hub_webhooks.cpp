@@ -81,7 +81,7 @@ Result<std::shared_ptr<Endpoint>> Hub::open_endpoint(const config::Config& confi
   });
   endpoint->secrets = secrets_of(endpoint->routes, with);
   endpoint->services = std::make_unique<ConnectorServices>(
-      item.name, clock_, *database_, *vault_, *http_, connector_metrics_,
+      item.name, clock_, *database_, *vault_, *http_, connector_metrics_, connector_processes_,
       deliver::Redactor(item.with.empty() ? "{}" : item.with, with, entry->info.secrets));
   plugin::Instance instance{.name = item.name,
                             .config = with,
@@ -89,6 +89,11 @@ Result<std::shared_ptr<Endpoint>> Hub::open_endpoint(const config::Config& confi
                             .routes_url = routes_url(config, item.name),
                             .kind = kind};
   if constexpr (requires { item.allow_hosts; }) instance.allow_hosts = item.allow_hosts;
+  instance.stop = opening_.get_token();
+  if (item.isolation.process) {
+    instance.program = SLUICE_TRY(plugin::connector_program());
+    instance.memory_bytes = item.isolation.memory_bytes;
+  }
   endpoint->connector = SLUICE_TRY(plugin::Connector::open(*entry, instance, *endpoint->services));
   if (!endpoint->connector->offers_receive()) return std::shared_ptr<Endpoint>();
   return endpoint;
