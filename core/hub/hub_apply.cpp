@@ -63,10 +63,11 @@ Result<Hub::Next> Hub::prepare(std::shared_ptr<const config::Config> config, boo
     next.sources.push_back(SLUICE_TRY(open_source(source)));
   }
   next.keys = SLUICE_TRY(tracking_sources(*config));
-  SLUICE_TRY(listen(*config));
   next.running = running;
   if (running) next.lanes = SLUICE_TRY(delivery_->prepare(*config, changed));
+  SLUICE_TRY(open_endpoints(*config, next));
   next.config = std::move(config);
+  SLUICE_TRY(listen(next));
   return next;
 }
 
@@ -140,6 +141,7 @@ Result<bool> Hub::apply(std::shared_ptr<const config::Config> config) {
   applying_ = true;
   door_->set_sources(std::move(staying));
   stop_sources(next.ending);
+  webhooks_->pause_but(next.endpoints);
   SLUICE_TRY(write_epoch(*next.config, true));
   finish(next);
   return !next.rotated.empty();
@@ -155,8 +157,10 @@ void Hub::finish(Next& next) {
   prints_ = std::move(next.prints);
   keys_ = next.keys;
   last_event_ = clock_.monotonic_us();
-  listens_ = !next.keys.empty();
   door_->set_sources(std::move(next.keys));
+  webhooks_->set(next.endpoints);
+  listens_ = !keys_.empty() || webhooks_->has_sources();
+  subscriptions_->set(std::move(next.endpoints), public_url(*next.config));
   launch(std::move(next.sources));
   applying_ = false;
   if (next.running) delivery_->finish(std::move(next.lanes));  // last: a lane that ends may take its patience

@@ -15,6 +15,7 @@
 #include "plugin/auth.hpp"
 #include "plugin/identifiers.hpp"
 #include "plugin/rate_headers.hpp"
+#include "plugin/webhook_route.hpp"
 
 namespace sluice::plugin {
 
@@ -24,11 +25,6 @@ struct Rate {
   std::string bucket = {};
   double count = 0;
   DurationUs per = us_per_s;
-};
-
-struct WebhookRoute {
-  std::string path = {};
-  std::vector<std::string> methods = {};
 };
 
 // One connector of a manifest.
