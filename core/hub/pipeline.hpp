@@ -25,7 +25,7 @@
 namespace sluice::hub {
 
 // Raised when the step gives another state or other effects for the same inputs; recorded in each epoch.
-inline constexpr int step_version = 1;
+inline constexpr int step_version = 2;
 
 // What the gate before the destinations must know; see deliver/gate.hpp.
 struct GateChange {
@@ -80,6 +80,7 @@ class Pipeline {
   void reevaluate_all(bool windows_are_new, TimeUs now);
   void event(Event& event, TimeUs now, StepOutput& out);  // sets its time right where it has none that can be
   enum class Cause : std::uint8_t { input, time, configuration };
+  void withdraw(const RecordInput& gone, TimeUs now, StepOutput& out);  // `deleted: drop_source`
   void settle(state::Profile& profile, const Event* event, bool identifiers_changed, TimeUs now, Cause cause);
   void fill_new_lists(const state::Profile& profile, TimeUs now);
   void set_due(state::Profile& profile, TimeUs now);
