@@ -168,7 +168,8 @@ void Pipeline::withdraw(const RecordInput& gone, TimeUs now, StepOutput& out) {
   });
   const config::Hub& hub = compiled_->config->hub;
   const state::NameId id = state::name_id(gone.source);
-  if (!drops || (!gone.key.empty() && !state_.first_sight(id, gone.key, now, hub.dedup_days, hub.dedup_bytes)))
+  if (!drops ||
+      (!gone.key.empty() && !state_.first_sight(id, gone.key, now, hub.dedup_days, hub.dedup_bytes)))
     return;
   Profile* const profile = unify::forget_entity(state_, gone.source, gone.stream, gone.entity);
   if (profile == nullptr) return;

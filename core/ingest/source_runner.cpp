@@ -62,10 +62,10 @@ struct SourceRunner::Impl {
     Feed feed;
     RejectsFile* rejects = nullptr;
     std::size_t index = 0;
-    Commit ready;       // [its thread] up to a checkpoint, not yet submitted
-    FeedStatus status;  // guarded by Shared::mutex
-    TimeUs limited_until = 0;      // [its thread] what the vendor allows is used up until then
-    DurationUs retry_after = -1;   // [its thread] what the answer that failed said
+    Commit ready;                 // [its thread] up to a checkpoint, not yet submitted
+    FeedStatus status;            // guarded by Shared::mutex
+    TimeUs limited_until = 0;     // [its thread] what the vendor allows is used up until then
+    DurationUs retry_after = -1;  // [its thread] what the answer that failed said
     std::jthread thread;
   };
 
@@ -206,7 +206,8 @@ Status SourceRunner::Impl::fetch_once(Running& running, FeedSink& sink) const {
 void SourceRunner::Impl::tell(const Running& running, const std::string& before) {
   const std::string& now = running.status.error;
   if (now.empty() == before.empty() && (now.empty() || now == before)) return;
-  const std::string who = running.feed.source + (running.feed.stream.empty() ? "" : '/' + running.feed.stream);
+  const std::string who =
+      running.feed.source + (running.feed.stream.empty() ? "" : '/' + running.feed.stream);
   now.empty() ? log_info("sources", who + ": it is read again") : log_warn("sources", who + ": " + now);
 }
 
@@ -219,8 +220,8 @@ bool SourceRunner::Impl::after(Running& running, const Status& done, const FeedS
   const std::string before = std::exchange(running.status.error, done ? "" : done.error().detail);
   if (stop.stop_requested() || !shared->journal_error.empty()) return false;
   if (limited > 0) {
-    running.status.error = "what the vendor allows is used up; it is asked again at " +
-                           format_time(running.limited_until);
+    running.status.error =
+        "what the vendor allows is used up; it is asked again at " + format_time(running.limited_until);
     tell(running, before);
     pause = std::max(limited, done ? running.feed.every : 0);
     return !options.until_idle;

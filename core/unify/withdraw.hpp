@@ -1,5 +1,5 @@
-// Records of a source that are people (streams with `deleted: drop_source`): which person is which record, and
-// what happens when the last record of somebody goes.
+// Records of a source that are people (streams with `deleted: drop_source`): which person is which record,
+// and what happens when the last record of somebody goes.
 #pragma once
 
 #include <vector>

@@ -203,7 +203,8 @@ void tell_limit(const sdk::Response& response, bool spent, sdk::Call& call) {
   const std::string_view header = response.header("sforce-limit-info");
   constexpr std::string_view name = "api-usage=";
   std::int64_t used = 0, most = 0, left = spent ? 0 : 1;
-  const std::size_t at = header.starts_with(name) ? 0 : std::min(header.find(", api-usage=") + 2, header.size());
+  const std::size_t at =
+      header.starts_with(name) ? 0 : std::min(header.find(", api-usage=") + 2, header.size());
   if (!spent && header.substr(at).starts_with(name)) {
     const std::string_view numbers = header.substr(at + name.size());
     const std::size_t slash = std::min(numbers.find('/'), numbers.size());
@@ -216,9 +217,7 @@ void tell_limit(const sdk::Response& response, bool spent, sdk::Call& call) {
   } else if (!spent) {
     return;
   }
-  const std::optional<std::int64_t> now = answered_at(response);
-  if (left == 0 && !now) return;  // when it is full again cannot be told without a clock
-  call.limit("api", left, left == 0 ? *now + us_per_hour : SLUICE_NO_TIME);
+  call.limit("api", left, left == 0 ? response.received_us() + us_per_hour : SLUICE_NO_TIME);
 }
 
 std::string percent_encoded(std::string_view text) {
@@ -252,9 +251,9 @@ void ask_check(const std::string& path, sdk::Call& call) {
 void judge_check(const sdk::Response& response, sdk::Call& call) {
   if (response.ok()) return call.outcome(0, {.status = SLUICE_OK});
   const std::optional<Problem> problem = first_problem(response.body());
-  const std::string reason =
-      problem ? reason_of(problem->code)
-              : response.status() == 0 ? "no_answer" : "http_" + std::to_string(response.status());
+  const std::string reason = problem                  ? reason_of(problem->code)
+                             : response.status() == 0 ? "no_answer"
+                                                      : "http_" + std::to_string(response.status());
   const std::string detail = problem ? shown(problem->message) : std::string();
   call.outcome(0, {.status = status_of(response.status(), problem), .reason = reason, .detail = detail});
 }

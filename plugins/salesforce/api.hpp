@@ -28,9 +28,9 @@ struct Problem {
   std::string message;
   std::string fields;  // "LastName, Company"
 };
-Problem problem_of(const sdk::Json& error);                // {message, errorCode | statusCode, fields}
+Problem problem_of(const sdk::Json& error);                   // {message, errorCode | statusCode, fields}
 std::optional<Problem> first_problem(std::string_view body);  // of a list of them, or of one
-std::string reason_of(std::string_view code);              // "required_field_missing"
+std::string reason_of(std::string_view code);                 // "required_field_missing"
 // For people: one line, cut; what may be somebody's (words with @ or with five digits) is left out.
 std::string shown(std::string_view message);
 

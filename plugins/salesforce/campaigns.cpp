@@ -19,14 +19,14 @@ void Destination::provision(const sdk::Provision& what, sdk::Call& call) {
 }
 
 void Destination::ask_campaign(const Json& wanted, sdk::Call& call) const {
-  const std::string_view id = wanted["id"].text_or("");
-  const std::string which = id.empty() ? "Name = " + soql_string(wanted["name"].text_or(""))
-                                       : "Id = " + soql_string(id);
-  call.request({.method = "GET",
-                .url = path_ + "/query?q=" +
-                       percent_encoded("SELECT Id FROM Campaign WHERE " + which + " LIMIT 2"),
-                .state = wanted.text(),
-                .bucket = "api"});
+  const std::string_view known = wanted["id"].text_or("");
+  const std::string which =
+      known.empty() ? "Name = " + soql_string(wanted["name"].text_or("")) : "Id = " + soql_string(known);
+  call.request(
+      {.method = "GET",
+       .url = path_ + "/query?q=" + percent_encoded("SELECT Id FROM Campaign WHERE " + which + " LIMIT 2"),
+       .state = wanted.text(),
+       .bucket = "api"});
 }
 
 void Destination::judge_campaign(const sdk::Response& response, sdk::Call& call) const {
@@ -35,16 +35,17 @@ void Destination::judge_campaign(const sdk::Response& response, sdk::Call& call)
   if (!response.ok()) return judge_check(response, call);
   if (!answer || !wanted.is_object()) throw sdk::Fail(SLUICE_RETRY, "the answer is none of Salesforce's");
   if (wanted["made"]) {
-    const std::string_view id = (*answer)["id"].text_or("");
-    if (!is_id(id)) throw sdk::Fail(SLUICE_RETRY, "the answer does not say the new campaign's id");
-    return call.outcome(0, {.status = SLUICE_OK, .remote_id = id});
+    const std::string_view made = (*answer)["id"].text_or("");
+    if (!is_id(made)) throw sdk::Fail(SLUICE_RETRY, "the answer does not say the new campaign's id");
+    return call.outcome(0, {.status = SLUICE_OK, .remote_id = made});
   }
   const Json& found = (*answer)["records"];
   if (!found.is_array()) throw sdk::Fail(SLUICE_RETRY, "the answer is no answer to a query");
   if (found.size() > 1) {
-    return call.outcome(0, {.status = SLUICE_INVALID,
-                            .reason = "campaign_not_unique",
-                            .detail = "several campaigns have this name: name one by its id, under campaigns"});
+    return call.outcome(0,
+                        {.status = SLUICE_INVALID,
+                         .reason = "campaign_not_unique",
+                         .detail = "several campaigns have this name: name one by its id, under campaigns"});
   }
   if (found.size() == 1 && is_id(found.at(0)["Id"].text_or(""))) {
     return call.outcome(0, {.status = SLUICE_OK, .remote_id = found.at(0)["Id"].text_or("")});

@@ -139,7 +139,8 @@ void judge_discover(const sdk::Response& response, std::string_view wanted, sdk:
 }
 
 void settle(const Json& object, const sdk::Poll& poll, Position& position) {
-  if (!object["fields"].is_array()) throw sdk::Fail(SLUICE_RETRY, "the answer is no description of an object");
+  if (!object["fields"].is_array())
+    throw sdk::Fail(SLUICE_RETRY, "the answer is no description of an object");
   const std::string name(poll.stream);
   if (!object["queryable"].boolean_value().value_or(true)) {
     throw sdk::Fail(SLUICE_INVALID, "the object " + name + " cannot be queried");

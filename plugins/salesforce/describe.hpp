@@ -4,9 +4,10 @@
 #include <string>
 #include <string_view>
 
-#include "position.hpp"
 #include "sluice/json.hpp"
 #include "sluice/plugin.hpp"
+
+#include "position.hpp"
 
 namespace sluice::salesforce {
 

@@ -4,9 +4,10 @@
 #include <array>
 #include <cstddef>
 
+#include "sluice/time.hpp"
+
 #include "describe.hpp"
 #include "outcomes.hpp"
-#include "sluice/time.hpp"
 
 namespace sluice::salesforce {
 namespace {
@@ -28,8 +29,8 @@ std::map<std::string, std::string, std::less<>> names_of(const Json& object) {
 void check_names(const std::map<std::string, std::string, std::less<>>& names, const char* setting) {
   for (const auto& [key, field] : names) {
     if (!is_api_name(field)) {
-      throw sdk::Fail(SLUICE_INVALID,
-                      std::string(setting) + ": a field by its API name (Is_VIP__c) is meant for '" + key + "'");
+      throw sdk::Fail(SLUICE_INVALID, std::string(setting) +
+                                          ": a field by its API name (Is_VIP__c) is meant for '" + key + "'");
     }
   }
 }
@@ -63,7 +64,8 @@ bool says_no(std::string_view field) {
 }
 
 std::string cut(std::string_view text, std::size_t bytes) {
-  while (bytes > 0 && bytes < text.size() && (static_cast<unsigned char>(text[bytes]) & 0xC0) == 0x80) --bytes;
+  while (bytes > 0 && bytes < text.size() && (static_cast<unsigned char>(text[bytes]) & 0xC0) == 0x80)
+    --bytes;
   return std::string(text.substr(0, bytes));
 }
 
@@ -86,7 +88,8 @@ class Destination::Groups {
     for (Group& group : all) {
       if (group.kind == kind && group.campaign == campaign && group.indexes.size() < most) return group;
     }
-    return all.emplace_back(Group{.kind = kind, .campaign = std::string(campaign), .records = {}, .indexes = {}});
+    return all.emplace_back(
+        Group{.kind = kind, .campaign = std::string(campaign), .records = {}, .indexes = {}});
   }
   std::vector<Group> all;
 };
@@ -107,7 +110,8 @@ Destination::Destination(const sdk::Host&, const sdk::Open& open) {
   check_names(audience_fields_, "audience_fields");
   check_names(consent_, "consent");
   for (const auto& [audience, campaign] : campaigns_) {
-    if (!is_id(campaign)) throw sdk::Fail(SLUICE_INVALID, "campaigns: '" + audience + "' needs the campaign's id, 701...");
+    if (!is_id(campaign))
+      throw sdk::Fail(SLUICE_INVALID, "campaigns: '" + audience + "' needs the campaign's id, 701...");
   }
   for (const std::string* name : {&object_, &external_id_, &event_object_}) {
     if (!is_api_name(*name)) {
@@ -116,7 +120,8 @@ Destination::Destination(const sdk::Host&, const sdk::Open& open) {
   }
   for (const std::string* name : {&event_external_id_, &event_person_}) {
     if (!name->empty() && !is_api_name(*name)) {
-      throw sdk::Fail(SLUICE_INVALID, "event_external_id and event_person are API names (Key__c, Contact__r)");
+      throw sdk::Fail(SLUICE_INVALID,
+                      "event_external_id and event_person are API names (Key__c, Contact__r)");
     }
   }
 }
@@ -143,7 +148,8 @@ void Destination::plan(const sdk::Batch& batch, sdk::Call& call) {
   for (const Group& group : groups.all) emit(group, call);
 }
 
-void Destination::place(std::uint32_t index, const sdk::Record& record, Groups& groups, sdk::Call& call) const {
+void Destination::place(std::uint32_t index, const sdk::Record& record, Groups& groups,
+                        sdk::Call& call) const {
   const Person person = person_of(record);
   const bool removal = record.op == SLUICE_DELETE || record.op == SLUICE_ERASE;
   if (person.external_id.empty() && !(removal && !person.salesforce_id.empty())) {
@@ -188,9 +194,9 @@ void Destination::place_member(std::uint32_t index, const sdk::Record& record, c
     out.set(field->second, Json::boolean(enters));
     return groups.of(Kind::upsert).add(index, out.text());
   }
-  const auto known = campaigns_.find(record.name);
-  if (known == campaigns_.end()) return refuse(index, SLUICE_INVALID, "audience_not_mapped", call);
-  const std::string& campaign = known->second;
+  std::string campaign(record.audience_id);
+  if (const auto known = campaigns_.find(record.name); known != campaigns_.end()) campaign = known->second;
+  if (!is_id(campaign)) return refuse(index, SLUICE_INVALID, "audience_not_mapped", call);
   if (enters) return groups.of(Kind::join).add(index, member_of(campaign, person).text());
   groups.of(Kind::find, campaign).add(index, soql_string(person.external_id));
 }
@@ -299,7 +305,8 @@ void Destination::judge_each(const sdk::Batch& batch, const sdk::Response& respo
   const std::optional<Json> results = Json::parse(response.body());
   const auto records = response.records();
   if (!results || !results->is_array() || results->size() != records.size()) {
-    return judge_all(response, did == Kind::insert ? SLUICE_UNKNOWN : SLUICE_RETRY, "answer_not_understood", call);
+    return judge_all(response, did == Kind::insert ? SLUICE_UNKNOWN : SLUICE_RETRY, "answer_not_understood",
+                     call);
   }
   for (std::size_t i = 0; i < records.size(); ++i) {
     judge_record(records[i], batch[records[i]], results->at(i), did, call);

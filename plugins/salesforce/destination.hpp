@@ -1,8 +1,8 @@
 // The destination: people as Contacts or Leads by an external id, events as Tasks or records of an object of
 // one's own, audiences as campaign members or a box that is ticked. README.md says it for people.
 //
-// The records of a call are sorted by what becomes of them; each kind is a request of its own, of at most 200.
-// The order of a person's records is the host's: a batch holds one record of a person.
+// The records of a call are sorted by what becomes of them; each kind is a request of its own, of at most
+// 200. The order of a person's records is the host's: a batch holds one record of a person.
 #pragma once
 
 #include <functional>
@@ -11,9 +11,10 @@
 #include <string_view>
 #include <vector>
 
-#include "api.hpp"
 #include "sluice/json.hpp"
 #include "sluice/plugin.hpp"
+
+#include "api.hpp"
 
 namespace sluice::salesforce {
 

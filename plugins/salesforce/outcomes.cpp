@@ -33,7 +33,15 @@ bool is_done(const Problem& problem, Kind kind) {
          is_one_of(problem.code, {"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY", "NOT_FOUND"});
 }
 
-sluice_status status_of_record(const Problem& problem, const sdk::Record& record) {
+// The campaign, or the person by the id that an earlier outcome told.
+bool is_gone(const Problem& problem, const sdk::Record& record, Kind kind) {
+  const bool refers = is_one_of(problem.code, {"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"});
+  if (kind == Kind::join) return refers && (!record.audience_id.empty() || !record.remote_id.empty());
+  return refers && (kind == Kind::insert || kind == Kind::record) && !record.remote_id.empty();
+}
+
+sluice_status status_of_record(const Problem& problem, const sdk::Record& record, Kind kind) {
+  if (is_gone(problem, record, kind)) return SLUICE_GONE;
   if (problem.code == "UNKNOWN_EXCEPTION") {
     return record.attempt < attempts_max ? SLUICE_RETRY : SLUICE_INVALID;
   }
@@ -63,14 +71,14 @@ void judge_record(std::uint32_t index, const sdk::Record& record, const sdk::Jso
   std::string detail = detail_of(problem);
   if (problem.message.starts_with("Foreign key external ID")) {
     reason = "person_not_there";
-    detail = "nobody over there has this person's external id: a route with profiles has to bring people first";
+    detail =
+        "nobody over there has this person's external id: a route with profiles has to bring people first";
   }
-  const sluice_status status = status_of_record(problem, record);
+  const sluice_status status = status_of_record(problem, record, kind);
   const bool limit = problem.code == "REQUEST_LIMIT_EXCEEDED";
-  call.outcome(index, {.status = status,
-                       .reason = reason,
-                       .detail = detail,
-                       .retry_after_ms = limit ? limit_pause_ms : -1});
+  call.outcome(
+      index,
+      {.status = status, .reason = reason, .detail = detail, .retry_after_ms = limit ? limit_pause_ms : -1});
 }
 
 void judge_all(const sdk::Response& response, sluice_status status, std::string_view reason,
@@ -84,14 +92,15 @@ void judge_refusal(const sdk::Response& response, Kind kind, sdk::Call& call) {
   const std::optional<Problem> problem = first_problem(response.body());
   if (response.status() == 404 && kind == Kind::forget) return judge_all(response, SLUICE_OK, {}, call);
   sluice_status status = status_of(response.status(), problem);
-  std::string reason = problem ? reason_of(problem->code)
+  std::string reason = problem                  ? reason_of(problem->code)
                        : response.status() == 0 ? "no_answer"
                                                 : "http_" + std::to_string(response.status());
   std::string detail = problem ? detail_of(*problem) : "";
   // The object or its external id: no record can succeed until the settings are right.
   if (response.status() == 404) {
     status = SLUICE_AUTH;
-    detail = "the object or its external id field is not there, or the user of the integration may not see it";
+    detail =
+        "the object or its external id field is not there, or the user of the integration may not see it";
   }
   const bool limit = problem && problem->code == "REQUEST_LIMIT_EXCEEDED";
   for (const std::uint32_t index : response.records()) {

@@ -1,10 +1,11 @@
 // What Salesforce says of records, as outcomes.
 #pragma once
 
-#include "api.hpp"
-#include "destination.hpp"
 #include "sluice/json.hpp"
 #include "sluice/plugin.hpp"
+
+#include "api.hpp"
+#include "destination.hpp"
 
 namespace sluice::salesforce {
 

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <array>
 
-#include "api.hpp"
 #include "sluice/json.hpp"
+
+#include "api.hpp"
 
 namespace sluice::salesforce {
 namespace {

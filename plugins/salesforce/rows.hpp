@@ -6,8 +6,9 @@
 #include <string_view>
 #include <vector>
 
-#include "position.hpp"
 #include "sluice/json.hpp"
+
+#include "position.hpp"
 
 namespace sluice::salesforce {
 

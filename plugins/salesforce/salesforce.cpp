@@ -1,4 +1,5 @@
-// Salesforce: objects as streams. README.md says how.
+// Salesforce, source and destination: what they are to the hub. README.md says how they are used.
+#include "destination.hpp"
 #include "source.hpp"
 
 SLUICE_PLUGIN(R"({
@@ -32,5 +33,51 @@ SLUICE_PLUGIN(R"({
       "description": "whether the Bulk API reads: auto, where more than bulk_rows are due"},
     "bulk_rows": {"type": "integer", "minimum": 2000, "default": 50000}}},
   "sample": {"with": {"instance": "kit", "client_id": "id", "client_secret": "secret"}}
+}, {
+  "id": "salesforce.destination", "kind": "destination", "title": "Salesforce",
+  "ops": ["event", "upsert", "delete", "enter", "leave", "erase", "consent"], "unsafe": ["event"],
+  "identifiers": ["user_id", "email", "phone"],
+  "base_url": ["{config.url}", "https://{config.instance}.my.salesforce.com"],
+  "auth": [
+    {"type": "oauth2", "grant": "jwt_bearer", "token_url": "/services/oauth2/token", "client_id": "{config.client_id}",
+     "private_key": "{secret.private_key}", "subject": "{config.username}", "audience": "{config.audience}"},
+    {"type": "oauth2", "grant": "refresh_token", "token_url": "/services/oauth2/token", "client_auth": "body",
+     "client_id": "{config.client_id}", "client_secret": "{secret.client_secret}", "refresh_token": "{secret.refresh_token}"},
+    {"type": "oauth2", "grant": "client_credentials", "token_url": "/services/oauth2/token", "client_auth": "body",
+     "client_id": "{config.client_id}", "client_secret": "{secret.client_secret}"}],
+  "batch": {"max_records": 200, "max_bytes": 4000000}, "rate": [{"bucket": "api", "per_second": 10}],
+  "parallel": 5, "timeout_s": 120,
+  "config": {"type": "object", "additionalProperties": false, "required": ["client_id", "external_id"], "properties": {
+    "instance": {"type": "string", "pattern": "^[A-Za-z0-9.-]+$",
+      "description": "the first part of https://INSTANCE.my.salesforce.com: acme, or acme--uat.sandbox"},
+    "url": {"type": "string", "format": "uri", "pattern": "^https?://",
+      "description": "in place of instance: where the org is, with its scheme"},
+    "client_id": {"type": "string", "description": "the consumer key of the connected app"},
+    "client_secret": {"type": "string", "x-secret": true, "description": "its consumer secret"},
+    "private_key": {"type": "string", "x-secret": true,
+      "description": "in place of client_secret: the RSA key, in PEM, that signs for username: the JWT bearer flow"},
+    "username": {"type": "string", "description": "with private_key: the user of the integration"},
+    "audience": {"type": "string", "default": "https://login.salesforce.com",
+      "description": "with private_key; of a sandbox: https://test.salesforce.com"},
+    "refresh_token": {"type": "string", "x-secret": true, "description": "with client_secret: of the web server flow"},
+    "api_version": {"type": "string", "pattern": "^[0-9]+[.]0$", "default": "61.0"},
+    "object": {"type": "string", "enum": ["Contact", "Lead"], "default": "Contact", "description": "what a person is over there"},
+    "external_id": {"type": "string", "examples": ["Numero_Client__c"],
+      "description": "its field, marked External ID and Unique, that holds person_id"},
+    "person_id": {"type": "string", "enum": ["user_id", "email", "phone", "profile_id"], "default": "user_id",
+      "description": "the identifier that people are known by over there"},
+    "event_object": {"type": "string", "default": "Task", "description": "what an event becomes"},
+    "event_external_id": {"type": "string",
+      "description": "a field of event_object, External ID and Unique, for the event's key: with it no event is there twice"},
+    "event_person": {"type": "string", "description": "the relation of event_object to the person: Who of a Task, else Contact__r"},
+    "audience_fields": {"type": "object", "additionalProperties": {"type": "string"},
+      "description": "audience: a checkbox of the person's object, Is_VIP__c"},
+    "campaigns": {"type": "object", "additionalProperties": {"type": "string"},
+      "description": "audience: the id of the campaign whose members they are; others are found or made by their name"},
+    "campaign_status": {"type": "string", "description": "the status of new campaign members; the campaign's default"},
+    "consent": {"type": "object", "additionalProperties": {"type": "string"},
+      "description": "purpose: a checkbox of the person's object; HasOptedOutOfEmail and the like are ticked for a no"}}},
+  "sample": {"with": {"instance": "kit", "client_id": "id", "client_secret": "secret", "external_id": "Key__c",
+                      "campaigns": {"vip": "701000000000001AAA"}}}
 }]})",
-              sluice::salesforce::Source)
+              sluice::salesforce::Source, sluice::salesforce::Destination)

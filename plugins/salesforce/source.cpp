@@ -15,15 +15,23 @@ constexpr std::int64_t overlap_us = 300 * us_per_second;
 constexpr std::int64_t idle_step_us = 3'600 * us_per_second;
 constexpr std::int64_t window_least_us = 2 * us_per_second;
 constexpr std::int64_t eldest_us = 915'148'800 * us_per_second;  // 1999-01-01: Salesforce's first year
-constexpr std::size_t url_bytes_max = 15'000;  // Salesforce takes 16 KB of URL and headers
+constexpr std::size_t url_bytes_max = 15'000;                    // Salesforce takes 16 KB of URL and headers
 constexpr std::uint32_t job_look_first_ms = 2'000, job_look_most_ms = 30'000;
-constexpr int result_rows = 10'000;
+
+// The host takes answers of up to 4 MB.
+std::int64_t rows_of(const Position& position, std::int64_t cell_bytes, std::int64_t least,
+                     std::int64_t most) {
+  constexpr std::int64_t answer_bytes = 2'000'000;
+  const auto fields = static_cast<std::int64_t>(position.fields.size()) + 3;
+  return std::clamp(answer_bytes / (cell_bytes * fields), least, most);
+}
 
 bool is_here(std::string_view url) {
   return url.starts_with("/services/data/");
 }
 
-// Else the object's description has to say how the fields are asked for. All of them: it may have more by now.
+// Else the object's description has to say how the fields are asked for. All of them: it may have more by
+// now.
 bool reads_the_same(const sdk::Poll& poll, const Position& position) {
   return !poll.fields.empty() && poll.fields.size() == position.fields.size() &&
          std::all_of(poll.fields.begin(), poll.fields.end(), [&](const sluice_str& wanted) {
@@ -63,8 +71,9 @@ void Source::fetch(const sdk::Poll& poll, sdk::Call& call) {
     }
   }
   Position position = poll.full ? Position() : Position::of_cursor(poll.cursor);
-  if (!position.job.empty()) return position.locator.empty() ? ask_job(std::move(position), call)
-                                                             : ask_results(std::move(position), call);
+  if (!position.job.empty())
+    return position.locator.empty() ? ask_job(std::move(position), call)
+                                    : ask_results(std::move(position), call);
   if (position.watermark) {
     position.from = *position.watermark - overlap_us;
   } else if (!poll.full && poll.since_us != SLUICE_NO_TIME) {
@@ -113,7 +122,8 @@ bool Source::may_use_bulk(const Position& position) const {
 void Source::ask_rows(const sdk::Poll& poll, Position position, sdk::Call& call) const {
   const bool deleted = position.deletes && position.watermark;
   const std::string_view verb = deleted ? "queryAll" : "query";
-  const std::string url = path_ + "/" + std::string(verb) + "?q=" + percent_encoded(query(poll, position, true));
+  const std::string url =
+      path_ + "/" + std::string(verb) + "?q=" + percent_encoded(query(poll, position, true));
   const bool wanted = position.bulk || bulk_ == Bulk::always || url.size() > url_bytes_max;
   if (wanted && may_use_bulk(position)) {
     position.step = Step::made;
@@ -138,7 +148,8 @@ void Source::ask_rows(const sdk::Poll& poll, Position position, sdk::Call& call)
 void Source::ask_page(std::string_view url, Position position, sdk::Call& call) const {
   call.request({.method = "GET",
                 .url = std::string(url),
-                .headers = {{"sforce-query-options", "batchSize=2000"}},
+                .headers = {{"sforce-query-options",
+                             "batchSize=" + std::to_string(rows_of(position, 100, 200, 2'000))}},
                 .state = position.state(),
                 .timeout_ms = 180'000});
 }
@@ -154,8 +165,8 @@ void Source::ask_job(Position position, sdk::Call& call) const {
 
 void Source::ask_results(Position position, sdk::Call& call) const {
   position.step = Step::results;
-  std::string url =
-      path_ + "/jobs/query/" + position.job + "/results?maxRecords=" + std::to_string(result_rows);
+  std::string url = path_ + "/jobs/query/" + position.job +
+                    "/results?maxRecords=" + std::to_string(rows_of(position, 60, 200, 10'000));
   if (!position.locator.empty()) url += "&locator=" + percent_encoded(position.locator);
   call.request({.method = "GET", .url = std::move(url), .state = position.state(), .timeout_ms = 180'000});
 }
@@ -342,7 +353,7 @@ void Source::trouble(const sdk::Poll& poll, const sdk::Response& response, Posit
     if (position.watermark) position.from = *position.watermark - overlap_us;
     return ask_rows(poll, std::move(position), call);
   }
-  if (code == "REQUEST_LIMIT_EXCEEDED" && answered_at(response)) return tell_limit(response, true, call);
+  if (code == "REQUEST_LIMIT_EXCEEDED") return tell_limit(response, true, call);
   std::string why = "Salesforce answered ";
   why += response.status() == 0 ? "nothing" : std::to_string(response.status());
   if (problem) why += " " + reason_of(problem->code) + ": " + shown(problem->message);

@@ -6,10 +6,11 @@
 
 #include <string>
 
+#include "sluice/plugin.hpp"
+
 #include "api.hpp"
 #include "position.hpp"
 #include "rows.hpp"
-#include "sluice/plugin.hpp"
 
 namespace sluice::salesforce {
 

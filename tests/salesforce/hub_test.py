@@ -4,10 +4,14 @@
 $SLUICE names the binary, $SLUICE_PLUGINS the folder of its connectors.
 """
 
+import base64
+import http.client
 import json
+import os
 import pathlib
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -218,6 +222,145 @@ class SourceTest(Case):
         self.vendor.order(window_s=60 * 86_400)
         self.hub.start()
         wait_for(lambda: all(self.person(n) for n in range(10)), 30, "all of them came")
+
+
+DESTINATION = """
+version: 1
+hub: { data: ./data, listen: "127.0.0.1:0", admin: "unix:./data/admin.sock", country: FR }
+sources:
+  web: { plugin: tracking, with: { write_key: key } }
+audiences: { rich: traits.points > 10.0, vip: traits.points > 20.0 }
+routes:
+  people:
+    profiles: has(traits.last)
+    to: crm
+    on_leave: delete
+    fields: { LastName: traits.last, Email: traits.email, Level__c: traits.level }
+  calls: { events: [Call], to: crm, fields: { Description: event.properties.note } }
+  rich: { audience: rich, to: crm }
+  vip: { audience: vip, to: crm, list: VIP France }
+destinations:
+  crm:
+    plugin: salesforce
+    purpose: internal
+    WITH, external_id: Numero_Client__c, audience_fields: { rich: Is_VIP__c } }
+"""
+
+
+class DestinationTest(Case):
+    config = DESTINATION
+
+    def setUp(self):
+        super().setUp()
+        self.hub.start()
+
+    def send(self, *events):
+        link = http.client.HTTPConnection("127.0.0.1", self.hub.port(), timeout=20)
+        batch = [{"messageId": f"m{self.vendor.stats()['requests']}-{i}", **event} for i, event in enumerate(events)]
+        link.request("POST", "/v1/batch", json.dumps({"batch": batch}),
+                     {"Authorization": "Basic " + base64.b64encode(b"key:").decode(), "Content-Type": "application/json"})
+        answer = link.getresponse()
+        self.assertEqual(answer.status, 200, answer.read())
+        link.close()
+
+    def person(self, n, **traits):
+        return {"type": "identify", "userId": f"u{n}", "traits": {"last": f"L{n}", **traits}}
+
+    def lane(self):
+        return json.loads(self.hub.get("/v1/outbox")[1])["lanes"][0]
+
+    def wait_empty(self, seconds=30):
+        wait_for(lambda: self.lane()["backlog"] == 0, seconds, "the lane is empty")
+
+    def living(self, kind):
+        return [row for row in self.rows(kind) if not row["IsDeleted"]]
+
+    def test_people_events_and_audiences_arrive(self):
+        self.send(*(self.person(n, points=n) for n in range(25)), {"type": "track", "event": "Call", "userId": "u3", "properties": {"note": "hi"}})
+        wait_for(lambda: len(self.living("Contact")) == 25, 20, "all people are there")
+        self.wait_empty()
+        contacts = {row["Numero_Client__c"]: row for row in self.living("Contact")}
+        self.assertEqual([n for n in range(25) if contacts[f"u{n}"]["Is_VIP__c"]], list(range(11, 25)))
+        task = self.living("Task")[0]
+        self.assertEqual((task["Subject"], task["Description"], task["WhoId"]), ("Call", "hi", contacts["u3"]["Id"]))
+        self.send(self.person(20, points=1), self.person(24, last=None))
+        wait_for(lambda: len(self.living("Contact")) == 24, 20, "one is gone")
+        self.wait_empty()
+        self.assertFalse(next(row for row in self.living("Contact") if row["Numero_Client__c"] == "u20")["Is_VIP__c"])
+        self.assertEqual(self.vendor.stats()["refused"], 0)
+
+    def test_of_a_batch_the_bad_ones_are_dead_letters_and_the_others_arrive(self):
+        self.vendor.order(locked=2)
+        self.send(*(self.person(n, **({"level": "Tin"} if n % 5 == 0 else {"level": "Gold"})) for n in range(20)))
+        wait_for(lambda: len(self.living("Contact")) == 16, 30, "the good ones are there")
+        self.wait_empty()
+        groups = json.loads(self.hub.command("dead", "list", "--json"))["groups"]
+        self.assertEqual([(one["reason"], one["count"]) for one in groups], [("invalid_or_null_for_restricted_picklist", 4)])
+        self.assertNotIn("Tin", json.dumps(groups))
+
+    def test_an_expired_session_costs_one_token_and_no_record(self):
+        self.send(self.person(1))
+        wait_for(lambda: self.living("Contact"), 20, "the first is there")
+        tokens = self.vendor.stats()["tokens"]
+        self.vendor.request("POST", "/_stand-in/expire")
+        self.send(*(self.person(n) for n in range(2, 30)))
+        wait_for(lambda: len(self.living("Contact")) == 29, 20, "all are there")
+        self.assertEqual(self.vendor.stats()["tokens"], tokens + 1)
+
+    def test_a_used_up_limit_makes_the_lane_wait(self):
+        self.vendor.order(usage=[5, 5])
+        self.send(self.person(1))
+        wait_for(lambda: self.vendor.stats()["by_status"].get("403"), 20, "it was refused")
+        wait_for(lambda: self.lane()["backlog"] == 1 and "limit" in json.dumps(self.lane()), 20, "the lane says so")
+        self.assertEqual(json.loads(self.hub.command("dead", "list", "--json"))["groups"], [])
+
+    def test_after_kill_everybody_is_there_once(self):
+        self.send(*(self.person(n) for n in range(200)))
+        wait_for(lambda: self.vendor.stats()["records"] > 0, 20, "some are out")
+        self.hub.stop(signal.SIGKILL)
+        self.hub.start()
+        wait_for(lambda: len(self.living("Contact")) == 200, 30, "all are there")
+        self.wait_empty()
+        self.assertEqual(len(self.rows("Contact")), 200)
+
+
+class OnlineTest(Case):
+    config = SOURCE.replace("Contact:", "Contacts:").replace("row.Subject", "row.Sujbect").replace("time: row.CreatedDate", "time: row.IsDeleted")
+
+    def check(self, *options):
+        done = subprocess.run([os.environ["SLUICE"], "check", *options, "--format", "json", str(self.hub.config)], capture_output=True,
+                              text=True, env=self.hub.environment)
+        return done.returncode, [(one["code"], one["line"], one["message"], one["help"]) for one in json.loads(done.stdout)]
+
+    def line_of(self, text):
+        return next(i for i, line in enumerate(self.config.splitlines(), 1) if text in line)
+
+    def test_what_is_not_over_there_is_told_at_its_place(self):
+        (self.folder / "web.csv").write_text("id,city\n")
+        self.assertEqual(self.check(), (0, []), "without --online nobody is asked")
+        self.assertEqual(self.vendor.stats()["requests"], 0)
+        code, found = self.check("--online")
+        self.assertEqual(code, 1)
+        self.assertEqual(found, [
+            ("unknown-name", self.line_of("Contacts:"), "no stream is named 'Contacts' over there", "did you mean 'Contact'?"),
+            ("unknown-name", self.line_of("Sujbect"), "the stream 'Task' has no field 'Sujbect'", "did you mean 'Subject'?"),
+            ("wrong-type", self.line_of("time: row.IsDeleted"), "'IsDeleted' is of type boolean, and a time is none", "")])
+
+    def test_a_connection_that_does_not_work_is_told_at_its_source(self):
+        self.hub.environment["SECRET"] = "another-secret"
+        code, found = self.check("--online")
+        self.assertEqual((code, found[0][:2]), (1, ("connection-failed", self.line_of("  crm:"))))
+        self.assertIn("client id or secret", found[0][2])
+        self.assertNotIn("another-secret", json.dumps(found))
+
+    def test_discover_shows_streams_fields_types_and_values(self):
+        streams = json.loads(self.hub.command("plugin", "discover", "crm", "--json"))["streams"]
+        self.assertIn("Order_Event__c", [one["name"] for one in streams])
+        fields = {one["name"]: one for one in json.loads(self.hub.command("plugin", "discover", "crm", "Contact", "--json"))["streams"][0]["fields"]}
+        self.assertEqual(fields["Level__c"]["values"], ["Bronze", "Silver", "Gold"])
+        self.assertEqual([fields[name]["type"] for name in ("Points__c", "IsDeleted", "SystemModstamp", "Account")],
+                         ["number", "boolean", "datetime", "object"])
+        self.assertIn("Level__c", self.hub.command("plugin", "discover", "crm", "Contact"))
 
 
 if __name__ == "__main__":
