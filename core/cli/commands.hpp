@@ -16,13 +16,16 @@ struct Common {
   std::vector<std::string> plugins;  // folders of connectors, looked into before the installed ones
 };
 
-int check(const Common& common, const std::string& format);
+// `online`: and ask each vendor, too.
+int check(const Common& common, const std::string& format, bool online);
 int schema(const Common& common);
 
 int plugin_list(const Common& common);
 // `plugin` is a name or a file. show() loads it, which runs its code; docs() only reads its manifest.
 int plugin_show(const Common& common, const std::string& plugin);
 int plugin_docs(const Common& common, const std::string& plugin);
+// What is over there: `name` is a source or destination of the file. No stream: all of them, without fields.
+int plugin_discover(const Common& common, const std::string& name, const std::string& stream);
 struct NewPlugin {
   std::string name, folder;  // no folder: ./NAME
   std::string kind;          // "source", "destination"

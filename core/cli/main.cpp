@@ -10,6 +10,8 @@ struct Arguments {
   Common common;
   RunOptions run;
   std::string check_format = "text";
+  bool online = false;
+  std::string stream;
   std::string person, audience;
   KitFiles kit;
   store::DeadFilter dead_filter;
@@ -50,6 +52,13 @@ void add_plugins(CLI::App& plugin, Arguments& a) {
   docs->add_option("plugin", a.plugin, "a name of `plugin list`, or a file: ./NAME.so")->required();
   with_plugins(docs, a);
   docs->callback([&] { a.code = plugin_docs(a.common, a.plugin); });
+
+  CLI::App* discover =
+      plugin.add_subcommand("discover", "Ask a vendor what there is: streams, or the fields of one");
+  discover->add_option("name", a.plugin, "a source or destination of the configuration")->required();
+  discover->add_option("stream", a.stream, "show its fields");
+  with_config(discover, a);
+  discover->callback([&] { a.code = plugin_discover(a.common, a.plugin, a.stream); });
 
   CLI::App* made =
       plugin.add_subcommand("new", "Write a folder with a connector that builds, tested, as it stands");
@@ -95,8 +104,10 @@ void add_running(CLI::App& app, Arguments& a) {
   check->add_option("file,--config,-c", a.common.config, "the configuration")->capture_default_str();
   check->add_option("--format", a.check_format, "text, json or github")
       ->check(CLI::IsMember({"text", "json", "github"}));
+  check->add_flag("--online", a.online,
+                  "ask each vendor: does the connection work, are the streams and fields there?");
   with_plugins(check, a);
-  check->callback([&] { a.code = cli::check(a.common, a.check_format); });
+  check->callback([&] { a.code = cli::check(a.common, a.check_format, a.online); });
 
   CLI::App* run = app.add_subcommand("run", "Run the hub");
   run->add_option("file,--config,-c", a.common.config, "the configuration")->capture_default_str();

@@ -62,7 +62,8 @@ constexpr Field stream_fields[] = {
     optional("traits", T::mapping, "what becomes known about the person"),
     optional("consent", T::mapping, "PURPOSE: what the person allows"),
     optional("properties", T::mapping, "as: event: what is known about what happened"),
-    choice("deleted", "ignore", "what a deleted row does", "drop_source|erase"),
+    choice("deleted", "ignore|drop_source",
+           "what a deleted row does: drop_source withdraws what this source said", "erase"),
     later("groups", "accounts and households"),
     later("derive", "further events made of a row"),
 };

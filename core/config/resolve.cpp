@@ -113,6 +113,7 @@ class Resolver {
     program("name_of", t.event_name_program);
     program("where", t.where);
     program("time", t.time);
+    if (t.drop_source) w_.member("deleted", "drop_source");
     mapping("ids", t.ids);
     mapping("traits", t.traits);
     mapping("consent", t.consent);

@@ -55,6 +55,7 @@ std::function<Result<TimeUs>(const RecordInput&)> Hub::event_times() {
     }
     const Result<Event> event = held->reader->read_record(record);
     if (event) return event.value().time == no_time ? clock_.wall_us() : event.value().time;
+    if (record.deleted) return record.time;
     if (event.error().code == Code::cancelled) return no_time;  // filtered: journaled, without effect
     return event.error();
   };
@@ -67,9 +68,12 @@ Result<Hub::OpenSource> Hub::open_source(const config::Source& source) {
     ingest::Feed feed;
     feed.source = source.name;
     feed.stream = stream.name;
-    if (source.every) feed.every = *source.every;
+    if (!stream.reads_whole_row) {
+      for (const config::RowField& field : stream.reads) feed.fields.push_back(field.path);
+    }
     feed.connector = SLUICE_TRY(open_connector(source, open.services.emplace_back()));
     feed.host = open.services.back().get();
+    feed.every = source.every.value_or(feed.connector->info().poll_every.value_or(feed.every));
     // One that is only called has nothing to read: see hub_webhooks.cpp.
     if (!feed.connector->offers_fetch() && !feed.connector->offers_read()) break;
     feed.event_time = event_times();

@@ -17,6 +17,9 @@ namespace sluice::plugin {
 inline constexpr std::size_t inquiry_requests_max = 1'000;  // of one inquiry
 inline constexpr std::size_t streams_max = 10'000;
 
+// "Test connection". Well where it is not offered.
+Status check(Connector& connector, HostServices& host, const CallLimits& limits = {});
+
 // The streams over there as JSON objects, in the connector's order: {"name", "title", "key", "fields":
 // [...]}. With a name, this one with its fields.
 Result<std::vector<std::string>> discover(Connector& connector, HostServices& host,

@@ -46,9 +46,11 @@ struct ManifestInfo {
   std::vector<Rate> rates = {};  // the first is the default bucket
   std::vector<RateHeaders> rate_headers = {};
 
-  std::string base_url = {};            // template
-  std::vector<std::string> hosts = {};  // "*.braze.com", "rest.example.com:8443"
+  std::string base_url = {};                     // template
+  std::vector<std::string> base_urls_else = {};  // where that one's fields are not set: the first whose are
+  std::vector<std::string> hosts = {};           // "*.braze.com", "rest.example.com:8443"
   Auth auth;
+  std::vector<Auth> auths_else = {};  // likewise
   DurationUs timeout = 30 * us_per_s;
   bool network = false, files = false;  // what deliver() and read() need
 

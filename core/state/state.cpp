@@ -63,6 +63,25 @@ void State::index(const Profile& profile, const Identifier& identifier) {
   impl_->identifiers[impl_->identifier_key(identifier.type, identifier.value)] = profile.id;
 }
 
+void State::forget(const Profile& profile, const Identifier& identifier) {
+  const auto at = impl_->identifiers.find(impl_->identifier_key(identifier.type, identifier.value));
+  if (at != impl_->identifiers.end() && resolve(at->second) == profile.id) impl_->identifiers.erase(at);
+}
+
+std::uint64_t State::entity_print(std::string_view source_stream, std::string_view entity) const {
+  return hash64(entity, hash64(source_stream, impl_->seed));
+}
+
+Profile* State::find_entity(std::uint64_t print) {
+  const auto at = impl_->entities.find(print);
+  Profile* profile = at == impl_->entities.end() ? nullptr : find(at->second);
+  return profile != nullptr && profile->has_entity(print) ? profile : nullptr;
+}
+
+void State::index_entity(const Profile& profile, std::uint64_t print) {
+  impl_->entities[print] = profile.id;
+}
+
 void State::absorb(Profile& winner, Profile& loser) {
   SLUICE_CHECK(winner.id != loser.id);
   touch(winner);
