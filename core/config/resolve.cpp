@@ -182,6 +182,7 @@ class Resolver {
     if (d.on_unknown_set) w_.member("on_unknown", d.on_unknown == OnUnknown::hold ? "hold" : "retry");
     if (d.shadow) w_.member("mode", "shadow");
     duration("linger_us", d.linger);
+    duration("settle_us", d.settle);
     if (d.batch_records) w_.member_integer("batch_records", *d.batch_records);
     w_.member_integer("parallel", d.parallel);
     duration("expires_us", d.expires);

@@ -119,7 +119,8 @@ void Lane::judge(Batch& batch, std::uint32_t record, const Verdict& verdict, Lan
     case Fate::too_big:
     case Fate::unclear:
       if (landing.error.empty()) landing.error = verdict.reason;
-      if (landing.records > 1) return landing.split.push_back(item);
+      if (shrink_part(item, fate, landing.records)) return void(landing.success = true);
+      if (landing.records > 1 && item->effect.snapshot.seq == 0) return landing.split.push_back(item);
       landing.success = true;
       return end(item, OutcomeKind::rejected, verdict.reason, verdict.detail, &landing);
   }
@@ -217,8 +218,10 @@ void Lane::end(Item* item, OutcomeKind kind, std::string reason, std::string det
                std::string remote_id) {
   const TimeUs at = options_.clock.wall_us();
   const EffectKey key = item->effect.key;
+  note_snapshot_failure(item->effect, kind, reason, detail);
   Outcome outcome{kind, std::move(reason), std::move(detail), item->attempts, at, std::move(remote_id)};
   std::unique_ptr<Item> owned = queue_.finish(item);
+  leave_snapshot(owned->effect);
   if ((kind == OutcomeKind::rejected || kind == OutcomeKind::held) && options_.database != nullptr) {
     store::DeadLetter letter;
     letter.effect = owned->effect;

@@ -68,7 +68,7 @@ class ScriptedCourier final : public Courier {
   std::function<std::size_t(const Parcel&)> bucket = [](const Parcel&) { return std::size_t{0}; };
 
   const CourierLimits& limits() const override { return limits_; }
-  Result<Answer> plan(std::span<const Parcel> parcels) override {
+  Result<Answer> plan(std::span<const Parcel> parcels, const Part& part) override {
     if (refuse_plan) SLUICE_TRY(refuse_plan(parcels));
     Answer answer;
     for (std::uint32_t i = 0; i < parcels.size(); ++i) {
@@ -88,7 +88,7 @@ class ScriptedCourier final : public Courier {
     }
     return answer;
   }
-  Result<Answer> deliver(std::span<const Parcel> parcels) override {
+  Result<Answer> deliver(std::span<const Parcel> parcels, const Part&) override {
     if (refuse_deliver) SLUICE_TRY(refuse_deliver(parcels));
     std::vector<Seen> records;
     for (const Parcel& parcel : parcels) records.push_back(seen(parcel));

@@ -39,7 +39,8 @@ bool any_matches(const std::vector<std::string>& patterns, const UrlParts& url) 
 }
 
 // Fills "{config.NAME}" and "{secret.NAME}"; other braces stay.
-Result<std::string> expand(std::string_view text, Json config,
+// A setting that is left out has the default of its schema.
+Result<std::string> expand(std::string_view text, Json config, Json schema,
                            const std::map<std::string, std::string>& secrets) {
   std::string out;
   while (true) {
@@ -50,7 +51,8 @@ Result<std::string> expand(std::string_view text, Json config,
     out.append(text.substr(0, open));
     const std::string_view name = text.substr(open + 8, close - open - 8);
     if (text.substr(open, 8) == "{config.") {
-      const Json value = config[name];
+      const Json given = config[name];
+      const Json value = given ? given : schema["properties"][name]["default"];
       if (value.is_null_or_missing()) {
         return Error{Code::misconfigured, "'" + std::string(name) + "' is missing in 'with:'"};
       }
@@ -113,14 +115,16 @@ Result<HttpPolicy> make_http_policy(const ManifestInfo& info, std::string_view c
                                     std::vector<std::string> allow_hosts) {
   JsonParser parser;
   const Json config = parser.parse(config_json);
-  HttpPolicy out{.base_url = SLUICE_TRY(expand(info.base_url, config, secrets)),
+  JsonParser schema_parser;
+  const Json schema = schema_parser.parse(info.config_schema.empty() ? "{}" : info.config_schema);
+  HttpPolicy out{.base_url = SLUICE_TRY(expand(info.base_url, config, schema, secrets)),
                  .base_of_operator = info.base_url.starts_with("{config."),
                  .hosts = info.hosts,
                  .allow_hosts = std::move(allow_hosts),
                  .auth = info.auth,
                  .timeout = info.timeout};
   if (out.auth.kind == AuthKind::standard_webhooks && secrets.empty()) out.auth = {};  // unsigned
-  SLUICE_TRY(fill_auth(out.auth, [&](std::string_view text) { return expand(text, config, secrets); }));
+  SLUICE_TRY(fill_auth(out.auth, [&](std::string_view text) { return expand(text, config, schema, secrets); }));
   if (out.auth.kind == AuthKind::standard_webhooks) {
     out.auth.value = SLUICE_TRY(webhook_secret(out.auth.value));
   } else if (breaks_header({"x", out.auth.value}) || breaks_header({"x", out.auth.aws.session_token}) ||

@@ -62,6 +62,8 @@ Result<Inquiry> settle(Connector& connector, HostServices& host, Result<Inquiry>
   return found;
 }
 
+}  // namespace
+
 Result<std::string> id_of(const Connector& connector, Result<Inquiry> settled) {
   const Inquiry found = SLUICE_TRY(std::move(settled));
   const std::string who = "the connector '" + connector.info().id + "'";
@@ -71,8 +73,6 @@ Result<std::string> id_of(const Connector& connector, Result<Inquiry> settled) {
   return Error{code_of(outcome.status),
                outcome.detail.empty() ? who + " says " + outcome.reason : outcome.detail};
 }
-
-}  // namespace
 
 Result<std::vector<std::string>> discover(Connector& connector, HostServices& host, std::string_view stream,
                                           const CallLimits& limits) {

@@ -9,7 +9,7 @@ namespace sluice::store {
 
 namespace {
 
-constexpr std::int64_t schema_version = 2;
+constexpr std::int64_t schema_version = 3;
 
 // From schema N - 1 to N. An entry that has been released is never changed.
 constexpr const char* migrations[] = {R"sql(
@@ -42,6 +42,13 @@ CREATE TABLE audit(
 CREATE TABLE remote_ids(
   destination TEXT, profile INTEGER, id TEXT NOT NULL, PRIMARY KEY(destination, profile)) STRICT, WITHOUT ROWID;
 CREATE INDEX remote_ids_by_profile ON remote_ids(profile);
+)sql",
+                                      R"sql(
+CREATE TABLE audiences(
+  destination TEXT, name TEXT, id TEXT NOT NULL, PRIMARY KEY(destination, name)) STRICT, WITHOUT ROWID;
+CREATE TABLE snapshot_parts(
+  destination TEXT, snapshot TEXT, part INTEGER NOT NULL, seq INTEGER NOT NULL, ordinal INTEGER NOT NULL,
+  PRIMARY KEY(destination, snapshot)) STRICT, WITHOUT ROWID;
 )sql"};
 
 Status prepare_file(Connection& db, const std::string& path) {
