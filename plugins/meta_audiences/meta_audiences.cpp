@@ -93,7 +93,7 @@ class MetaAudiences {
         continue;
       }
       Filling& at = open.try_emplace({way, everywhere ? std::string_view{} : record.audience_id}, settings_)
-                     .first->second;
+                        .first->second;
       if (!at.payload.fits(rows)) {
         send(way, record.audience_id, at, call);
         at = Filling(settings_);

@@ -118,7 +118,8 @@ std::vector<Row> rows_to_remove(const sdk::Record& record, const Settings& setti
 bool Payload::fits(const std::vector<Row>& rows) const {
   std::size_t bytes = bytes_;
   for (const Row& row : rows) bytes += row.bytes();
-  return rows_.empty() || (rows_.size() + rows.size() <= settings_->rows_max && bytes <= settings_->bytes_max);
+  return rows_.empty() ||
+         (rows_.size() + rows.size() <= settings_->rows_max && bytes <= settings_->bytes_max);
 }
 
 void Payload::add(std::vector<Row> rows) {
