@@ -149,25 +149,6 @@ class ConnectorCourier final : public Courier {
   }
 
  private:
-  static std::vector<plugin::Record> records_of(std::span<const Parcel> parcels) {
-    std::vector<plugin::Record> records;
-    records.reserve(parcels.size());
-    for (const Parcel& parcel : parcels) {
-      const Effect& effect = *parcel.effect;
-      records.push_back({.op = static_cast<std::uint32_t>(effect.op),
-                         .attempt = parcel.attempt,
-                         .time = effect.time,
-                         .id = parcel.id,
-                         .key = effect.person == nobody ? std::string() : format_profile_id(effect.person),
-                         .name = effect.name,
-                         .payload = effect.payload,
-                         .identifiers = effect.identifiers,
-                         .address = effect.address,
-                         .remote_id = parcel.remote_id});
-    }
-    return records;
-  }
-
   Result<Answer> plan(const std::shared_ptr<Batch>& batch) {
     if (connector_->offers_provision()) {
       if (const std::string name = audiences_.fill(batch->records); !name.empty()) return seek(name, batch);

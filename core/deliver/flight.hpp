@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,12 +15,13 @@
 
 namespace sluice::deliver {
 
-// What a request needs until its answer has been read. The connector's batch is shared by all requests of one
-// plan().
-struct Batch {
+struct Batch {  // what plan() had; shared by all requests that it made
   std::vector<plugin::Record> records;
   plugin::SnapshotPart part;
 };
+std::vector<plugin::Record> records_of(std::span<const Parcel> parcels);
+
+// What a request needs until its answer has been read.
 struct Sent {
   std::shared_ptr<Batch> batch;
   plugin::Request asked;

@@ -191,8 +191,8 @@ Status snapshot(const Subject& subject) {
   SLUICE_TRY(stage.open());
   SLUICE_TRY(needs_records(stage));
   SLUICE_TRY(other.open());
-  Records left = snapshot_of(subject.info, 3 * some);
-  const std::size_t most = std::min<std::size_t>(subject.info.batch_records, 2 * some);
+  Records left = snapshot_of(subject.info, 2 * some);
+  const std::size_t most = std::min<std::size_t>(subject.info.batch_records, some);
   for (plugin::SnapshotPart part{"j.1.1.0", 1}; !left.empty(); ++part.part) {
     const Records batch(left.begin(),
                         left.begin() + static_cast<std::ptrdiff_t>(std::min(most, left.size())));
