@@ -169,6 +169,7 @@ class ConnectorCourier final : public Courier {
       Answer out;
       CourierRequest& waiting = out.requests.emplace_back();
       waiting.records = all_of(*batch);
+      waiting.asks = true;
       waiting.what =
           std::make_shared<Sent>(Sent{.batch = batch, .asked = {}, .audience = name, .waits = true});
       return out;
@@ -211,6 +212,7 @@ class ConnectorCourier final : public Courier {
           audiences_.failed(name, out.verdicts.front().verdict);
           return out;
         }
+        out.requests.front().asks = true;
         const auto sent = std::static_pointer_cast<Sent>(out.requests.front().what);
         sent->audience = name;
         sent->next = std::move(next);

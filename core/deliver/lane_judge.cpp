@@ -35,6 +35,9 @@ void Lane::land(Landed landed) {
   landing.request = &request;
   Result<Answer> answer = courier_->interpret(request, landed.response);
   if (answer) {
+    if (batch->part.number > 0 && !answer.value().requests.empty()) {
+      if (const Status cut = cut_part(*batch, answer.value()); !cut) return fail(cut.error());
+    }
     for (CourierRequest& further : answer.value().requests) {
       const DurationUs at = options_.clock.monotonic_us() + further.delay;
       batch->requests.push_back({std::move(further), at, Planned::State::waiting});

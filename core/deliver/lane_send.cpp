@@ -142,6 +142,7 @@ bool Lane::send_waiting(DurationUs& next) {
 // Between planning and sending something may have happened to the people of a request: it is taken apart
 // again then.
 bool Lane::withdraw_if_changed(Batch& batch, Planned& planned) {
+  if (planned.request.asks) return false;  // what follows it is looked at
   const std::vector<std::uint32_t>& records = planned.request.records;
   const bool changed = std::any_of(records.begin(), records.end(), [&](std::uint32_t r) {
     const Item& item = *batch.items[r];

@@ -105,8 +105,8 @@ void Lane::fill_part(Batch& batch, std::vector<Item*>& items) {
   batch.part = {key_of(snapshot.key), again ? snapshot.number : snapshot.number + 1};
 }
 
-// Of the part that has been planned: what the connector left out begins the next, and how it was cut is kept
-// before it leaves.
+// Of the part that has been planned, perhaps after its audience was looked for: what the connector left out
+// begins the next, and how it was cut is kept before it leaves.
 Status Lane::cut_part(Batch& batch, const Answer& answer) {
   std::vector<bool> covered(batch.items.size(), false);
   for (const CourierRequest& request : answer.requests) {
@@ -115,8 +115,11 @@ Status Lane::cut_part(Batch& batch, const Answer& answer) {
   for (const Judged& judged : answer.verdicts) covered[judged.record] = true;
   std::size_t end = covered.size();
   while (end > 1 && !covered[end - 1]) --end;
-  Snapshot& snapshot = *snapshot_of(batch.items.front()->effect);
-  for (std::size_t i = end; i < covered.size(); ++i) queue_.put_back(std::exchange(batch.items[i], nullptr));
+  const auto& items = batch.items;
+  Snapshot& snapshot = *snapshot_of(items[end - 1]->effect);
+  for (std::size_t i = end; i < covered.size(); ++i) {
+    if (items[i] != nullptr) queue_.put_back(std::exchange(batch.items[i], nullptr));
+  }
   snapshot.number = batch.part.number;
   snapshot.last = batch.items[end - 1]->effect.key;
   if (options_.database == nullptr) return Done{};

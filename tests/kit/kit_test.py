@@ -63,7 +63,7 @@ BUGS = {
     "leaks_threads": {"threads"},
 }
 
-OURS = {"braze", "csv", "file", "smtp", "webhook"}
+OURS = {"braze", "csv", "file", "meta_audiences", "smtp", "webhook"}
 
 
 def sluice(*arguments):
