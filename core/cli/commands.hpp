@@ -56,6 +56,8 @@ int dead_show(const Common& common, std::int64_t id);
 // Numbers, or all that match; not both.
 int dead_replay(const Common& common, const std::vector<std::int64_t>& ids, const store::DeadFilter& filter);
 
+int resync(const Common& common, const std::string& route);
+
 int journal_verify(const Common& common);
 int journal_dump(const Common& common, std::uint64_t from, std::uint64_t count, bool unmasked);
 int journal_repair(const Common& common);

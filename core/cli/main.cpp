@@ -12,7 +12,7 @@ struct Arguments {
   std::string check_format = "text";
   bool online = false;
   std::string stream;
-  std::string person, audience;
+  std::string person, audience, route;
   KitFiles kit;
   store::DeadFilter dead_filter;
   std::int64_t dead_id = 0;
@@ -170,6 +170,14 @@ void add_reading(CLI::App& app, Arguments& a) {
   replay->callback([&] { a.code = dead_replay(a.common, a.dead_ids, a.dead_filter); });
 }
 
+void add_resync(CLI::App& app, Arguments& a) {
+  CLI::App* resync =
+      app.add_subcommand("resync", "Send all members of an audience route once more; all others go");
+  resync->add_option("route", a.route, "its name in the configuration")->required();
+  with_config(resync, a);
+  resync->callback([&] { a.code = cli::resync(a.common, a.route); });
+}
+
 void add_files(CLI::App& app, Arguments& a) {
   CLI::App* journal = app.add_subcommand("journal", "The journal of all inputs")->require_subcommand(1);
   CLI::App* verify = journal->add_subcommand("verify", "Read all of it and report what is damaged");
@@ -223,6 +231,7 @@ int main_of(int argc, char** argv) {
   app.require_subcommand(1);
   add_running(app, arguments);
   add_reading(app, arguments);
+  add_resync(app, arguments);
   add_files(app, arguments);
   try {
     app.parse(argc, argv);

@@ -181,6 +181,7 @@ struct Destination {
   bool shadow = false;          // mode: shadow: render and record, send nothing
   Isolation isolation;
   std::optional<DurationUs> linger;  // batching beside the manifest's
+  std::optional<DurationUs> settle;  // likewise
   std::optional<std::uint32_t> batch_records;
   std::uint32_t parallel = 8;         // requests in flight
   std::optional<DurationUs> expires;  // a record older than this ends expired; default 7 d

@@ -192,6 +192,7 @@ class Resolver {
     if (d.shadow) w_.member("mode", "shadow");
     isolation(d.isolation);
     duration("linger_us", d.linger);
+    duration("settle_us", d.settle);
     if (d.batch_records) w_.member_integer("batch_records", *d.batch_records);
     w_.member_integer("parallel", d.parallel);
     duration("expires_us", d.expires);

@@ -24,6 +24,7 @@
 #include <deque>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -39,6 +40,7 @@
 #include "deliver/gate.hpp"
 #include "deliver/lane_log.hpp"
 #include "deliver/lane_queue.hpp"
+#include "deliver/lane_snapshot.hpp"
 #include "deliver/outcome.hpp"
 #include "store/database.hpp"
 
@@ -113,6 +115,7 @@ class Lane {
   struct Batch {
     std::uint64_t id = 0;
     std::vector<Item*> items;  // null where the record has left the batch
+    Part part = {};            // of a snapshot
     std::vector<Planned> requests;
     std::deque<std::vector<Item*>> rest;  // split off: planned when everything before has come back
     std::uint32_t careful = 0;            // records that are held when their fate is unknown
@@ -202,6 +205,22 @@ class Lane {
   std::uint64_t group_of(const Item& item) const;
   std::size_t careful_batches() const;
 
+  // lane_snapshot.cpp: full refreshes, and what waits for a later word
+  Result<std::uint64_t> line_for(const Effect& effect);
+  Snapshot* snapshot_of(const Effect& effect);
+  bool hold_for_snapshot(Item* item);
+  bool others_fly(const Item& item) const;
+  void fill_part(Batch& batch, std::vector<Item*>& items);
+  Status cut_part(Batch& batch, const Answer& answer);
+  bool still_wanted(Item* item);
+  bool shrink_part(Item* item, Fate fate, std::size_t records);
+  void note_snapshot_failure(const Effect& effect, OutcomeKind& kind, std::string& reason,
+                             std::string& detail);
+  void leave_snapshot(const Effect& effect);
+  DurationUs settles_in(const Effect& effect, TimeUs offered) const;
+  void prepare(Effect& effect) const;
+  bool too_many_gaps() const;
+
   // lane_judge.cpp: what comes back
   void land(Landed landed);
   void judge_all(Batch& batch, const std::vector<std::uint32_t>& records, const Answer& answer,
@@ -235,6 +254,8 @@ class Lane {
 
   // The lane's thread alone:
   LaneQueue queue_;
+  std::map<std::uint64_t, Snapshot> snapshots_;  // by line of the queue
+  DurationUs settle_ = 0;
   std::list<Batch> batches_;
   std::uint64_t batch_ids_ = 0, merges_seen_ = 0, loaded_frame_ = 0;
   EffectKey floor_;               // above every record loaded so far

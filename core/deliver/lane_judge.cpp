@@ -38,6 +38,9 @@ void Lane::land(Landed landed) {
   landing.request = &request;
   Result<Answer> answer = courier_->interpret(request, landed.response);
   if (answer) {
+    if (batch->part.number > 0 && !answer.value().requests.empty()) {
+      if (const Status cut = cut_part(*batch, answer.value()); !cut) return fail(cut.error());
+    }
     for (CourierRequest& further : answer.value().requests) {
       const DurationUs at = options_.clock.monotonic_us() + further.delay;
       batch->requests.push_back({std::move(further), at, Planned::State::waiting, 0, lost});
@@ -124,7 +127,8 @@ void Lane::judge(Batch& batch, std::uint32_t record, const Verdict& verdict, Lan
     case Fate::too_big:
     case Fate::unclear:
       if (landing.error.empty()) landing.error = verdict.reason;
-      if (landing.records > 1) return landing.split.push_back(item);
+      if (shrink_part(item, fate, landing.records)) return void(landing.success = true);
+      if (landing.records > 1 && item->effect.snapshot.seq == 0) return landing.split.push_back(item);
       landing.success = true;
       return end(item, OutcomeKind::rejected, verdict.reason, verdict.detail, &landing);
   }
@@ -222,12 +226,14 @@ void Lane::end(Item* item, OutcomeKind kind, std::string reason, std::string det
                const Verdict* said) {
   const TimeUs at = options_.clock.wall_us();
   const EffectKey key = item->effect.key;
+  note_snapshot_failure(item->effect, kind, reason, detail);
   Outcome outcome{kind, std::move(reason), std::move(detail), item->attempts, at, {}};
   if (said != nullptr) {
     outcome.remote_id = said->remote_id;
     outcome.receiver = said->receiver;
   }
   std::unique_ptr<Item> owned = queue_.finish(item);
+  leave_snapshot(owned->effect);
   if ((kind == OutcomeKind::rejected || kind == OutcomeKind::held) && options_.database != nullptr) {
     store::DeadLetter letter;
     letter.effect = owned->effect;

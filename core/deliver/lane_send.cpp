@@ -142,6 +142,7 @@ bool Lane::send_waiting(DurationUs& next) {
 // Between planning and sending something may have happened to the people of a request: it is taken apart
 // again then.
 bool Lane::withdraw_if_changed(Batch& batch, Planned& planned) {
+  if (planned.request.asks) return false;  // what follows it is looked at
   const std::vector<std::uint32_t>& records = planned.request.records;
   const bool changed = std::any_of(records.begin(), records.end(), [&](std::uint32_t r) {
     const Item& item = *batch.items[r];
@@ -168,6 +169,7 @@ void Lane::withdraw_waiting(Batch& batch) {
 bool Lane::filter(Item* item) {
   const config::Destination& d = options_.destination;
   const Effect& effect = item->effect;
+  if (!still_wanted(item)) return false;
   if (item->unknown && unsafe(*item)) {
     end(item, OutcomeKind::held, "crashed_while_sending", "the hub stopped between sending and the answer",
         nullptr);
@@ -210,8 +212,23 @@ bool Lane::form_batch(DurationUs& next) {
   while (items.size() < limits_.records_max) {
     Item* item = queue_.next(batch.id, one_per_person_);
     if (item == nullptr) break;
-    if (!filter(item)) {
+    if (!filter(item) || hold_for_snapshot(item)) {
       ended = true;
+      continue;
+    }
+    if (const DurationUs wait = settles_in(item->effect, item->offered); wait > 0) {
+      queue_.retry(item, now + wait);
+      ended = true;
+      continue;
+    }
+    if (item->effect.snapshot.seq != 0) {
+      if (items.empty() && !others_fly(*item)) {
+        items.push_back(item);
+        fill_part(batch, items);
+        break;
+      }
+      queue_.put_back(item, false);
+      if (++skipped >= limits_.records_max) break;
       continue;
     }
     const bool careful = unsafe(*item);
@@ -265,7 +282,7 @@ std::string Lane::remote_id_of(const Effect& effect) {
 }
 
 void Lane::plan(Batch& batch, const std::vector<Parcel>& parcels) {
-  Result<Answer> answer = courier_->plan(parcels);
+  Result<Answer> answer = courier_->plan(parcels, batch.part);
   Landing landing;
   landing.records = batch.items.size();
   if (!answer && stopping()) {  // it may have been cancelled: that says nothing about the records
@@ -282,11 +299,14 @@ void Lane::plan(Batch& batch, const std::vector<Parcel>& parcels) {
     for (std::uint32_t i = 0; i < batch.items.size(); ++i) {
       // Alone and still failing: what the connector cannot bear would block its person for good.
       Item* item = batch.items[i];
-      const bool again =
-          fate == Fate::unclear && batch.items.size() == 1 && ++item->attempts < connector_failures_max;
+      const bool whole = batch.items.size() == 1 || batch.part.number > 0;
+      const bool again = fate == Fate::unclear && whole && ++item->attempts < connector_failures_max;
       judge(batch, i, {again ? Fate::retry : fate, -1, "connector_failed", landing.error, {}}, landing);
     }
     return close_landing(batch, landing);
+  }
+  if (batch.part.number > 0) {
+    if (const Status cut = cut_part(batch, answer.value()); !cut) return fail(cut.error());
   }
   const DurationUs now = options_.clock.monotonic_us();
   std::unordered_set<std::uint64_t> people;
@@ -312,9 +332,14 @@ void Lane::deliver(Batch& batch, const std::vector<Parcel>& parcels) {
   if (const Status noted = note_intents(batch, all); !noted) return fail(noted.error());
   if (!buckets_.empty())
     buckets_.front().tokens.take(static_cast<double>(all.size()), options_.clock.monotonic_us());
+  if (batch.part.number > 0) {
+    Answer whole;
+    whole.requests.emplace_back().records = all;
+    if (const Status cut = cut_part(batch, whole); !cut) return fail(cut.error());
+  }
   ++sends_;
   for (Item* item : batch.items) ++item->attempts;
-  Result<Answer> answer = courier_->deliver(parcels);
+  Result<Answer> answer = courier_->deliver(parcels, batch.part);
   Landing landing;
   landing.records = batch.items.size();
   if (answer) {

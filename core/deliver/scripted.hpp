@@ -23,6 +23,7 @@ struct Seen {  // a record as it arrived at the destination
   std::uint32_t attempt = 0;
   DurationUs at = 0;
   std::string remote_id = {};  // that came with it
+  Operation op = Operation::event;
   bool operator==(const Seen&) const = default;
 };
 
@@ -65,12 +66,18 @@ class ScriptedCourier final : public Courier {
 
   std::vector<Pending> pending;
   std::function<Status(std::span<const Parcel>)> refuse_plan, refuse_deliver;
+  std::vector<Part> parts;                // of snapshots, as plan() had them
+  std::size_t part_records_max = 10'000;  // what it takes of one; the rest is left to the next
   std::function<std::size_t(const Parcel&)> bucket = [](const Parcel&) { return std::size_t{0}; };
 
   const CourierLimits& limits() const override { return limits_; }
-  Result<Answer> plan(std::span<const Parcel> parcels) override {
+  Result<Answer> plan(std::span<const Parcel> parcels, const Part& part) override {
     if (refuse_plan) SLUICE_TRY(refuse_plan(parcels));
     Answer answer;
+    if (part.number > 0) {
+      parts.push_back(part);
+      parcels = parcels.first(std::min(parcels.size(), part_records_max));
+    }
     for (std::uint32_t i = 0; i < parcels.size(); ++i) {
       if (i % per_request_ == 0) answer.requests.emplace_back().what = std::make_shared<Pending>();
       answer.requests.back().records.push_back(i);
@@ -88,7 +95,7 @@ class ScriptedCourier final : public Courier {
     }
     return answer;
   }
-  Result<Answer> deliver(std::span<const Parcel> parcels) override {
+  Result<Answer> deliver(std::span<const Parcel> parcels, const Part&) override {
     if (refuse_deliver) SLUICE_TRY(refuse_deliver(parcels));
     std::vector<Seen> records;
     for (const Parcel& parcel : parcels) records.push_back(seen(parcel));
@@ -122,8 +129,9 @@ class ScriptedCourier final : public Courier {
 
  private:
   Seen seen(const Parcel& parcel) const {
-    return {parcel.id,      parcel.effect->key,    parcel.effect->person,
-            parcel.attempt, clock_.monotonic_us(), parcel.remote_id};
+    return {parcel.id,        parcel.effect->key,    parcel.effect->person,
+            parcel.attempt,   clock_.monotonic_us(), parcel.remote_id,
+            parcel.effect->op};
   }
   Verdicts take(std::vector<Seen> records) {
     for (Seen& record : records) record.at = clock_.monotonic_us();

@@ -107,6 +107,10 @@ class Hub {
   // open ones that match. Returns when the step has decided about them. [any]
   Result<ReplayReport> replay_dead(std::vector<std::int64_t> ids);
   Result<ReplayReport> replay_dead(const store::DeadFilter& filter);
+  // All members of the audience of this route, once more: what else is on the list over there goes. Returns
+  // how many there are, when it has begun. misconfigured: there is no such route, or the destination does not
+  // take it.
+  Result<std::uint64_t> resync(std::string_view route);  // [any]
 
  private:
   explicit Hub(HubOptions options);

@@ -79,6 +79,7 @@ void Pipeline::apply(const Input& input, StepOutput& out) {
     }
   }
   if (!parts_) return;
+  continue_resync();
   state_.totals.effects += parts_->effects.count();
   hand_over(out);
 }
@@ -347,6 +348,7 @@ void Pipeline::fill_new_lists(const Profile& profile, TimeUs now) {
 void Pipeline::command(const Input& input) {
   JsonParser parser;
   const Json root = parser.parse(input.payload);
+  if (root["command"].string_or("") == "resync") return begin_resync(root["route"].string_or(""));
   if (root["command"].string_or("") != "replay") return;
   std::string bytes;
   Effect effect;
@@ -357,8 +359,24 @@ void Pipeline::command(const Input& input) {
   if (parts_->effects.count() > before) ++counters_.resent;
 }
 
+Effect& Pipeline::add_mark(Operation op, std::size_t destination) {
+  Effect& mark = parts_->effects.add(destination);
+  mark.op = op;
+  mark.time = state_.now;
+  mark.payload = "{}";
+  return mark;
+}
+
+// Null: the person has not allowed it.
+Effect* Pipeline::list_member(const Profile& profile, std::size_t route) {
+  parts_->context.at(&profile, state_.now, nullptr);
+  return route::route_list(profile, route, true, state_.now, *compiled_, parts_->context, parts_->effects,
+                           counters_.routes);
+}
+
 // A dead letter is mapped anew: what it said may have changed since. Events and messages are what they were.
 void Pipeline::resend(const Effect& effect, TimeUs now) {
+  if (effect.op == Operation::snapshot_end) return begin_resync(effect.route);
   Profile* profile = state_.find(effect.person);
   const auto& destinations = compiled_->config->destinations;
   const auto slot =

@@ -68,6 +68,8 @@ class Pipeline {
 
   // The gate as the state has it: once, after recovery.
   void describe_gate(std::vector<GateChange>& out) const;
+  // When the step has something to do without an input from outside; never: it has not.
+  TimeUs next_due();
   // Sets every person's timer: once, after recovery.
   void set_timers();
   const StepCounters& counters() const { return counters_; }
@@ -98,6 +100,11 @@ class Pipeline {
                     TimeUs now);
   void command(const Input& input);
   void resend(const Effect& effect, TimeUs now);
+  // resync.cpp: full refreshes of a list, a slice with each input
+  void begin_resync(std::string_view route);
+  void continue_resync();
+  Effect& add_mark(Operation op, std::size_t destination);
+  Effect* list_member(const state::Profile& profile, std::size_t route);
   void refuse(const Error& why);
 
   state::State& state_;

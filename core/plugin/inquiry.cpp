@@ -62,6 +62,8 @@ Result<Inquiry> settle(Connector& connector, HostServices& host, Result<Inquiry>
   return found;
 }
 
+}  // namespace
+
 Result<std::string> id_of(const Connector& connector, Result<Inquiry> settled) {
   const Inquiry found = SLUICE_TRY(std::move(settled));
   const std::string who = "the connector '" + connector.info().id + "'";
@@ -73,8 +75,6 @@ Result<std::string> id_of(const Connector& connector, Result<Inquiry> settled) {
                    ? who + " says " + outcome.reason
                    : (outcome.reason.empty() ? "" : outcome.reason + ": ") + outcome.detail};
 }
-
-}  // namespace
 
 Status check(Connector& connector, HostServices& host, const CallLimits& limits) {
   Result<std::vector<Request>> asked = connector.check(limits);

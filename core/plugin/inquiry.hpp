@@ -25,6 +25,9 @@ Status check(Connector& connector, HostServices& host, const CallLimits& limits 
 Result<std::vector<std::string>> discover(Connector& connector, HostServices& host,
                                           std::string_view stream = {}, const CallLimits& limits = {});
 
+// What an inquiry that asks nothing more says: the outcome's remote_id, or why there is none.
+Result<std::string> id_of(const Connector& connector, Result<Inquiry> settled);
+
 // The id of the audience or list over there, found or created.
 Result<std::string> provision(Connector& connector, HostServices& host, const Provision& what,
                               const CallLimits& limits = {});

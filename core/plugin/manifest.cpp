@@ -121,6 +121,8 @@ Status read_limits(Json c, ManifestInfo& out) {
 
 Status read_data(Json c, ManifestInfo& out) {
   out.ops = c["ops"] ? SLUICE_TRY(ops_of(c["ops"], "ops")) : ~0U;
+  out.named_ops = bool(c["ops"]);
+  if (c["settle_s"]) out.settle = SLUICE_TRY(seconds_of(c["settle_s"], 0, "settle_s"));
   out.unsafe_ops = SLUICE_TRY(ops_of(c["unsafe"], "unsafe"));
   out.identifiers = SLUICE_TRY(parse_identifiers(c["identifiers"]));
   // Left alone like other unknown members it would mean identifiers in plain text.

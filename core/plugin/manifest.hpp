@@ -33,6 +33,7 @@ struct ManifestInfo {
   std::uint32_t kind = 0;  // SLUICE_SOURCE | SLUICE_DESTINATION
   std::uint32_t ops =
       0;  // bit 1 << SLUICE_EVENT, ...: what a destination takes; all when the manifest does not say
+  bool named_ops = false;        // the manifest says
   std::uint32_t unsafe_ops = 0;  // likewise: sending them twice does harm (no idempotency key over there)
 
   std::uint32_t batch_records = 100;
@@ -55,6 +56,7 @@ struct ManifestInfo {
   bool network = false, files = false;  // what deliver() and read() need
 
   std::vector<AskedIdentifier> identifiers = {};  // what a record's `identifiers` holds
+  DurationUs settle = 0;  // for so long ENTER and LEAVE wait for a later one of the same person and audience
   std::string channel = {};                       // email, sms, push, ads: addresses of messages; empty: none
 
   std::optional<DurationUs> poll_every = {};
@@ -66,6 +68,9 @@ struct ManifestInfo {
   std::vector<std::string> secrets = {};              // fields of `config` marked x-secret
 
   bool takes(std::uint32_t op) const { return op < 32 && (ops >> op & 1U) != 0; }
+  bool takes_snapshots() const {
+    return named_ops && takes(SLUICE_SNAPSHOT_BEGIN) && takes(SLUICE_SNAPSHOT_END);
+  }
   bool unsafe(std::uint32_t op) const { return op < 32 && (unsafe_ops >> op & 1U) != 0; }
 };
 

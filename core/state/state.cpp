@@ -109,6 +109,22 @@ void State::each_profile(const std::function<void(const Profile&)>& each) const 
   for (const ProfileId id : sorted_ids(impl_->profiles)) each(*impl_->profiles.find(id)->second);
 }
 
+std::vector<ProfileId> State::profiles_after(ProfileId after, std::size_t most,
+                                             const std::function<bool(const Profile&)>& wanted) const {
+  std::vector<ProfileId> lowest;  // a heap, the highest on top
+  for (const auto& [id, profile] : impl_->profiles) {
+    if (id <= after || (lowest.size() == most && id > lowest.front()) || !wanted(*profile)) continue;
+    if (lowest.size() == most) {
+      std::pop_heap(lowest.begin(), lowest.end());
+      lowest.pop_back();
+    }
+    lowest.push_back(id);
+    std::push_heap(lowest.begin(), lowest.end());
+  }
+  std::sort_heap(lowest.begin(), lowest.end());
+  return lowest;
+}
+
 void State::each_alias(const std::function<void(ProfileId, ProfileId)>& each) const {
   for (const ProfileId loser : sorted_ids(impl_->aliases)) each(loser, impl_->aliases.find(loser)->second);
 }

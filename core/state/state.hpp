@@ -68,6 +68,10 @@ class State {
   void each_profile(const std::function<void(Profile&)>& each);
   void each_profile(const std::function<void(const Profile&)>& each) const;
 
+  // The first so many of those that `wanted` takes, in the order of their ids, behind `after`. Looks at all.
+  std::vector<ProfileId> profiles_after(ProfileId after, std::size_t most,
+                                        const std::function<bool(const Profile&)>& wanted) const;
+
   void each_alias(const std::function<void(ProfileId loser, ProfileId winner)>& each) const;  // by loser
 
   // ---- names
