@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,13 @@ struct RunOptions {
   std::uint64_t checkpoint_inputs = 500'000;
 };
 int run(const Common& common, const RunOptions& options);
+
+struct ConnectOptions {
+  std::string name;  // of a source or destination
+  bool list = false;
+  std::optional<std::uint16_t> port;  // of the browser's way back to this machine
+};
+int connect(const Common& common, const ConnectOptions& options);
 
 int profile(const Common& common, const std::string& person);
 int audience(const Common& common, const std::string& name);

@@ -220,6 +220,8 @@ class ConnectorCourier final : public Courier {
     return out;
   }
 
+  std::string unready() const override { return connector_->credentials()->unready(); }
+  void renew() override { connector_->credentials()->renew(); }
   void cancel() override { stop_.request_stop(); }
 
  private:

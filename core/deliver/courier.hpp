@@ -119,6 +119,10 @@ class Courier {  // [lane] one call at a time; send()'s callback comes from any 
     std::string request, response;
   };
   virtual Exchange describe(const CourierRequest& request, const CourierResponse& response) const = 0;
+  // Why nothing can be sent before somebody has done something, known without asking the destination; else
+  // empty.
+  virtual std::string unready() const { return {}; }
+  virtual void renew() {}     // that was done: what was refused is asked for anew. [any]
   virtual void cancel() = 0;  // ends what is under way: the lane stops. [any]
 };
 

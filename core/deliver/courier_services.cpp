@@ -5,7 +5,6 @@
 #include "base/json.hpp"
 #include "net/gzip.hpp"
 #include "store/database.hpp"
-#include "store/vault.hpp"
 
 namespace sluice::deliver {
 namespace {

@@ -13,6 +13,7 @@
 #include "deliver/connector_courier.hpp"
 #include "plugin/host_services.hpp"
 #include "plugin/http_request.hpp"
+#include "store/vault.hpp"
 
 namespace sluice::deliver {
 
@@ -43,7 +44,9 @@ class CourierServices final : public plugin::HostServices {  // [any]
   plugin::Response http(const plugin::HttpRequest& request) override;
 
  private:
-  std::string full(std::string_view key) const { return "destination/" + name_ + "/" + std::string(key); }
+  std::string full(std::string_view key) const {
+    return store::vault_folder_of_destination(name_) + std::string(key);
+  }
   const Connections& connections_;
   std::string name_;
   std::mutex mutex_;  // guards values_

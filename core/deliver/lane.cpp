@@ -42,6 +42,7 @@ Result<std::unique_ptr<Lane>> Lane::open(LaneOptions options, std::unique_ptr<Co
   const LaneOptions& o = lane->options_;
   lane->courier_ = std::move(courier);
   lane->go_by_limits();
+  lane->unready_ = lane->courier_->unready();
   lane->log_ =
       SLUICE_TRY(LaneLog::open({o.files, o.directory, hash64(o.journal + lane->name_), o.segment_bytes}));
   if (o.database != nullptr) lane->has_remote_ids_ = SLUICE_TRY(o.database->has_remote_ids(lane->name_));
@@ -193,6 +194,7 @@ DurationUs Lane::pump() {
     const std::lock_guard lock(inbox_->mutex);
     more = !inbox_->stopping;
   }
+  take_renewal();
   if (more && changing()) more = false;  // a landing wakes the lane
   while (more && !broken_ && send_more(next)) {
   }
@@ -272,8 +274,9 @@ void Lane::publish() {
   const DurationUs now = options_.clock.monotonic_us();
   const std::lock_guard lock(status_mutex_);
   status_.name = name();
+  const bool unready = !unready_.empty() && last_error_.empty();
   status_.state = broken_                                                ? LaneState::stopped
-                  : refusals_ > 0                                        ? LaneState::paused
+                  : refusals_ > 0 || unready                             ? LaneState::paused
                   : failures_ >= failures_in_a_row || pause_until_ > now ? LaneState::backoff
                                                                          : LaneState::live;
   status_.oldest = queue_.oldest();
@@ -282,7 +285,8 @@ void Lane::publish() {
   status_.outcomes = counts_;
   status_.sends = sends_;
   status_.retries = retries_;
-  if (status_.last_error != last_error_) status_.last_error = last_error_;
+  const std::string& error = unready ? unready_ : last_error_;
+  if (status_.last_error != error) status_.last_error = error;
 }
 
 void Lane::fail(const Error& error) {

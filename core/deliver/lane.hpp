@@ -93,6 +93,8 @@ class Lane {
   // this courier. What is in flight comes back to the old one first; the rest keeps its place and its order.
   void change(config::Destination destination, std::unique_ptr<Courier> courier);
 
+  void renew();  // [any] the destination's credentials are there: a lane that was refused goes on at once
+
   void start();        // [main] the thread
   void ask_to_stop();  // [main] nothing new goes out; returns at once
   // [main] Ends the thread. Requests in flight may come back for `patience` (real time); then they are
@@ -141,7 +143,7 @@ class Lane {
     std::vector<Landed> landed;
     std::uint64_t offers = 0;
     bool spilled = true;  // records are in the log that are neither here nor in the queue
-    bool stopping = false;
+    bool stopping = false, renewed = false;
   };
   // What a response, or a failed call, means for the records it decides.
   struct Landing {
@@ -168,6 +170,7 @@ class Lane {
     std::unique_ptr<Courier> courier;
   };
   bool changing();
+  void take_renewal();
   void run();
 
   // lane.cpp: what comes in
@@ -253,7 +256,7 @@ class Lane {
 
   mutable std::mutex status_mutex_;  // guards status_
   LaneStatus status_;
-  std::string last_error_;
+  std::string last_error_, unready_;  // unready_: of the courier, until something was taken
   OutcomeCounts counts_{};
   std::uint64_t sends_ = 0, retries_ = 0;
 };

@@ -187,6 +187,7 @@ void Lane::close_landing(Batch& batch, Landing& landing) {
     }
   } else if (landing.success) {
     failures_ = refusals_ = 0;
+    unready_.clear();
     last_success_ = std::max<DurationUs>(1, now);
   } else if (landing.failure) {
     // A server that names a time means all of us, not this request alone.

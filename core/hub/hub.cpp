@@ -180,6 +180,8 @@ void Hub::start_step() {
 Status Hub::start() {
   start_step();
   make_door();
+  connecting_ = std::make_unique<Connecting>(clock_, *vault_, *http_,
+                                             [this](const Connectable& what) { renew(what); });
   Next next = SLUICE_TRY(prepare(options_.config, false));
   SLUICE_TRY(write_epoch(*options_.config, false));
   delivery_->start();
@@ -188,6 +190,9 @@ Status Hub::start() {
   if (!options_.clock_events) {
     watcher_ = std::make_unique<Watcher>([this](bool asked) { return read_again(asked); });
     watcher_->start(options_.watch);
+  }
+  for (const auto& [what, usable] : connected()) {
+    if (!usable) log_warn("hub", plugin::connect_advice("'" + what.name + "' is not connected", what.name));
   }
   ready_ = true;
   return Done{};
@@ -247,6 +252,7 @@ void Hub::stop() {
   if (watcher_) watcher_->stop();
   for (const auto& source : sources_) source->runner->stop();
   if (server_) server_->stop();
+  if (connecting_) connecting_->stop();
   journal_->stop();
   if (step_) step_->stop();
   const bool failed = [this] {

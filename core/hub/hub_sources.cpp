@@ -149,13 +149,19 @@ void Hub::make_door() {
 // The door opens where the file asks for it or a source needs it: it says whether the hub is well even if
 // nothing is sent to it.
 Status Hub::listen(const config::Config& config) {
-  const bool needed = std::any_of(config.sources.begin(), config.sources.end(),
+  const bool tracks = std::any_of(config.sources.begin(), config.sources.end(),
                                   [](const config::Source& s) { return s.plugin == tracking; });
+  const bool needed =
+      tracks || (!config.hub.public_url.empty() && any_connectable(config, *options_.registry));
   if (server_ || (!needed && !config.hub.listen_written)) return Done{};
   net::ServerOptions server;
   server.error_headers = ingest::TrackingDoor::cors_headers();
   server_ = SLUICE_TRY(net::HttpServer::listen(config.hub.listen, server,
                                                [this](net::Request request, net::Responder responder) {
+                                                 if (request.path == plugin::redirect_path &&
+                                                     request.method == "GET" &&
+                                                     connecting_->callback(request, responder))
+                                                   return;
                                                  door_->handle(std::move(request), std::move(responder));
                                                }));
   last_event_ = clock_.monotonic_us();
