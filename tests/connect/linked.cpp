@@ -1,4 +1,4 @@
-// A destination and a source behind OAuth by a human (grant authorization_code).
+// A destination, and with LINKED_SOURCE a source, behind OAuth by a human (grant authorization_code).
 #include <string>
 
 #include "sluice/json.hpp"
@@ -8,11 +8,12 @@ namespace {
 
 namespace sdk = sluice::sdk;
 
-class Destination {
+#if !defined(LINKED_SOURCE)
+class Linked {
  public:
   static constexpr std::uint32_t kind = SLUICE_DESTINATION;
   static constexpr char id[] = "linked";
-  Destination(const sdk::Host&, const sdk::Open&) {}
+  Linked(const sdk::Host&, const sdk::Open&) {}
 
   void plan(const sdk::Batch& batch, sdk::Call& call) {
     for (std::uint32_t i = 0; i < batch.size(); ++i) {
@@ -23,11 +24,16 @@ class Destination {
   }
 };
 
-class Source {
+#define LINKED \
+  R"({"plugin": "linked", "version": "1.0.0", "connectors": [{"id": "linked", "kind": "destination", )" \
+  R"("parallel": 8, "batch": {"max_records": 1}, )"
+
+#else
+class Linked {
  public:
   static constexpr std::uint32_t kind = SLUICE_SOURCE;
   static constexpr char id[] = "linked_source";
-  Source(const sdk::Host&, const sdk::Open&) {}
+  Linked(const sdk::Host&, const sdk::Open&) {}
 
   void fetch(const sdk::Poll& poll, sdk::Call& call) {
     if (poll.cursor.empty()) call.request({.method = "POST", .url = "/records", .body = R"(["asked"])"});
@@ -38,6 +44,10 @@ class Source {
     call.checkpoint("1");
   }
 };
+#define LINKED \
+  R"({"plugin": "linked_source", "version": "1.0.0", "connectors": [{"id": "linked_source", "kind": "source", )" \
+  R"("streams": ["rows"], "poll": {"every_s": 1}, )"
+#endif
 
 }  // namespace
 
@@ -50,7 +60,4 @@ class Source {
   R"("client_id": {"type": "string"}, "client_secret": {"type": "string", "x-secret": true}}})"
 // clang-format on
 
-SLUICE_PLUGIN(R"({"plugin": "linked", "version": "1.0.0", "connectors": [
-{"id": "linked", "kind": "destination", "parallel": 8, "batch": {"max_records": 1}, )" LINKED_AUTH R"(},
-{"id": "linked_source", "kind": "source", "streams": ["rows"], "poll": {"every_s": 1}, )" LINKED_AUTH "}]}",
-              Destination, Source)
+SLUICE_PLUGIN(LINKED LINKED_AUTH "}]}", Linked)
