@@ -73,6 +73,7 @@ struct CourierRequest {
   std::vector<std::uint32_t> records;  // whose fate it decides: indexes of the parcels given to plan()
   DurationUs delay = 0;                // not before now + delay
   std::size_t bucket = 0;              // of CourierLimits::rates
+  bool harmless = false;               // a repeat of it acts on nothing (GET)
   std::shared_ptr<void> what;          // the courier's own
 };
 
@@ -110,6 +111,14 @@ class Courier {  // [lane] one call at a time; send()'s callback comes from any 
   virtual Result<Answer> plan(std::span<const Parcel> parcels) = 0;
   // Further requests may carry records on; their indexes are those of the same plan().
   virtual Result<Answer> interpret(const CourierRequest& request, const CourierResponse& response) = 0;
+  // A further request of interpret() as a text, with which a lane goes on after a restart; empty: what it is
+  // about is planned anew then.
+  virtual std::string keep(const CourierRequest&) const { return {}; }
+  // What keep() made, again, of these parcels: those whose fate it decides, in their order, or what is left
+  // of them.
+  virtual Result<CourierRequest> resume(std::string_view /*kept*/, std::span<const Parcel>) {
+    return Error{Code::rejected, "nothing is kept here"};
+  }
   virtual Result<Answer> deliver(std::span<const Parcel> parcels) = 0;
   // Calls `done` once, also after cancel(). Never blocks.
   virtual void send(const CourierRequest& request, std::function<void(CourierResponse)> done) = 0;

@@ -20,6 +20,10 @@ namespace sluice::deliver {
 net::HttpRequest to_http(plugin::HttpRequest request);
 plugin::Response to_response(net::HttpResponse response);
 
+// A connector's request as a lane keeps it, but for its records. Nothing: another version wrote it.
+std::string encode_request(const plugin::Request& request);
+std::optional<plugin::Request> decode_request(std::string_view text);
+
 // X-RateLimit-* and their relatives, where the manifest has no rate_headers. Until when the limit is used up,
 // from now; -1: they do not say.
 DurationUs until_reset(const net::HttpResponse& response, TimeUs now);

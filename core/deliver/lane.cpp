@@ -120,13 +120,14 @@ void Lane::inherit_remote_id(const Gate::Merge& merge) {
     fail(kept.error());
 }
 
-void Lane::push(Arrived arrived, bool unknown) {
+void Lane::push(Arrived arrived, bool unknown, KeptStep kept) {
   auto item = std::make_unique<Item>();
   item->effect = std::move(arrived.effect);
   item->frame = arrived.frame;
   item->bytes = arrived.bytes;
   item->offered = arrived.offered;
   item->unknown = unknown;
+  item->kept = std::move(kept);
   floor_ = {item->effect.key.seq, item->effect.key.ordinal + 1};
   // The queue must know every merge that this answer rests on: else the record would stand in the winner's
   // line, and pass the loser's earlier ones.
@@ -153,7 +154,7 @@ Status Lane::load() {
       memory_ -= one.bytes;
       continue;
     }
-    push(std::move(one), false);
+    push(std::move(one), false, nullptr);
   }
   if (!arrived.empty()) loaded_frame_ = std::max(loaded_frame_, arrived.back().frame);
   if (!spilled || memory_ > options_.memory_bytes / 2) return Done{};
@@ -166,7 +167,7 @@ Status Lane::load_from_log() {
       SLUICE_TRY(log_->read(loaded_frame_ + 1, [&](const LaneLog::Stored& stored, Effect effect) {
         frame = stored.frame;
         memory_ += stored.bytes;
-        push({stored.frame, stored.bytes, stored.offered, std::move(effect)}, stored.unknown);
+        push({stored.frame, stored.bytes, stored.offered, std::move(effect)}, stored.unknown, stored.kept);
         return memory_ < options_.memory_bytes;
       }));
   loaded_frame_ = next - 1;
