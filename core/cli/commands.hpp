@@ -38,6 +38,14 @@ struct KitFiles {       // paths; empty: not given
 int plugin_test(const Common& common, const KitFiles& files);
 int plugin_try(const Common& common, const KitFiles& files);
 
+struct RecordFiles {          // paths
+  std::string library, with, out;
+  std::string records, poll;  // one of them
+  std::string about = "as the vendor answered";
+  bool yes = false, mask = false;
+};
+int plugin_record(const RecordFiles& files);
+
 struct RunOptions {
   bool until_idle = false;
   bool quiet = false;

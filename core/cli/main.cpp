@@ -12,6 +12,7 @@ struct Arguments {
   std::string check_format = "text";
   std::string person, audience;
   KitFiles kit;
+  RecordFiles record;
   store::DeadFilter dead_filter;
   std::int64_t dead_id = 0;
   std::size_t dead_limit = 100;
@@ -88,6 +89,19 @@ void add_kit(CLI::App& plugin, Arguments& a) {
                     "what the vendor is to answer, a JSON file: status, headers, body");
   trial->add_flag("--json", a.common.json, "for programs");
   trial->callback([&] { a.code = plugin_try(a.common, a.kit); });
+
+  CLI::App* record = plugin.add_subcommand(
+      "record", "Send to the real vendor, and write down what was asked and answered, for checks.replay");
+  record->add_option("library", a.record.library, "the built connector, NAME.so")->required();
+  record->add_option("--with", a.record.with, "its settings, a JSON file; ${NAME} and ${file:PATH} are read")
+      ->required();
+  record->add_option("--record", a.record.records, "of a destination: a record or a list of them, a JSON file");
+  record->add_option("--poll", a.record.poll, "of a source: {\"stream\", \"cursor\"}, a JSON file");
+  record->add_option("--out", a.record.out, "the file to write; never one that is there")->required();
+  record->add_option("--about", a.record.about, "what it shows, a sentence: the test's name");
+  record->add_flag("--yes", a.record.yes, "send without asking");
+  record->add_flag("--mask", a.record.mask, "made-up e-mail addresses and phones in place of those in it");
+  record->callback([&] { a.code = plugin_record(a.record); });
 }
 
 void add_running(CLI::App& app, Arguments& a) {
