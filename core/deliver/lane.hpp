@@ -146,8 +146,9 @@ class Lane {
     std::deque<Arrived> arrived;  // no vector: it grows long, and moves nothing
     std::vector<Landed> landed;
     std::uint64_t offers = 0;
-    bool spilled = true;  // records are in the log that are neither here nor in the queue
-    bool stopping = false, renewed = false;
+    bool spilled = true;                   // records are in the log that are neither here nor in the queue
+    bool stopping = false, ended = false;  // the thread's end is asked for; it has come
+    bool renewed = false;
   };
   // What a response, or a failed call, means for the records it decides.
   struct Landing {
@@ -177,6 +178,7 @@ class Lane {
   };
   bool changing();
   void take_renewal();
+  bool stopping() const;
   void run();
 
   // lane.cpp: what comes in

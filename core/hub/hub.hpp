@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,7 @@
 #include "hub/checkpointer.hpp"
 #include "hub/connecting.hpp"
 #include "hub/connector_metrics.hpp"
+#include "hub/connector_processes.hpp"
 #include "hub/projector.hpp"
 #include "hub/services.hpp"
 #include "hub/step_thread.hpp"
@@ -92,6 +94,7 @@ class Hub {
   const ingest::TrackingDoor* door() const { return door_.get(); }
   std::vector<ingest::FeedStatus> feeds() const;
   const ConnectorMetrics& connector_metrics() const { return connector_metrics_; }
+  const ConnectorProcesses& connector_processes() const { return connector_processes_; }
 
   // OAuth by a human: begins to wait for the browser that is sent to the address. `redirect_uri`: where it
   // comes back; empty: the hub's own callback_url(). Errors as find_connectable(). [any]
@@ -171,6 +174,8 @@ class Hub {
   std::unique_ptr<World> world_;
   deliver::Gate gate_;
   ConnectorMetrics connector_metrics_;
+  ConnectorProcesses connector_processes_{clock_};
+  std::stop_source opening_;  // connectors that are being opened; stopped with the hub
   std::unique_ptr<deliver::Delivery> delivery_;
   std::unique_ptr<Checkpointer> checkpointer_;
   std::unique_ptr<StepThread> step_;

@@ -54,17 +54,6 @@ sluice_str text(Reader& r) {
   return out;
 }
 
-void write_batch(Writer& w, const sluice_batch& batch) {
-  w.number(batch.count);
-  for (std::uint32_t i = 0; i < batch.count; ++i) pass(w, *sluice_at(&batch, i));
-}
-
-void write_plan(Writer& w, const sluice_plan& plan) {
-  w.number(plan.part);
-  w(plan.snapshot);
-  write_batch(w, *plan.batch);
-}
-
 }  // namespace
 
 struct Remote::Answers {
@@ -82,77 +71,6 @@ sluice_status Remote::create(const sluice_open& open, sluice_call* call) {
   name_ = view(open.name);
   folder_ = view(open.folder);
   return begin(call);
-}
-
-// The table has what the library over there has.
-void Remote::offer(std::uint32_t functions) {
-  const auto has = [functions](Function f) { return (functions & wire::bit(f)) != 0; };
-  table_ = {};
-  table_.size = sizeof table_;
-  table_.kind = spec_.kind;
-  table_.id = spec_.id.c_str();
-  table_.destroy = [](sluice_instance* i) { self(i).child_.reset(); };
-  if (has(Function::check)) {
-    table_.check = [](sluice_instance* i, sluice_call* c) {
-      return self(i).call(Function::check, [](Writer&) {}, c);
-    };
-  }
-  if (has(Function::plan)) {
-    table_.plan = [](sluice_instance* i, const sluice_plan* p, sluice_call* c) {
-      return self(i).call(Function::plan, [&](Writer& w) { write_plan(w, *p); }, c);
-    };
-  }
-  if (has(Function::deliver)) {
-    table_.deliver = [](sluice_instance* i, const sluice_plan* p, sluice_call* c) {
-      return self(i).call(Function::deliver, [&](Writer& w) { write_plan(w, *p); }, c);
-    };
-  }
-  if (has(Function::interpret)) {
-    table_.interpret = [](sluice_instance* i, const sluice_interpret* p, sluice_call* c) {
-      const auto encode = [&](Writer& w) {
-        pass(w, *p->response);
-        w(p->poll != nullptr), w(p->batch != nullptr);
-        if (p->poll != nullptr) pass(w, *p->poll);
-        if (p->batch != nullptr) write_batch(w, *p->batch);
-      };
-      return self(i).call(Function::interpret, encode, c);
-    };
-  }
-  if (has(Function::fetch)) {
-    table_.fetch = [](sluice_instance* i, const sluice_poll* p, sluice_call* c) {
-      return self(i).call(Function::fetch, [&](Writer& w) { pass(w, *p); }, c);
-    };
-  }
-  if (has(Function::read)) {
-    table_.read = [](sluice_instance* i, const sluice_poll* p, sluice_call* c) {
-      return self(i).call(Function::read, [&](Writer& w) { pass(w, *p); }, c);
-    };
-  }
-  if (has(Function::receive)) {
-    table_.receive = [](sluice_instance* i, const sluice_incoming* p, sluice_call* c) {
-      return self(i).call(Function::receive, [&](Writer& w) { pass(w, *p); }, c);
-    };
-  }
-  if (has(Function::discover)) {
-    table_.discover = [](sluice_instance* i, const sluice_discover* p, sluice_call* c) {
-      return self(i).call(Function::discover, [&](Writer& w) { pass(w, *p); }, c);
-    };
-  }
-  if (has(Function::provision)) {
-    table_.provision = [](sluice_instance* i, const sluice_provision* p, sluice_call* c) {
-      return self(i).call(Function::provision, [&](Writer& w) { pass(w, *p); }, c);
-    };
-  }
-  if (has(Function::subscribe)) {
-    table_.subscribe = [](sluice_instance* i, const sluice_subscribe* p, sluice_call* c) {
-      return self(i).call(Function::subscribe, [&](Writer& w) { pass(w, *p); }, c);
-    };
-  }
-  if (has(Function::unsubscribe)) {
-    table_.unsubscribe = [](sluice_instance* i, const sluice_subscribe* p, sluice_call* c) {
-      return self(i).call(Function::unsubscribe, [&](Writer& w) { pass(w, *p); }, c);
-    };
-  }
 }
 
 // A connector that dies again and again is started more and more slowly.
@@ -194,7 +112,10 @@ sluice_status Remote::call(Function function, const Encode& encode, sluice_call*
   const sluice_status status = exchange(function, encode, call, extra);
   if (child_ && status != SLUICE_INTERNAL) deaths_ /= 2;
   // What failed inside may have left it without memory or half done: the next call has a new one.
-  if (status == SLUICE_INTERNAL) child_.reset();
+  if (status == SLUICE_INTERNAL && child_) {
+    child_.reset();
+    tell("said that it is broken, in " + name_of(function) + "()");
+  }
   return status;
 }
 
@@ -394,7 +315,9 @@ sluice_status Remote::serve(Ask ask, Reader& r, Writer& answer) {
 sluice_status Remote::bury(const std::string& how, Function function, sluice_call* call) {
   child_.reset();
   ++deaths_;
-  const std::string why = "the connector's process " + how + " in " + name_of(function) + "()";
+  const std::string what = how + " in " + name_of(function) + "()";
+  tell(what);
+  const std::string why = "the connector's process " + what;
   return call->fail(call, SLUICE_INTERNAL, str(why));
 }
 
