@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,14 @@ struct KitFiles {       // paths; empty: not given
 int plugin_test(const Common& common, const KitFiles& files);
 int plugin_try(const Common& common, const KitFiles& files);
 
+struct RecordFiles {          // paths
+  std::string library, with, out;
+  std::string records, poll;  // one of them
+  std::string about = "as the vendor answered";
+  bool yes = false, mask = false;
+};
+int plugin_record(const RecordFiles& files);
+
 struct RunOptions {
   bool until_idle = false;
   bool quiet = false;
@@ -47,6 +56,13 @@ struct RunOptions {
   std::uint64_t checkpoint_inputs = 500'000;
 };
 int run(const Common& common, const RunOptions& options);
+
+struct ConnectOptions {
+  std::string name;  // of a source or destination
+  bool list = false;
+  std::optional<std::uint16_t> port;  // of the browser's way back to this machine
+};
+int connect(const Common& common, const ConnectOptions& options);
 
 int profile(const Common& common, const std::string& person);
 int audience(const Common& common, const std::string& name);

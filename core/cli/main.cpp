@@ -14,6 +14,7 @@ struct Arguments {
   std::string stream;
   std::string person, audience, route;
   KitFiles kit;
+  RecordFiles record;
   store::DeadFilter dead_filter;
   std::int64_t dead_id = 0;
   std::size_t dead_limit = 100;
@@ -22,6 +23,7 @@ struct Arguments {
   bool unmasked = false;
   std::string plugin;
   NewPlugin new_plugin;
+  ConnectOptions connect;
   int code = 0;
 };
 
@@ -96,6 +98,19 @@ void add_kit(CLI::App& plugin, Arguments& a) {
                     "what the vendor is to answer, a JSON file: status, headers, body");
   trial->add_flag("--json", a.common.json, "for programs");
   trial->callback([&] { a.code = plugin_try(a.common, a.kit); });
+
+  CLI::App* record = plugin.add_subcommand(
+      "record", "Send to the real vendor, and write down what was asked and answered, for checks.replay");
+  record->add_option("library", a.record.library, "the built connector, NAME.so")->required();
+  record->add_option("--with", a.record.with, "its settings, a JSON file; ${NAME} and ${file:PATH} are read")
+      ->required();
+  record->add_option("--record", a.record.records, "of a destination: a record or a list of them, a JSON file");
+  record->add_option("--poll", a.record.poll, "of a source: {\"stream\", \"cursor\"}, a JSON file");
+  record->add_option("--out", a.record.out, "the file to write; never one that is there")->required();
+  record->add_option("--about", a.record.about, "what it shows, a sentence: the test's name");
+  record->add_flag("--yes", a.record.yes, "send without asking");
+  record->add_flag("--mask", a.record.mask, "made-up e-mail addresses and phones in place of those in it");
+  record->callback([&] { a.code = plugin_record(a.record); });
 }
 
 void add_running(CLI::App& app, Arguments& a) {
@@ -122,6 +137,17 @@ void add_running(CLI::App& app, Arguments& a) {
       ->capture_default_str();
   with_plugins(run, a);
   run->callback([&] { a.code = cli::run(a.common, a.run); });
+
+  CLI::App* connect = app.add_subcommand(
+      "connect", "Let a person allow the access to a vendor, in a browser (OAuth); the tokens are kept sealed");
+  connect->add_option("name", a.connect.name, "a source or destination");
+  connect->add_option("file,--config,-c", a.common.config, "the configuration")->capture_default_str();
+  connect->add_flag("--list", a.connect.list, "what needs it, and since when it is connected");
+  connect->add_option("--port", a.connect.port,
+                      "come back to http://127.0.0.1:PORT/oauth/callback, not to hub.public_url");
+  connect->add_flag("--json", a.common.json, "for programs");
+  with_plugins(connect, a);
+  connect->callback([&] { a.code = cli::connect(a.common, a.connect); });
 
   CLI::App* schema = app.add_subcommand("schema", "Print the JSON Schema of connectors.yaml, for editors");
   with_plugins(schema, a);
@@ -203,7 +229,7 @@ void add_files(CLI::App& app, Arguments& a) {
 
 // Of the language's design, and not there yet.
 constexpr std::string_view later[] = {"plan", "apply",   "rollback", "test",   "explain",
-                                      "tail", "connect", "erase",    "export", "train"};
+                                      "tail", "erase", "export",    "train"};
 
 // CLI11 only says that a subcommand is required; the one that was meant is more help.
 int unknown_command(const CLI::App& app, int argc, char** argv, const CLI::ParseError& error) {

@@ -65,11 +65,28 @@ class ConnectorCourier final : public Courier {
         SLUICE_TRY(connector_->interpret(sent->batch->records, got->response, {.stop = stop_.get_token()}));
     for (plugin::Fate& fate : output.outcomes) fate.outcome.status = once_sent(fate.outcome.status);
     Answer out = answer_of(std::move(output), sent->batch);
-    sort_refusals(request, got->response, out);
+    sort_refusals(request, got->response, !sent->asked.state.empty(), out);
     add_announced(request, got->response, out);
     if (response.status >= 200 && response.status < 300 && response.retry_after > 0)
       out.pause = response.retry_after;
     return out;
+  }
+
+  // Only what has a state is about something that the vendor works at.
+  std::string keep(const CourierRequest& request) const override {
+    const plugin::Request& asked = std::static_pointer_cast<Sent>(request.what)->asked;
+    return asked.state.empty() || request.asks ? std::string() : encode_request(asked);
+  }
+
+  Result<CourierRequest> resume(std::string_view kept, std::span<const Parcel> parcels) override {
+    std::optional<plugin::Request> request = decode_request(kept);
+    if (!request) return Error{Code::corrupt, "what was kept of a request is not of this version"};
+    const auto http = plugin::resolve(connector_->http_policy(), *request, host_->now_us());
+    if (!http) return Error{http.error().code, host_->redact(http.error().detail)};
+    for (std::uint32_t i = 0; i < parcels.size(); ++i) request->records.push_back(i);
+    auto batch = std::make_shared<Batch>(Batch{records_of(parcels, connector_->info()), {}});
+    (void)audiences_.fill(batch->records);
+    return planned(std::move(*request), std::move(batch));
   }
 
   Result<Answer> deliver(std::span<const Parcel> parcels, const Part& part) override {
@@ -144,6 +161,8 @@ class ConnectorCourier final : public Courier {
     return out;
   }
 
+  std::string unready() const override { return connector_->credentials()->unready(); }
+  void renew() override { connector_->credentials()->renew(); }
   void cancel() override {
     stop_.request_stop();
     audiences_.release_all();
@@ -300,15 +319,20 @@ class ConnectorCourier final : public Courier {
         }
         continue;
       }
-      CourierRequest& planned = out.requests.emplace_back();
-      planned.records = request.records;
-      planned.delay = request.delay_ms * us_per_ms;
-      planned.bucket = bucket_of(request.bucket);
-      planned.reads_only = request.method == "GET" || request.method == "HEAD";
-      planned.what = std::make_shared<Sent>(Sent{batch, std::move(request)});
+      out.requests.push_back(planned(std::move(request), batch));
     }
     for (const plugin::RateLimit& limit : output.limits) add_limit(bucket_of(limit.bucket), limit, out);
     for (const std::string& fault : output.faults) host_->log(SLUICE_WARN, fault);
+    return out;
+  }
+
+  CourierRequest planned(plugin::Request request, std::shared_ptr<Batch> batch) const {
+    CourierRequest out;
+    out.records = request.records;
+    out.delay = request.delay_ms * us_per_ms;
+    out.bucket = bucket_of(request.bucket);
+    out.harmless = request.method == "GET" || request.method == "HEAD";
+    out.what = std::make_shared<Sent>(Sent{.batch = std::move(batch), .asked = std::move(request)});
     return out;
   }
 

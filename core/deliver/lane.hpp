@@ -14,6 +14,9 @@
 //              connector that fails as a whole.
 //   poison     A record that failed attempts_max times while the destination took others ends rejected.
 //   credentials  refused: the lane pauses and keeps trying slowly; its records stay.
+//   steps      A further request that carries a state (an asynchronous job is asked for) is in the log before it
+//   is sent: after a restart it
+//              is sent as it is, and its records are not planned anew. So too when it did not get through.
 //   unknown    Where a repeat would act twice and the policy says hold, an intent is durable before the
 //   request; a time-out or a
 //              crash after it ends the record `held`.
@@ -95,6 +98,8 @@ class Lane {
   // this courier. What is in flight comes back to the old one first; the rest keeps its place and its order.
   void change(config::Destination destination, std::unique_ptr<Courier> courier);
 
+  void renew();  // [any] the destination's credentials are there: a lane that was refused goes on at once
+
   void start();        // [main] the thread
   void ask_to_stop();  // [main] nothing new goes out; returns at once
   // [main] Ends the thread. Requests in flight may come back for `patience` (real time); then they are
@@ -111,6 +116,7 @@ class Lane {
     enum class State : std::uint8_t { waiting, flying, done } state = State::waiting;
     DurationUs sent = 0;
     bool follows = false;  // on a request whose fate is unknown: it may have been done already
+    KeptStep kept = nullptr;  // it is a step of something under way
   };
   struct Batch {
     std::uint64_t id = 0;
@@ -146,6 +152,7 @@ class Lane {
     std::uint64_t offers = 0;
     bool spilled = true;                   // records are in the log that are neither here nor in the queue
     bool stopping = false, ended = false;  // the thread's end is asked for; it has come
+    bool renewed = false;
   };
   // What a response, or a failed call, means for the records it decides.
   struct Landing {
@@ -158,6 +165,8 @@ class Lane {
     DurationUs sent = never;  // never: just now
     std::string error;
     std::vector<Item*> split;
+    std::vector<Item*> repeats;     // a step that did not get through is taken again
+    bool intents_repeated = false;  // ... and the log says that it is on its way
     std::uint32_t attempts = 0;
     DurationUs due = -1;  // of this response's retries: one draw, so that what failed together stays together
   };
@@ -172,6 +181,7 @@ class Lane {
     std::unique_ptr<Courier> courier;
   };
   bool changing();
+  void take_renewal();
   bool stopping() const;
   void run();
 
@@ -181,11 +191,21 @@ class Lane {
   std::string remote_id_at(ProfileId person) const;  // empty: the destination has said none
   Status load();
   Status load_from_log();
-  void push(Arrived arrived, bool unknown);
+  void push(Arrived arrived, bool unknown, KeptStep kept);
 
   // lane_send.cpp: what goes out
   bool send_more(DurationUs& next);
   bool form_batch(DurationUs& next);
+
+  // lane_steps.cpp: what is under way over there (asynchronous jobs), and goes on after a restart
+  Planned further(Batch& batch, CourierRequest request);
+  std::vector<Item*> gather(Batch& batch, Item* first);
+  bool resume(Batch& batch, Item* first);
+  bool ends_before_resume(Item* item);
+  bool repeats_step(const Item& item, Fate fate, const Landing& landing) const;
+  void keep_repeats(Landing& landing);
+  Status write_kept();
+
   bool admits(DurationUs& next);
   bool takes_token(std::size_t bucket, double records, DurationUs& next);
   std::string remote_id_of(const Effect& effect);
@@ -269,6 +289,7 @@ class Lane {
   std::vector<LaneLog::Ended> ended_;
   std::vector<std::unique_ptr<Item>> ended_items_;  // beside ended_
   std::vector<EffectKey> retracted_;                // intents of what is to be sent again
+  std::vector<KeptStep> kept_;                      // to be written
   bool unsynced_ = false;
   std::vector<store::Database::RemoteId> remote_ids_;  // that outcomes brought
   bool has_remote_ids_ = false;                        // this destination gives any
@@ -278,7 +299,7 @@ class Lane {
 
   mutable std::mutex status_mutex_;  // guards status_
   LaneStatus status_;
-  std::string last_error_;
+  std::string last_error_, unready_;  // unready_: of the courier, until something was taken
   OutcomeCounts counts_{};
   std::uint64_t sends_ = 0, retries_ = 0;
 };

@@ -32,8 +32,9 @@ void Lane::land(Landed landed) {
   landing.sent = planned.sent;
   landing.error = landed.response.error;
   // What only asks does nothing; what follows on a request that may have been done is no safer than that one.
-  landed.response.sent = planned.follows || (landed.response.sent && !planned.request.reads_only);
-  const bool lost = fate_unknown(landed.response) || planned.follows;
+  landed.response.sent = landed.response.sent || planned.follows;
+  planned.request.harmless = planned.request.harmless && !planned.follows;
+  const bool lost = planned.follows || (fate_unknown(landed.response) && !planned.request.harmless);
   const CourierRequest request = std::move(planned.request);
   landing.request = &request;
   Result<Answer> answer = courier_->interpret(request, landed.response);
@@ -41,9 +42,9 @@ void Lane::land(Landed landed) {
     if (batch->part.number > 0 && !answer.value().requests.empty()) {
       if (const Status cut = cut_part(*batch, answer.value()); !cut) return fail(cut.error());
     }
-    for (CourierRequest& further : answer.value().requests) {
-      const DurationUs at = options_.clock.monotonic_us() + further.delay;
-      batch->requests.push_back({std::move(further), at, Planned::State::waiting, 0, lost});
+    for (CourierRequest& one : answer.value().requests) {
+      batch->requests.push_back(further(*batch, std::move(one)));
+      batch->requests.back().follows = lost;
       ++batch->open;
     }
     judge_all(*batch, request.records, answer.value(), landing);
@@ -92,13 +93,19 @@ void Lane::judge(Batch& batch, std::uint32_t record, const Verdict& verdict, Lan
   Item* item = std::exchange(batch.items[record], nullptr);
   landing.attempts = std::max(landing.attempts, item->attempts);
   Fate fate = verdict.fate;
-  if (fate == Fate::retry && landing.response != nullptr && fate_unknown(*landing.response))
+  const bool harmless = landing.request != nullptr && landing.request->harmless;
+  if (fate == Fate::retry && landing.response != nullptr && fate_unknown(*landing.response) && !harmless)
     fate = Fate::unknown;
   if (fate == Fate::unknown && landing.response != nullptr && !landing.response->sent) fate = Fate::retry;
   // Known not to be done: a crash before the next try must not leave it in doubt.
   const bool ends = fate == Fate::delivered || fate == Fate::skipped || fate == Fate::rejected;
-  if (!ends && fate != Fate::unknown && std::exchange(item->intent, false))
-    retracted_.push_back(item->effect.key);
+  if (repeats_step(*item, fate, landing)) {
+    landing.repeats.push_back(item);
+    landing.intents_repeated |= std::exchange(item->intent, false);
+  } else if (!ends && (fate != Fate::unknown || !unsafe(*item))) {
+    const bool kept = std::exchange(item->kept, nullptr) != nullptr;
+    if (std::exchange(item->intent, false) || kept) retracted_.push_back(item->effect.key);
+  }
   switch (fate) {
     case Fate::delivered:
       landing.success = landing.delivered = true;
@@ -147,6 +154,7 @@ void Lane::judge_retry(Item* item, const Verdict& verdict, Landing& landing) {
   if (landing.error.empty())
     landing.error = verdict.reason + (verdict.detail.empty() ? "" : ": " + verdict.detail);
   const DurationUs now = options_.clock.monotonic_us();
+  if (item->kept) ++item->attempts;  // steps that get through are none
   if (item->first_failure == 0) item->first_failure = std::max<DurationUs>(1, now);
   if (item->attempts >= attempts_max && last_success_ > item->first_failure) {
     return end(item, OutcomeKind::rejected, "retries_exhausted",
@@ -168,6 +176,7 @@ void Lane::judge_retry(Item* item, const Verdict& verdict, Landing& landing) {
 // What a response says about the destination, after what it said about each record.
 void Lane::close_landing(Batch& batch, Landing& landing) {
   const DurationUs now = options_.clock.monotonic_us();
+  keep_repeats(landing);
   if (!landing.split.empty()) {
     landing.success = true;
     const auto middle = landing.split.begin() + static_cast<std::ptrdiff_t>((landing.split.size() + 1) / 2);
@@ -196,6 +205,7 @@ void Lane::close_landing(Batch& batch, Landing& landing) {
     }
   } else if (landing.success) {
     failures_ = refusals_ = 0;
+    unready_.clear();
     last_success_ = std::max<DurationUs>(1, now);
   } else if (landing.failure) {
     // A server that names a time means all of us, not this request alone.
@@ -285,6 +295,7 @@ Status Lane::write_outcomes() {
     retracted_.clear();
     if (!std::exchange(unsynced_, true)) unsynced_since_ = options_.clock.monotonic_us();
   }
+  SLUICE_TRY(write_kept());
   if (ended_.empty()) return Done{};
   if (!letters_.empty()) {
     SLUICE_TRY(options_.database->add_dead_letters(letters_));

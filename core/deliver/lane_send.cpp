@@ -119,15 +119,19 @@ bool Lane::send_waiting(DurationUs& next) {
         if (batch->serial) break;
         continue;
       }
-      if (const Status noted = note_intents(*batch, planned.request.records); !noted) {
-        fail(noted.error());
-        return false;
+      if (!planned.request.harmless) {
+        if (const Status noted = note_intents(*batch, planned.request.records); !noted) {
+          fail(noted.error());
+          return false;
+        }
       }
       planned.state = Planned::State::flying;
       planned.sent = now;
       ++in_flight_;
       ++sends_;
-      for (const std::uint32_t r : planned.request.records) ++batch->items[r]->attempts;
+      if (!planned.kept) {
+        for (const std::uint32_t r : planned.request.records) ++batch->items[r]->attempts;
+      }
       courier_->send(planned.request, [inbox = inbox_, id = batch->id, i](CourierResponse response) {
         const std::lock_guard lock(inbox->mutex);
         inbox->landed.push_back({id, i, std::move(response)});
@@ -212,6 +216,11 @@ bool Lane::form_batch(DurationUs& next) {
   while (items.size() < limits_.records_max) {
     Item* item = queue_.next(batch.id, one_per_person_);
     if (item == nullptr) break;
+    if (item->kept && items.empty()) return resume(batch, item);
+    if (item->kept) {
+      queue_.put_back(item);
+      break;
+    }
     if (!filter(item) || hold_for_snapshot(item)) {
       ended = true;
       continue;
@@ -317,7 +326,8 @@ void Lane::plan(Batch& batch, const std::vector<Parcel>& parcels) {
       for (const std::uint32_t r : request.records) own.insert(batch.items[r]->order);
       for (const std::uint64_t order : own) batch.serial |= !people.insert(order).second;
     }
-    batch.requests.push_back({std::move(request), now + request.delay, Planned::State::waiting});
+    const DurationUs at = now + request.delay;
+    batch.requests.push_back({std::move(request), at, Planned::State::waiting});
   }
   batch.open = batch.requests.size();
   std::vector<std::uint32_t> all(batch.items.size());

@@ -26,10 +26,11 @@ Fate fate_of(sluice_status status) {
   }
 }
 
-void sort_refusals(const CourierRequest& request, const plugin::Response& response, Answer& answer) {
+void sort_refusals(const CourierRequest& request, const plugin::Response& response, bool step,
+                   Answer& answer) {
   const std::int32_t status = response.status;
   const bool credentials = status == 401 || status == 403;
-  const bool whole = status == 413 || status == 400 || status == 422;
+  const bool whole = !step && (status == 413 || status == 400 || status == 422);
   if ((!credentials && !whole) || answer.verdicts.empty() || answer.verdicts.size() != request.records.size())
     return;
   const std::string& reason = answer.verdicts.front().verdict.reason;

@@ -166,7 +166,8 @@ void Hub::make_door() {
 // nothing is sent to it.
 Status Hub::listen(const Next& next) {
   const config::Config& config = *next.config;
-  const bool needed = !next.keys.empty() || !next.endpoints.empty();
+  const bool called_back = !config.hub.public_url.empty() && any_connectable(config, *options_.registry);
+  const bool needed = !next.keys.empty() || !next.endpoints.empty() || called_back;
   if (server_ || (!needed && !config.hub.listen_written)) return Done{};
   net::ServerOptions server;
   server.error_headers = ingest::TrackingDoor::cors_headers();
@@ -175,6 +176,9 @@ Status Hub::listen(const Next& next) {
         if (ingest::WebhookDoor::is_at(request.path)) {
           return webhooks_->door().handle(std::move(request), std::move(responder));
         }
+        if (request.path == plugin::redirect_path && request.method == "GET" &&
+            connecting_->callback(request, responder))
+          return;
         door_->handle(std::move(request), std::move(responder));
       }));
   last_event_ = clock_.monotonic_us();

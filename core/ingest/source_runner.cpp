@@ -32,6 +32,7 @@ struct Shared {
   std::string journal_error;  // not empty: nothing will be taken any more
   TimeMerge merge;
   std::size_t running = 0;  // feeds that have not ended
+  std::uint64_t renewals = 0;
   bool merging = false;     // the merge has not given everything on
 
   explicit Shared(DurationUs far_ahead) : merge(far_ahead) {}
@@ -91,7 +92,11 @@ struct SourceRunner::Impl {
   Status fetch_once(Running& running, FeedSink& sink) const;
   bool after(Running& running, const Status& done, const FeedSink& sink, DurationUs& pause, int& tries);
   static void tell(const Running& running, const std::string& before);
-  void wait(DurationUs at_most);
+  void wait(DurationUs at_most, std::uint64_t renewals);
+  std::uint64_t renewals() const {
+    const std::lock_guard lock(shared->mutex);
+    return shared->renewals;
+  }
   void run_merge();
   std::optional<TimeMerge::Released> next_merged(bool may_wait);
   void take_merged(TimeMerge::Released released, Commit& commit);
@@ -151,9 +156,11 @@ Status SourceRunner::Impl::commit_merged(Running& running, std::vector<MergeItem
   return Done{};
 }
 
-void SourceRunner::Impl::wait(DurationUs at_most) {
+// `renewals`: those of before the pass that was refused; a later one ends the pause.
+void SourceRunner::Impl::wait(DurationUs at_most, std::uint64_t renewals) {
   std::unique_lock lock(shared->mutex);
-  shared->changed.wait_for(lock, stop.get_token(), std::chrono::microseconds(at_most), [] { return false; });
+  shared->changed.wait_for(lock, stop.get_token(), std::chrono::microseconds(at_most),
+                           [&] { return shared->renewals != renewals; });
 }
 
 Status SourceRunner::Impl::read_once(Running& running, FeedSink& sink) const {
@@ -264,6 +271,7 @@ void SourceRunner::Impl::run(Running& running) {
   DurationUs pause = 0;
   int tries = 0;
   while (more) {
+    const std::uint64_t renewals = this->renewals();
     Status done = connector.offers_read() ? read_once(running, sink) : fetch_once(running, sink);
     if (done) done = sink.finish();
     sink.drop();
@@ -275,7 +283,7 @@ void SourceRunner::Impl::run(Running& running) {
       shared->merge.set_waiting(running.index, true);
       shared->changed.notify_all();
     }
-    wait(pause);
+    wait(pause, renewals);
     const std::lock_guard lock(shared->mutex);
     shared->merge.set_waiting(running.index, false);
   }
@@ -369,6 +377,15 @@ void SourceRunner::stop() {
     if (running.thread.joinable()) running.thread.join();
   }
   if (impl_->merger.joinable()) impl_->merger.join();
+}
+
+void SourceRunner::renew(const std::string& source) {
+  for (const Impl::Running& running : impl_->feeds) {
+    if (running.feed.source == source) running.feed.connector->credentials()->renew();
+  }
+  const std::lock_guard lock(impl_->shared->mutex);
+  ++impl_->shared->renewals;
+  impl_->shared->changed.notify_all();
 }
 
 bool SourceRunner::ended() const {

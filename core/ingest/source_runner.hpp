@@ -75,6 +75,9 @@ class SourceRunner {
   // [main] Ends all reading, and waits for the threads. What was submitted stays submitted.
   void stop();
 
+  // [any] The source's credentials are there: its feeds ask for them anew, at once.
+  void renew(const std::string& source);
+
   // [any] All feeds have ended and all that they gave is durable, or lost to an error in their status.
   bool ended() const;
   // [any] Waits for that, at most so long; true if it is so.

@@ -100,6 +100,20 @@ void add_auth(const Auth& auth, TimeUs now, HttpRequest& out) {
   }
 }
 
+// A browser goes there and comes back with a code.
+Status check_authorize_url(const HttpPolicy& policy) {
+  const std::string& url = policy.auth.oauth2.authorize_url;
+  if (!split_url(url)) {
+    return Error{Code::misconfigured, "the authorization URL is no address: write https://HOST/PATH"};
+  }
+  const Result<HttpRequest> ready = resolve(policy, {.method = "GET", .url = url, .no_auth = true}, 0);
+  if (!url.starts_with("https://") && !(ready && ready.value().host_trusted)) {
+    return Error{Code::misconfigured,
+                 "the authorization URL is not https: what comes back would cross the network in the clear"};
+  }
+  return Done{};
+}
+
 // Credentials go to it: it must be one of the hosts that the manifest and the operator name, over TLS unless
 // the operator named it.
 Status check_token_url(const HttpPolicy& policy) {
@@ -114,7 +128,7 @@ Status check_token_url(const HttpPolicy& policy) {
     return Error{Code::misconfigured,
                  "the token URL is not https: credentials would cross the network in the clear"};
   }
-  return Done{};
+  return policy.auth.oauth2.grant == Grant::authorization_code ? check_authorize_url(policy) : Done{};
 }
 
 // The first of `choices` that `fill` can fill; else why it can fill none.
