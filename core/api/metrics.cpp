@@ -186,6 +186,11 @@ void write_connectors(Metrics& m, hub::Hub& hub) {
   write(false);
   m.family("sluice_connector_gauge", "gauge", "What a connector says of itself, as last told.");
   write(true);
+  m.family("sluice_connector_restarts_total", "counter",
+           "Times that a connector's own process ended before its time: it crashed, hung or said that it is "
+           "broken.");
+  for (const auto& row : hub.connector_processes().rows())
+    m.labelled("connector", row.connector, row.restarts);
   m.one("sluice_connector_metrics_refused_total", "counter",
         "Reports of connectors with a bad name or value, or beyond 50 names.",
         hub.connector_metrics().refused());

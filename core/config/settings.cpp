@@ -18,6 +18,9 @@ constexpr std::string_view tracking_manifest =
     R"({"config":{"type":"object","required":["write_key"],)"
     R"("properties":{"write_key":{"type":"string","x-secret":true}}}})";
 
+constexpr std::uint64_t memory_bytes_min = std::uint64_t{16} << 20,
+                        memory_bytes_max = std::uint64_t{64} << 30;
+
 std::string quoted(std::string_view text) {
   return "'" + std::string(text.substr(0, 60)) + "'";
 }
@@ -318,6 +321,36 @@ std::string read_settings(Reading& reading, const Node& section, const Node& own
                   with != nullptr ? &with->key : &owner);
   reading.redacted[path] = settings.shown;
   return settings.real;
+}
+
+Isolation read_isolation(Reading& reading, const Node& section, bool source) {
+  Isolation out;
+  const std::string plugin = text_of(section, "plugin");
+  const auto& all = reading.options.connectors;
+  const auto info = std::find_if(all.begin(), all.end(), [&](const ConnectorInfo& c) {
+    return c.plugin == plugin && (source ? c.source : c.destination);
+  });
+  const bool own = info == all.end() || info->own;
+  const Node* written = section.find("isolation");
+  if (written != nullptr && !written->bad) out.written = written->text == "process";
+  out.process = out.written.value_or(!own);
+  if (!out.process && !own) {
+    error(reading.report, *written, "foreign-connector",
+          quoted(plugin) + " was not installed with Sluice: it may not run in the hub's process",
+          "write process, or leave it out");
+  }
+  const Node* memory = section.find("memory");
+  if (memory == nullptr || memory->bad) return out;
+  out.memory_bytes = parse_size(memory->text).value_or(out.memory_bytes);
+  if (out.memory_bytes < memory_bytes_min || out.memory_bytes > memory_bytes_max) {
+    error(reading.report, *memory, "out-of-range", "'memory' is not between 16MiB and 64GiB",
+          "512MiB holds without it");
+  } else if (!out.process) {
+    warn(reading.report, *memory, "no-effect",
+         "'memory' has no effect: " + quoted(plugin) + " runs in the hub's process",
+         "write isolation: process, or leave it out");
+  }
+  return out;
 }
 
 }  // namespace sluice::config

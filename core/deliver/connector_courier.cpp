@@ -9,6 +9,7 @@
 #include "deliver/courier_services.hpp"
 #include "plugin/connector.hpp"
 #include "plugin/http_request.hpp"
+#include "plugin/installation.hpp"
 #include "plugin/rate_headers.hpp"
 
 namespace sluice::deliver {
@@ -357,12 +358,18 @@ Result<std::unique_ptr<Courier>> open_courier(const std::shared_ptr<const Connec
   auto host = std::make_unique<CourierServices>(*connections, destination.name,
                                                 Redactor(with, expanded, entry->info.secrets));
   std::vector<std::string> hosts = destination.allow_hosts;
-  const plugin::Instance instance{.name = destination.name,
-                                  .config = expanded,
-                                  .folder = connections->folder,
-                                  .allow_hosts = std::move(hosts)};
+  plugin::Instance instance{.name = destination.name,
+                            .config = expanded,
+                            .folder = connections->folder,
+                            .allow_hosts = std::move(hosts)};
+  instance.stop = connections->stop;
+  if (destination.isolation.process) {
+    instance.program = SLUICE_TRY(plugin::connector_program());
+    instance.memory_bytes = destination.isolation.memory_bytes;
+  }
   auto connector = plugin::Connector::open(*entry, instance, *host);
   if (!connector) return Error{connector.error().code, host->redact(connector.error().detail)};
+  if (connections->opened) connections->opened(destination.name, *entry, destination.isolation);
   return std::unique_ptr<Courier>(
       std::make_unique<ConnectorCourier>(connections, std::move(host), std::move(connector).value()));
 }

@@ -140,8 +140,8 @@ class Lane {
     std::deque<Arrived> arrived;  // no vector: it grows long, and moves nothing
     std::vector<Landed> landed;
     std::uint64_t offers = 0;
-    bool spilled = true;  // records are in the log that are neither here nor in the queue
-    bool stopping = false;
+    bool spilled = true;                   // records are in the log that are neither here nor in the queue
+    bool stopping = false, ended = false;  // the thread's end is asked for; it has come
   };
   // What a response, or a failed call, means for the records it decides.
   struct Landing {
@@ -168,6 +168,7 @@ class Lane {
     std::unique_ptr<Courier> courier;
   };
   bool changing();
+  bool stopping() const;
   void run();
 
   // lane.cpp: what comes in

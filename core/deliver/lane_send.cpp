@@ -268,6 +268,13 @@ void Lane::plan(Batch& batch, const std::vector<Parcel>& parcels) {
   Result<Answer> answer = courier_->plan(parcels);
   Landing landing;
   landing.records = batch.items.size();
+  if (!answer && stopping()) {  // it may have been cancelled: that says nothing about the records
+    for (Item*& item : batch.items) queue_.put_back(std::exchange(item, nullptr));
+    for (const std::vector<Item*>& group : std::exchange(batch.rest, {})) {
+      for (Item* item : group) queue_.put_back(item);
+    }
+    return;
+  }
   if (!answer) {
     const Error& error = answer.error();
     landing.error = "the connector could not plan: " + error.detail;

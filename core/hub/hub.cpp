@@ -113,7 +113,12 @@ Status Hub::open_delivery() {
       [this](std::string_view destination, std::int32_t kind, std::string_view name, double value) {
         connector_metrics_.report(destination, kind, name, value);
       },
-      vault_.get()};
+      vault_.get(),
+      [this](const std::string& name, const plugin::Entry& entry, const config::Isolation& isolation) {
+        connector_processes_.opened(name, entry, isolation);
+      },
+      [this](std::string_view name, const std::string& how) { connector_processes_.ended(name, how); },
+      opening_.get_token()};
   const JournalIdentity& identity = journal_->identity();
   deliver::DeliveryOptions delivery{*files_, clock_, lanes_folder(options_.config->hub.data),
                                     identity.id + '.' + std::to_string(identity.generation), gate_};
@@ -226,6 +231,7 @@ std::shared_ptr<const config::Config> Hub::config() const {
 }
 
 void Hub::request_stop() {
+  opening_.request_stop();
   const std::lock_guard lock(mutex_);
   stop_requested_ = true;
   wake_.notify_all();

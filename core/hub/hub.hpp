@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,7 @@
 #include "deliver/gate.hpp"
 #include "hub/checkpointer.hpp"
 #include "hub/connector_metrics.hpp"
+#include "hub/connector_processes.hpp"
 #include "hub/projector.hpp"
 #include "hub/services.hpp"
 #include "hub/step_thread.hpp"
@@ -91,6 +93,7 @@ class Hub {
   const ingest::TrackingDoor* door() const { return door_.get(); }
   std::vector<ingest::FeedStatus> feeds() const;
   const ConnectorMetrics& connector_metrics() const { return connector_metrics_; }
+  const ConnectorProcesses& connector_processes() const { return connector_processes_; }
 
   // An operator's command, as JSON; returns when it is durable. [any]
   Status command(std::string payload);
@@ -162,6 +165,8 @@ class Hub {
   std::unique_ptr<World> world_;
   deliver::Gate gate_;
   ConnectorMetrics connector_metrics_;
+  ConnectorProcesses connector_processes_{clock_};
+  std::stop_source opening_;  // connectors that are being opened; stopped with the hub
   std::unique_ptr<deliver::Delivery> delivery_;
   std::unique_ptr<Checkpointer> checkpointer_;
   std::unique_ptr<StepThread> step_;

@@ -24,7 +24,7 @@ Result<std::map<std::string, std::uint64_t>> prints_of(const config::Config& con
       const std::string with =
           SLUICE_TRY(config::expand_secrets(item.with.empty() ? "{}" : item.with, folder));
       out[std::string(section) + ' ' + item.name] =
-          hash64(with, hash64(text_of_item(config, section, item.name)));
+          hash64(with, hash64(text_of_item(config, section, item.name), item.isolation.process ? 1 : 0));
     }
     return Done{};
   };

@@ -6,6 +6,7 @@
 #include "base/json.hpp"
 #include "base/log.hpp"
 #include "hub/hub.hpp"
+#include "plugin/installation.hpp"
 
 namespace sluice::hub {
 
@@ -24,8 +25,13 @@ Result<std::unique_ptr<plugin::Connector>> Hub::open_connector(const config::Sou
   instance.name = source.name;
   instance.folder = folder_of(*options_.config);
   instance.config = SLUICE_TRY(config::expand_secrets(source.with, instance.folder));
+  instance.stop = opening_.get_token();
+  if (source.isolation.process) {
+    instance.program = SLUICE_TRY(plugin::connector_program());
+    instance.memory_bytes = source.isolation.memory_bytes;
+  }
   services = std::make_unique<ConnectorServices>(
-      source.name, clock_, *database_, *vault_, *http_, connector_metrics_,
+      source.name, clock_, *database_, *vault_, *http_, connector_metrics_, connector_processes_,
       deliver::Redactor(source.with.empty() ? "{}" : source.with, instance.config, entry->info.secrets));
   return plugin::Connector::open(*entry, instance, *services);
 }
@@ -65,6 +71,8 @@ Result<Hub::OpenSource> Hub::open_source(const config::Source& source) {
     feed.event_time = event_times();
     open.feeds.push_back(std::move(feed));
   }
+  if (!open.feeds.empty())
+    connector_processes_.opened(source.name, open.feeds.front().connector->entry(), source.isolation);
   return open;
 }
 

@@ -134,21 +134,23 @@ Result<std::unique_ptr<Connector>> Connector::open(const Entry& entry, const Ins
                          .name = str(instance.name),
                          .folder = str(instance.folder)};
   auto impl = std::make_unique<Impl>(entry, host, settings, std::move(policy));
-  Call call(impl->context({}, 0, 0));
+  Call call(impl->context({.stop = instance.stop}, 0, 0));
   if (instance.program.empty()) {
     const sluice_plugin* const plugin = SLUICE_TRY(load_library(entry.path));
     impl->table = SLUICE_TRY(find_connector(*plugin, entry.info.id, entry.info.kind));
     SLUICE_TRY(call.finish(
         guarded([&] { return impl->table->create(&impl->host, &open, &call, &impl->instance); })));
   } else {
-    impl->remote = std::make_unique<Remote>(RemoteSpec{.program = instance.program,
-                                                       .library = entry.path,
-                                                       .id = entry.info.id,
-                                                       .kind = entry.info.kind,
-                                                       .confinement = {.memory_bytes = instance.memory_bytes,
-                                                                       .network = entry.info.network,
-                                                                       .files = entry.info.files}},
-                                            impl->host);
+    impl->remote = std::make_unique<Remote>(
+        RemoteSpec{.program = instance.program,
+                   .library = entry.path,
+                   .id = entry.info.id,
+                   .kind = entry.info.kind,
+                   .confinement = {.memory_bytes = instance.memory_bytes,
+                                   .network = entry.info.network,
+                                   .files = entry.info.files},
+                   .ended = [&host](const std::string& how) { host.process_ended(how); }},
+        impl->host);
     SLUICE_TRY(call.finish(impl->remote->create(open, &call)));
     impl->table = impl->remote->table();
     impl->instance = impl->remote->instance();

@@ -30,6 +30,7 @@ struct Instance {           // what to open
   // in this one.
   std::string program = {};
   std::uint64_t memory_bytes = std::uint64_t{512} << 20;  // of that process
+  std::stop_token stop = {};                              // ends the opening
 };
 
 struct CallLimits {

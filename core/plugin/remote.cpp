@@ -188,7 +188,10 @@ sluice_status Remote::call(Function function, const Encode& encode, sluice_call*
   const sluice_status status = exchange(function, encode, call, extra);
   if (child_ && status != SLUICE_INTERNAL) deaths_ /= 2;
   // What failed inside may have left it without memory or half done: the next call has a new one.
-  if (status == SLUICE_INTERNAL) child_.reset();
+  if (status == SLUICE_INTERNAL && child_) {
+    child_.reset();
+    tell("said that it is broken, in " + name_of(function) + "()");
+  }
   return status;
 }
 
@@ -388,7 +391,9 @@ sluice_status Remote::serve(Ask ask, Reader& r, Writer& answer) {
 sluice_status Remote::bury(const std::string& how, Function function, sluice_call* call) {
   child_.reset();
   ++deaths_;
-  const std::string why = "the connector's process " + how + " in " + name_of(function) + "()";
+  const std::string what = how + " in " + name_of(function) + "()";
+  tell(what);
+  const std::string why = "the connector's process " + what;
   return call->fail(call, SLUICE_INTERNAL, str(why));
 }
 

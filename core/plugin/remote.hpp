@@ -22,6 +22,7 @@ struct RemoteSpec {
   std::string library, id;
   std::uint32_t kind = 0;
   wire::Confinement confinement;
+  std::function<void(const std::string& how)> ended;  // before its time, after it was created; may be empty
 };
 
 class Remote {
@@ -54,6 +55,9 @@ class Remote {
   static bool take_judged(wire::Emission what, wire::Reader& r, Answers& answers, sluice_call* call);
   static bool take_sourced(wire::Emission what, wire::Reader& r, Answers& answers, sluice_call* call);
   sluice_status serve(wire::Ask ask, wire::Reader& question, wire::Writer& answer);
+  void tell(const std::string& how) const {
+    if (spec_.ended && table_.size != 0) spec_.ended(how);
+  }
   sluice_status bury(const std::string& how, wire::Function function, sluice_call* call);
 
   RemoteSpec spec_;
