@@ -67,6 +67,7 @@ struct Verdict {
   Fate fate = Fate::delivered;
   DurationUs retry_after = -1;  // -1: the lane's back-off
   std::string reason, detail, remote_id;
+  bool bug = false;  // of the connector, which the same record may meet again: repeated a few times only
 };
 
 struct CourierRequest {

@@ -235,6 +235,7 @@ sluice_status Remote::await(Function function, Writer& arguments, sluice_call* c
     }
     if (heard == Heard::nothing) continue;
 
+    const auto began = steady_clock::now();
     Reader emissions(child_->emissions(message.bytes));
     const bool ours =
         heard == Heard::message && (done || message.say == Say::ask) && message.sequence == sequence_;
@@ -257,6 +258,7 @@ sluice_status Remote::await(Function function, Writer& arguments, sluice_call* c
                               .bytes = arguments.size() - behind_arguments})) {
       return bury(child_->obituary(), function, call);
     }
+    if (kill_at) *kill_at += steady_clock::now() - began;  // the hub's own time does not count
   }
 }
 
