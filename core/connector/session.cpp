@@ -59,13 +59,18 @@ sluice_status guarded(F&& function) noexcept {
 }
 
 struct Batch {
-  explicit Batch(Reader& r) {
+  explicit Batch(Reader& r, bool planned = true) {
+    if (planned) {
+      plan.part = static_cast<std::uint32_t>(r.number());
+      r(plan.snapshot);
+    }
     const std::uint64_t count = std::min<std::uint64_t>(r.number(), records_max);
     records.reserve(count);
     for (std::uint64_t i = 0; i < count && r.ok(); ++i) records.push_back(wire::read<sluice_record>(r));
     batch = {sizeof batch, sizeof(sluice_record), static_cast<std::uint32_t>(records.size()), 0,
              records.data()};
-    plan = {sizeof plan, 0, &batch};
+    plan.size = sizeof plan;
+    plan.batch = &batch;
   }
   Batch(const Batch&) = delete;
   Batch& operator=(const Batch&) = delete;
@@ -354,7 +359,7 @@ sluice_status Session::serve(Function function, Reader& r, std::uint32_t& offere
       sluice_poll poll{};
       if (has_poll != 0) poll = wire::read<sluice_poll>(r);
       std::optional<Batch> batch;
-      if (has_batch != 0) batch.emplace(r);
+      if (has_batch != 0) batch.emplace(r, false);
       const sluice_interpret interpret{.size = sizeof interpret,
                                        .reserved = 0,
                                        .response = &response,

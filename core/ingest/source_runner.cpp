@@ -154,8 +154,7 @@ void SourceRunner::Impl::wait(DurationUs at_most) {
 Status SourceRunner::Impl::read_once(Running& running, FeedSink& sink) const {
   const plugin::Poll poll{
       .stream = running.feed.stream, .cursor = sink.cursor(), .until_idle = options.until_idle};
-  plugin::Connector& connector = *running.feed.connector;
-  return connector.read(poll, sink, {.timeout = connector.info().timeout, .stop = stop.get_token()});
+  return running.feed.connector->read(poll, sink, {.stop = stop.get_token()});
 }
 
 Status SourceRunner::Impl::fetch_once(Running& running, FeedSink& sink) const {

@@ -16,7 +16,7 @@ namespace sluice::plugin {
 class BatchView {
  public:
   enum class For : std::uint8_t { here, apart };
-  BatchView(std::span<const Record> records, For where) : where_(where) {
+  BatchView(std::span<const Record> records, For where, const SnapshotPart& part = {}) : where_(where) {
     std::size_t bytes = 0;
     for (const Record& r : records)
       bytes += r.payload.size() + r.identifiers.size() + 2 * std::size_t{SLUICE_PADDING};
@@ -28,7 +28,9 @@ class BatchView {
     c_.count = static_cast<std::uint32_t>(records_.size());
     c_.records = records_.data();
     plan_.size = sizeof plan_;
+    plan_.part = part.part;
     plan_.batch = &c_;
+    plan_.snapshot = str(part.snapshot);
   }
   BatchView(const BatchView&) = delete;
   BatchView& operator=(const BatchView&) = delete;
@@ -49,6 +51,7 @@ class BatchView {
     c.identifiers = pad(r.identifiers);
     c.address = str(r.address);
     c.remote_id = str(r.remote_id);
+    c.audience_id = str(r.audience_id);
     records_.push_back(c);
   }
   sluice_str pad(std::string_view text) {

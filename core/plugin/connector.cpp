@@ -149,6 +149,7 @@ Result<std::unique_ptr<Connector>> Connector::open(const Entry& entry, const Ins
                    .confinement = {.memory_bytes = instance.memory_bytes,
                                    .network = entry.info.network,
                                    .files = entry.info.files},
+                   .timeout = entry.info.timeout,
                    .ended = [&host](const std::string& how) { host.process_ended(how); }},
         impl->host);
     SLUICE_TRY(call.finish(impl->remote->create(open, &call)));
@@ -203,13 +204,15 @@ bool Connector::offers_subscribe() const {
   return impl_->table->subscribe != nullptr && impl_->table->unsubscribe != nullptr;
 }
 
-Result<PlanOutput> Connector::plan(std::span<const Record> records, const CallLimits& limits) {
+Result<PlanOutput> Connector::plan(std::span<const Record> records, const CallLimits& limits,
+                                   const SnapshotPart& part) {
   if (!offers_plan()) return impl_->no("plan");
   CallContext context = impl_->context(limits, emits_requests | emits_outcomes, SLUICE_FOR_PLAN);
   context.records = static_cast<std::uint32_t>(records.size());
   context.all_asked = true;
+  context.may_leave_tail = part.part > 0;
   Call call(context);
-  const BatchView batch(records, impl_->where());
+  const BatchView batch(records, impl_->where(), part);
   SLUICE_TRY(call.finish(guarded([&] { return impl_->table->plan(impl_->instance, batch.plan(), &call); })));
   return std::move(call.output());
 }
@@ -233,13 +236,14 @@ Result<InterpretOutput> Connector::interpret(std::span<const Record> records, co
   return std::move(call.output());
 }
 
-Result<std::vector<Outcome>> Connector::deliver(std::span<const Record> records, const CallLimits& limits) {
+Result<std::vector<Outcome>> Connector::deliver(std::span<const Record> records, const CallLimits& limits,
+                                                const SnapshotPart& part) {
   if (impl_->table->deliver == nullptr) return impl_->no("deliver");
   CallContext context = impl_->context(limits, emits_outcomes, SLUICE_FOR_PLAN);
   context.records = static_cast<std::uint32_t>(records.size());
   context.all_asked = true;
   Call call(context);
-  const BatchView batch(records, impl_->where());
+  const BatchView batch(records, impl_->where(), part);
   SLUICE_TRY(
       call.finish(guarded([&] { return impl_->table->deliver(impl_->instance, batch.plan(), &call); })));
   std::vector<Outcome> out;

@@ -229,7 +229,8 @@ void pass(IO& io, T& s)
   requires std::is_same_v<std::remove_const_t<T>, sluice_record>
 {
   io(s.op), io(s.attempt), io(s.time_us), io(s.id), io(s.key), io(s.entity), io(s.name);
-  io.padded(s.payload), io.padded(s.identifiers), io(s.address), io(s.remote_id), io(s.place);
+  io.padded(s.payload), io.padded(s.identifiers), io(s.address), io(s.remote_id);
+  io(s.audience_id), io(s.place);
 }
 template <typename IO, typename T>
 void pass(IO& io, T& s)
@@ -249,7 +250,8 @@ template <typename IO, typename T>
 void pass(IO& io, T& s)
   requires std::is_same_v<std::remove_const_t<T>, sluice_response>
 {
-  io(s.purpose), io(s.status), io(s.retry_after_ms), io.padded(s.body), io(s.state), io(s.error);
+  io(s.purpose), io(s.status), io(s.retry_after_ms), io(s.received_us), io.padded(s.body), io(s.state);
+  io(s.error);
   io.headers(s.headers, s.header_count), io.indexes(s.records, s.record_count);
 }
 template <typename IO, typename T>

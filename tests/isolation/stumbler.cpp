@@ -90,11 +90,10 @@ class Rows {
   }
   // The rows from `first` to the next ten.
   void emit(int first, sdk::Call& call) {
+    const bool stumbles = first <= bad && bad < first + ten && !host_.get("stumbled");
+    if (stumbles) host_.put("stumbled", "yes");
     for (int n = first; n < first + ten; ++n) {
-      if (n == bad && !host_.get("stumbled")) {
-        host_.put("stumbled", "yes");
-        faults::commit(fault_, fault_, host_);
-      }
+      if (n == bad && stumbles) faults::commit(fault_, fault_, host_);
       const std::string number = std::to_string(n);
       call.record({.key = number, .payload = "{\"n\":" + number + "}"});
     }
