@@ -61,10 +61,12 @@ class ConnectorCourier final : public Courier {
     const auto got = std::static_pointer_cast<Got>(response.what);
     if (!sent->audience.empty()) return sought(*sent, request, response);
     if (got->no_credentials) return without_credentials(request, response, *got->no_credentials);
-    plugin::InterpretOutput output =
-        SLUICE_TRY(connector_->interpret(sent->batch->records, got->response, {.stop = stop_.get_token()}));
-    for (plugin::Fate& fate : output.outcomes) fate.outcome.status = once_sent(fate.outcome.status);
-    Answer out = answer_of(std::move(output), sent->batch);
+    const auto judge = [&] { return connector_->interpret(sent->batch->records, got->response, computing()); };
+    Result<plugin::InterpretOutput> output = judge();
+    // What ended its process may not have been this answer: asking again sends nothing again.
+    if (!output && output.error().code == Code::transient && !stop_.stop_requested()) output = judge();
+    if (!output) return output.error();
+    Answer out = answer_of(std::move(output).value(), sent->batch, WasSent::yes);
     sort_refusals(request, got->response, !sent->asked.state.empty(), out);
     add_announced(request, got->response, out);
     if (response.status >= 200 && response.status < 300 && response.retry_after > 0)
@@ -111,9 +113,8 @@ class ConnectorCourier final : public Courier {
     }
     for (std::uint32_t i = 0; i < outcomes.value().size(); ++i) {
       plugin::Outcome& outcome = outcomes.value()[i];
-      outcome.status = once_sent(outcome.status);
       forget_if_gone(outcome, batch[i]);
-      out.verdicts.push_back({i, verdict_of(std::move(outcome))});
+      out.verdicts.push_back({i, verdict_of(std::move(outcome), WasSent::yes)});
     }
     return out;
   }
@@ -169,12 +170,16 @@ class ConnectorCourier final : public Courier {
   }
 
  private:
+  plugin::CallLimits computing() const {
+    return {.timeout = std::min(connector_->info().timeout, plugin::compute_max), .stop = stop_.get_token()};
+  }
+
   Result<Answer> plan(const std::shared_ptr<Batch>& batch) {
     if (connector_->offers_provision()) {
       if (const std::string name = audiences_.fill(batch->records); !name.empty()) return seek(name, batch);
     }
-    return answer_of(SLUICE_TRY(connector_->plan(batch->records, {.stop = stop_.get_token()}, batch->part)),
-                     batch);
+    return answer_of(SLUICE_TRY(connector_->plan(batch->records, computing(), batch->part)), batch,
+                     WasSent::no);
   }
 
   static Answer for_all(std::size_t records, const Verdict& verdict) {
@@ -197,7 +202,7 @@ class ConnectorCourier final : public Courier {
     Result<plugin::Provision> what = audiences_.seek(name);
     if (!what)
       return for_all(batch->records.size(), {Fate::retry, -1, "store_failed", what.error().detail, {}});
-    return go_on(name, batch, connector_->provision(what.value(), {.stop = stop_.get_token()}), {});
+    return go_on(name, batch, connector_->provision(what.value(), computing()), {});
   }
 
   // An answer in the search for an audience.
@@ -213,7 +218,7 @@ class ConnectorCourier final : public Courier {
       return out;
     }
     return go_on(sent.audience, sent.batch,
-                 connector_->interpret_inquiry(got->response, {.stop = stop_.get_token()}), sent.next);
+                 connector_->interpret_inquiry(got->response, computing()), sent.next);
   }
 
   Result<Answer> go_on(const std::string& name, const std::shared_ptr<Batch>& batch,
@@ -225,7 +230,7 @@ class ConnectorCourier final : public Courier {
         one.requests.push_back(std::move(next.front()));
         one.requests.front().records = all_of(*batch);
         next.erase(next.begin());
-        Answer out = answer_of(std::move(one), batch);
+        Answer out = answer_of(std::move(one), batch, WasSent::no);
         for (const plugin::RateLimit& limit : found.value().limits)
           add_limit(bucket_of(limit.bucket), limit, out);
         if (out.requests.empty()) {
@@ -293,19 +298,27 @@ class ConnectorCourier final : public Courier {
     if (!forgotten) host_->log(SLUICE_WARN, forgotten.error().detail);
   }
 
-  Verdict verdict_of(plugin::Outcome outcome) const {
-    Verdict out{fate_of(outcome.status),      -1,
-                std::move(outcome.reason),    host_->redact(outcome.detail),
-                std::move(outcome.remote_id), static_cast<Receiver>(outcome.receiver)};
+  enum class WasSent : std::uint8_t { no, yes };
+  // A bug in place of an outcome says nothing about what was sent before.
+  Verdict verdict_of(plugin::Outcome outcome, WasSent sent) const {
+    const bool bug = outcome.status == SLUICE_INTERNAL;
+    const Fate fate = bug && sent == WasSent::yes ? Fate::unknown : fate_of(outcome.status);
+    Verdict out{fate,
+                -1,
+                std::move(outcome.reason),
+                host_->redact(outcome.detail),
+                std::move(outcome.remote_id),
+                static_cast<Receiver>(outcome.receiver),
+                bug};
     if (outcome.retry_after_ms >= 0) out.retry_after = outcome.retry_after_ms * us_per_ms;
     return out;
   }
 
-  Answer answer_of(plugin::Output output, const std::shared_ptr<Batch>& batch) {
+  Answer answer_of(plugin::Output output, const std::shared_ptr<Batch>& batch, WasSent sent) {
     Answer out;
     for (plugin::Fate& fate : output.outcomes) {
       forget_if_gone(fate.outcome, batch->records[fate.record]);
-      out.verdicts.push_back({fate.record, verdict_of(std::move(fate.outcome))});
+      out.verdicts.push_back({fate.record, verdict_of(std::move(fate.outcome), sent)});
     }
     for (plugin::Request& request : output.requests) {
       // Whether it may be sent does not depend on its body, which is neither copied nor signed for that.

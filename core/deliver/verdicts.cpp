@@ -2,10 +2,6 @@
 
 namespace sluice::deliver {
 
-sluice_status once_sent(sluice_status status) {
-  return status == SLUICE_INTERNAL ? SLUICE_UNKNOWN : status;
-}
-
 Fate fate_of(sluice_status status) {
   switch (status) {
     case SLUICE_OK:

@@ -6,8 +6,6 @@
 
 namespace sluice::deliver {
 
-// A bug in place of an outcome says nothing about what was sent before.
-sluice_status once_sent(sluice_status status);
 Fate fate_of(sluice_status status);
 
 // A refusal of the whole request says nothing about any one record: 413 and 400 are tried in halves, 401 and
