@@ -164,7 +164,8 @@ Named named_of(const config::Source& source) {
           .plugin = source.plugin,
           .with = source.with,
           .kind = SLUICE_SOURCE,
-          .allow_hosts = {}};
+          .allow_hosts = {},
+          .isolation = source.isolation};
 }
 
 Named named_of(const config::Destination& destination) {
@@ -172,7 +173,8 @@ Named named_of(const config::Destination& destination) {
           .plugin = destination.plugin,
           .with = destination.with,
           .kind = SLUICE_DESTINATION,
-          .allow_hosts = destination.allow_hosts};
+          .allow_hosts = destination.allow_hosts,
+          .isolation = destination.isolation};
 }
 
 std::optional<Named> find_named(const config::Config& config, const std::string& name,

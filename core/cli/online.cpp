@@ -11,6 +11,7 @@
 #include "journal/lock.hpp"
 #include "net/client.hpp"
 #include "plugin/http_request.hpp"
+#include "plugin/installation.hpp"
 #include "store/database.hpp"
 #include "store/vault.hpp"
 
@@ -99,6 +100,10 @@ Result<Online> go_online(const Setup& setup, const Named& named) {
   instance.folder = std::filesystem::absolute(setup.config->file).parent_path().lexically_normal().string();
   instance.allow_hosts = named.allow_hosts;
   instance.config = SLUICE_TRY(config::expand_secrets(settings, instance.folder));
+  if (named.isolation.process) {
+    instance.program = SLUICE_TRY(plugin::connector_program());
+    instance.memory_bytes = named.isolation.memory_bytes;
+  }
   Online out;
   out.services =
       std::make_unique<OnlineServices>(named.name, SLUICE_TRY(net::HttpClient::create()),

@@ -29,6 +29,7 @@ struct Named {  // what to open
   std::string name, plugin, with;
   std::uint32_t kind = 0;  // SLUICE_SOURCE, SLUICE_DESTINATION
   std::vector<std::string> allow_hosts;
+  config::Isolation isolation;
 };
 
 // misconfigured: no such connector, its settings, or its secrets.

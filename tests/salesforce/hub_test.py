@@ -118,20 +118,19 @@ class SourceTest(Case):
         ids = self.put("Contact", *(self.contact(n, AccountId=account, Points__c=n) for n in range(30)))
         self.put("Task", *({"Subject": f"Call {n}", "Description": f"u{n}", "Status": "Completed"} for n in range(5)))
         self.hub.start()
-        wait_for(lambda: self.person(29) and len(self.tasks()) == 5, 20, "both streams were read")
-        traits = {name: one["value"] for name, one in self.person(29)["traits"].items()}
-        self.assertEqual(traits, {"first_name": "F29", "points": 29, "company": "Acme"})
+        wait_for(lambda: self.person(29) and len(self.tasks()) == 5, 60, "both streams were read")
+        self.assertEqual(self.person(29)["traits"], {"first_name": "F29", "points": 29, "company": "Acme"})
         described = self.vendor.stats()["described"]
         self.put("Contact", {"Id": ids[3], "FirstName": "New"})
         self.put("Task", {"Subject": "Later", "Description": "u3"})
-        wait_for(lambda: self.person(3)["traits"]["first_name"]["value"] == "New" and "Later" in self.tasks(), 20, "changes came")
+        wait_for(lambda: self.person(3)["traits"]["first_name"] == "New" and "Later" in self.tasks(), 60, "changes came")
         self.assertEqual(self.vendor.stats()["described"], described, "what is known of an object is kept")
         self.assertEqual(self.tasks(), [f"Call {n}" for n in range(5)] + ["Later"])
 
     def test_only_the_fields_that_are_mapped_are_asked_for(self):
         self.put("Contact", self.contact(1, MobilePhone="+33612345678", Level__c="Bronze"), self.contact(2))
         self.hub.start()
-        wait_for(lambda: self.person(2), 20, "the second one is there")
+        wait_for(lambda: self.person(2), 60, "the second one is there")
         self.assertIsNone(self.person(1))
         dump = self.hub.command("journal", "dump", "--unmasked")
         self.assertIn("u2@acme.test", dump)
@@ -142,22 +141,22 @@ class SourceTest(Case):
         first, second, twin = self.put("Contact", self.contact(1, MailingCity="Lyon", Optin_Email__c=True, Points__c=20),
                                        self.contact(2, MailingCity="Nice"), self.contact(2, MailingCity="Nice", Email="b@acme.test"))
         self.hub.start()
-        wait_for(lambda: self.person(2) and self.person(1), 20, "both are there")
+        wait_for(lambda: self.person(2) and self.person(1), 60, "both are there")
         (self.folder / "web.csv").open("a").write("u1,Paris\n")
-        wait_for(lambda: self.person(1)["traits"]["city"]["value"] == "Paris", 20, "the shop has said more")
+        wait_for(lambda: self.person(1)["traits"]["city"] == "Paris", 60, "the shop has said more")
         self.delete("Contact", first, twin)
-        wait_for(lambda: "first_name" not in self.person(1)["traits"], 20, "it is withdrawn")
+        wait_for(lambda: "first_name" not in self.person(1)["traits"], 60, "it is withdrawn")
         gone = self.person(1)
-        self.assertEqual({name: one["value"] for name, one in gone["traits"].items()}, {"city": "Paris"})
-        self.assertEqual([(one["type"], one["value"]) for one in gone["identifiers"]], [("user_id", "u1")])
+        self.assertEqual(gone["traits"], {"city": "Paris"})
+        self.assertEqual(gone["identifiers"], {"user_id": ["u1"]})
         self.assertIsNone(self.hub.profile("email:u1@acme.test"))
-        self.assertFalse(gone["consent"]["news"]["granted"])
+        self.assertEqual(gone["consent"]["news"]["status"], "refused")
         self.assertEqual(gone["audiences"], [])
-        self.assertEqual(self.person(2)["traits"]["city"]["value"], "Nice", "of two records of one person one is there")
-        wait_for(lambda: [line["op"] for line in self.lake() if line["name"] == "rich"] == ["enter", "leave"], 20, "the list knows")
+        self.assertEqual(self.person(2)["traits"]["city"], "Nice", "of two records of one person one is there")
+        wait_for(lambda: [line["op"] for line in self.lake() if line["name"] == "rich"] == ["enter", "leave"], 60, "the list knows")
         self.delete("Contact", second)
-        wait_for(lambda: self.hub.profile("email:u2@acme.test") is None, 20, "nothing is left of the second")
-        wait_for(lambda: "delete" in [line["op"] for line in self.lake()], 20, "and the lake was told")
+        wait_for(lambda: self.hub.profile("email:u2@acme.test") is None, 60, "nothing is left of the second")
+        wait_for(lambda: "delete" in [line["op"] for line in self.lake()], 60, "and the lake was told")
         deleted = [line for line in self.lake() if line["op"] == "delete"]
         self.assertEqual(len(deleted), 1)
 
@@ -169,11 +168,11 @@ class SourceTest(Case):
         self.vendor.order(page=50)
         self.hub.start("--checkpoint-inputs", "300")
         for part in (1, 400, 800):
-            wait_for(lambda part=part: len(self.lake()) >= part, 30, f"{part} records are out")
+            wait_for(lambda part=part: len(self.lake()) >= part, 60, f"{part} records are out")
             self.hub.stop(signal.SIGKILL)
             self.hub.start("--checkpoint-inputs", "300")
-        wait_for(lambda: len(set(self.tasks())) == 1000, 30, "all are there")
-        self.assertEqual(self.hub.profile("user_id:u7")["traits"]["first_name"]["value"], "F7")
+        wait_for(lambda: len(set(self.tasks())) == 1000, 60, "all are there")
+        self.assertEqual(self.hub.profile("user_id:u7")["traits"]["first_name"], "F7")
         keys = [line["key"] for line in self.lake() if line["op"] == "event"]
         self.assertEqual(len(set(keys)), 1000, "a record that was sent twice has one key")
         self.hub.stop()
@@ -182,11 +181,11 @@ class SourceTest(Case):
     def test_an_expired_session_costs_one_token(self):
         self.put("Contact", self.contact(1))
         self.hub.start()
-        wait_for(lambda: self.person(1), 20, "the first is there")
+        wait_for(lambda: self.person(1), 60, "the first is there")
         tokens = self.vendor.stats()["tokens"]
         self.vendor.request("POST", "/_stand-in/expire")
         self.put("Contact", self.contact(2))
-        wait_for(lambda: self.person(2), 20, "the second too")
+        wait_for(lambda: self.person(2), 60, "the second too")
         self.assertEqual(self.vendor.stats()["tokens"], tokens + 2, "one for each stream")
         for path in self.folder.rglob("*"):
             if path.is_file():
@@ -196,11 +195,11 @@ class SourceTest(Case):
         self.vendor.order(usage=[100_000, 100_000])
         self.put("Contact", self.contact(1))
         self.hub.start()
-        wait_for(lambda: self.vendor.stats()["by_status"].get("403", 0) >= 2, 20, "both streams were refused")
+        wait_for(lambda: self.vendor.stats()["by_status"].get("403", 0) >= 2, 60, "both streams were refused")
         asked = self.vendor.stats()["requests"]
         self.vendor.order(clear=True)
         (self.folder / "web.csv").open("a").write("u9,Paris\n")
-        wait_for(lambda: self.person(9), 20, "other sources go on")
+        wait_for(lambda: self.person(9), 60, "other sources go on")
         self.assertLessEqual(self.vendor.stats()["requests"], asked + 1)
         self.assertIsNone(self.person(1))
 
@@ -209,11 +208,10 @@ class SourceTest(Case):
         self.put("Contact", *(self.contact(n, Points__c=n / 2, AccountId=account, Optin_Email__c=n % 2 == 0) for n in range(2500)))
         self.vendor.order(page=1000)
         self.hub.start()
-        wait_for(lambda: self.vendor.stats()["jobs"] == 1 and self.person(2499), 40, "the job was read")
-        traits = {name: one["value"] for name, one in self.person(2499)["traits"].items()}
-        self.assertEqual(traits, {"first_name": "F2499", "points": 1249.5, "company": "Ac,me \"x\"\nltd"})
-        self.assertEqual([self.person(n)["consent"]["news"]["granted"] for n in (2, 3)], [True, False])
-        wait_for(lambda: self.vendor.stats()["queries"] > 3, 20, "it goes on by queries")
+        wait_for(lambda: self.vendor.stats()["jobs"] == 1 and self.person(2499), 60, "the job was read")
+        self.assertEqual(self.person(2499)["traits"], {"first_name": "F2499", "points": 1249.5, "company": "Ac,me \"x\"\nltd"})
+        self.assertEqual([self.person(n)["consent"]["news"]["status"] for n in (2, 3)], ["granted", "refused"])
+        wait_for(lambda: self.vendor.stats()["queries"] > 3, 60, "it goes on by queries")
         self.assertEqual(self.vendor.stats()["jobs"], 1)
 
     def test_a_query_that_takes_too_long_is_asked_in_parts(self):
@@ -221,7 +219,7 @@ class SourceTest(Case):
         self.put("Contact", *(self.contact(n, SystemModstamp=day) for n, day in enumerate(days)))
         self.vendor.order(window_s=60 * 86_400)
         self.hub.start()
-        wait_for(lambda: all(self.person(n) for n in range(10)), 30, "all of them came")
+        wait_for(lambda: all(self.person(n) for n in range(10)), 60, "all of them came")
 
 
 DESTINATION = """
@@ -277,14 +275,14 @@ class DestinationTest(Case):
 
     def test_people_events_and_audiences_arrive(self):
         self.send(*(self.person(n, points=n) for n in range(25)), {"type": "track", "event": "Call", "userId": "u3", "properties": {"note": "hi"}})
-        wait_for(lambda: len(self.living("Contact")) == 25, 20, "all people are there")
+        wait_for(lambda: len(self.living("Contact")) == 25, 60, "all people are there")
         self.wait_empty()
         contacts = {row["Numero_Client__c"]: row for row in self.living("Contact")}
         self.assertEqual([n for n in range(25) if contacts[f"u{n}"]["Is_VIP__c"]], list(range(11, 25)))
         task = self.living("Task")[0]
         self.assertEqual((task["Subject"], task["Description"], task["WhoId"]), ("Call", "hi", contacts["u3"]["Id"]))
         self.send(self.person(20, points=1), self.person(24, last=None))
-        wait_for(lambda: len(self.living("Contact")) == 24, 20, "one is gone")
+        wait_for(lambda: len(self.living("Contact")) == 24, 60, "one is gone")
         self.wait_empty()
         self.assertFalse(next(row for row in self.living("Contact") if row["Numero_Client__c"] == "u20")["Is_VIP__c"])
         self.assertEqual(self.vendor.stats()["refused"], 0)
@@ -292,7 +290,7 @@ class DestinationTest(Case):
     def test_of_a_batch_the_bad_ones_are_dead_letters_and_the_others_arrive(self):
         self.vendor.order(locked=2)
         self.send(*(self.person(n, **({"level": "Tin"} if n % 5 == 0 else {"level": "Gold"})) for n in range(20)))
-        wait_for(lambda: len(self.living("Contact")) == 16, 30, "the good ones are there")
+        wait_for(lambda: len(self.living("Contact")) == 16, 60, "the good ones are there")
         self.wait_empty()
         groups = json.loads(self.hub.command("dead", "list", "--json"))["groups"]
         self.assertEqual([(one["reason"], one["count"]) for one in groups], [("invalid_or_null_for_restricted_picklist", 4)])
@@ -300,26 +298,26 @@ class DestinationTest(Case):
 
     def test_an_expired_session_costs_one_token_and_no_record(self):
         self.send(self.person(1))
-        wait_for(lambda: self.living("Contact"), 20, "the first is there")
+        wait_for(lambda: self.living("Contact"), 60, "the first is there")
         tokens = self.vendor.stats()["tokens"]
         self.vendor.request("POST", "/_stand-in/expire")
         self.send(*(self.person(n) for n in range(2, 30)))
-        wait_for(lambda: len(self.living("Contact")) == 29, 20, "all are there")
+        wait_for(lambda: len(self.living("Contact")) == 29, 60, "all are there")
         self.assertEqual(self.vendor.stats()["tokens"], tokens + 1)
 
     def test_a_used_up_limit_makes_the_lane_wait(self):
         self.vendor.order(usage=[5, 5])
         self.send(self.person(1))
-        wait_for(lambda: self.vendor.stats()["by_status"].get("403"), 20, "it was refused")
-        wait_for(lambda: self.lane()["backlog"] == 1 and "limit" in json.dumps(self.lane()), 20, "the lane says so")
+        wait_for(lambda: self.vendor.stats()["by_status"].get("403"), 60, "it was refused")
+        wait_for(lambda: self.lane()["backlog"] == 1 and "limit" in json.dumps(self.lane()), 60, "the lane says so")
         self.assertEqual(json.loads(self.hub.command("dead", "list", "--json"))["groups"], [])
 
     def test_after_kill_everybody_is_there_once(self):
         self.send(*(self.person(n) for n in range(200)))
-        wait_for(lambda: self.vendor.stats()["records"] > 0, 20, "some are out")
+        wait_for(lambda: self.vendor.stats()["records"] > 0, 60, "some are out")
         self.hub.stop(signal.SIGKILL)
         self.hub.start()
-        wait_for(lambda: len(self.living("Contact")) == 200, 30, "all are there")
+        wait_for(lambda: len(self.living("Contact")) == 200, 60, "all are there")
         self.wait_empty()
         self.assertEqual(len(self.rows("Contact")), 200)
 
