@@ -8,6 +8,7 @@
 #include "base/log.hpp"
 #include "hub/difference.hpp"
 #include "hub/hub.hpp"
+#include "plugin/installation.hpp"
 
 namespace sluice::hub {
 
