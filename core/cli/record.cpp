@@ -31,7 +31,8 @@ Result<kit::RecordingOptions> options_of(const RecordFiles& files) {
   if (files.records.empty() == files.poll.empty())
     return Error{Code::misconfigured, "give --record FILE for a destination, or --poll FILE for a source"};
   const std::string folder = std::filesystem::absolute(files.with).parent_path().string();
-  out.with = SLUICE_TRY(config::expand_secrets(SLUICE_TRY(json_of(files.with)), folder));
+  const std::string with = SLUICE_TRY(json_of(files.with));
+  out.with = SLUICE_TRY(config::expand_secrets(with, folder));
   if (!files.records.empty()) out.records = SLUICE_TRY(json_of(files.records));
   if (!files.poll.empty()) out.poll = SLUICE_TRY(json_of(files.poll));
   return out;

@@ -115,7 +115,7 @@ class Lane {
     DurationUs not_before = 0;
     enum class State : std::uint8_t { waiting, flying, done } state = State::waiting;
     DurationUs sent = 0;
-    bool follows = false;  // on a request whose fate is unknown: it may have been done already
+    bool follows = false;  // on a request that has reached the destination and may have done something
     KeptStep kept = nullptr;  // it is a step of something under way
   };
   struct Batch {
@@ -167,6 +167,7 @@ class Lane {
     std::vector<Item*> split;
     std::vector<Item*> repeats;     // a step that did not get through is taken again
     bool intents_repeated = false;  // ... and the log says that it is on its way
+    bool follows = false;           // as Planned::follows
     std::uint32_t attempts = 0;
     DurationUs due = -1;  // of this response's retries: one draw, so that what failed together stays together
   };
@@ -245,6 +246,7 @@ class Lane {
   void land(Landed landed);
   void judge_all(Batch& batch, const std::vector<std::uint32_t>& records, const Answer& answer,
                  Landing& landing);
+  static Fate doubted(const Item& item, Fate fate, const Landing& landing);
   void judge(Batch& batch, std::uint32_t record, const Verdict& verdict, Landing& landing);
   void judge_retry(Item* item, const Verdict& verdict, Landing& landing);
   void judge_unknown(Item* item, const Verdict& verdict, Landing& landing);

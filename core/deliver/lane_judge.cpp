@@ -11,8 +11,8 @@ namespace sluice::deliver {
 namespace {
 
 // No answer, or one of a gateway that gave up on the server behind it: what the server did is not known.
-bool fate_unknown(const CourierResponse& response) {
-  return response.sent && (response.status == 0 || response.status == 502 || response.status == 504);
+bool no_answer(const CourierResponse& response) {
+  return response.status == 0 || response.status == 502 || response.status == 504;
 }
 
 }  // namespace
@@ -31,10 +31,7 @@ void Lane::land(Landed landed) {
   landing.retry_after = landed.response.retry_after;
   landing.sent = planned.sent;
   landing.error = landed.response.error;
-  // What only asks does nothing; what follows on a request that may have been done is no safer than that one.
-  landed.response.sent = landed.response.sent || planned.follows;
-  planned.request.harmless = planned.request.harmless && !planned.follows;
-  const bool lost = planned.follows || (fate_unknown(landed.response) && !planned.request.harmless);
+  landing.follows = planned.follows;
   const CourierRequest request = std::move(planned.request);
   landing.request = &request;
   Result<Answer> answer = courier_->interpret(request, landed.response);
@@ -44,7 +41,7 @@ void Lane::land(Landed landed) {
     }
     for (CourierRequest& one : answer.value().requests) {
       batch->requests.push_back(further(*batch, std::move(one)));
-      batch->requests.back().follows = lost;
+      batch->requests.back().follows = landing.follows || (landed.response.sent && !request.harmless);
       ++batch->open;
     }
     judge_all(*batch, request.records, answer.value(), landing);
@@ -89,14 +86,23 @@ void Lane::judge_all(Batch& batch, const std::vector<std::uint32_t>& records, co
   }
 }
 
+// What only asks has done nothing, and is asked again; but what is asked after a request that may have done
+// something is no safer than that one, unless it is a step that is kept: that one is taken again as it is.
+Fate Lane::doubted(const Item& item, Fate fate, const Landing& landing) {
+  if (landing.response == nullptr) return fate;
+  const CourierResponse& response = *landing.response;
+  const bool asks = landing.request != nullptr && landing.request->harmless;
+  const bool begun = landing.follows && !item.kept;
+  const bool in_doubt = no_answer(response) && (begun || (response.sent && !asks));
+  if (fate == Fate::retry && in_doubt) return Fate::unknown;
+  const bool may_be_done = begun || (response.sent && (!asks || item.kept));
+  return fate == Fate::unknown && !may_be_done ? Fate::retry : fate;
+}
+
 void Lane::judge(Batch& batch, std::uint32_t record, const Verdict& verdict, Landing& landing) {
   Item* item = std::exchange(batch.items[record], nullptr);
   landing.attempts = std::max(landing.attempts, item->attempts);
-  Fate fate = verdict.fate;
-  const bool harmless = landing.request != nullptr && landing.request->harmless;
-  if (fate == Fate::retry && landing.response != nullptr && fate_unknown(*landing.response) && !harmless)
-    fate = Fate::unknown;
-  if (fate == Fate::unknown && landing.response != nullptr && !landing.response->sent) fate = Fate::retry;
+  const Fate fate = doubted(*item, verdict.fate, landing);
   // Known not to be done: a crash before the next try must not leave it in doubt.
   const bool ends = fate == Fate::delivered || fate == Fate::skipped || fate == Fate::rejected;
   if (repeats_step(*item, fate, landing)) {
@@ -106,6 +112,8 @@ void Lane::judge(Batch& batch, std::uint32_t record, const Verdict& verdict, Lan
     const bool kept = std::exchange(item->kept, nullptr) != nullptr;
     if (std::exchange(item->intent, false) || kept) retracted_.push_back(item->effect.key);
   }
+  const OutcomeKind refused =
+      verdict.receiver == Receiver::opted_out ? OutcomeKind::suppressed : OutcomeKind::rejected;
   switch (fate) {
     case Fate::delivered:
       landing.success = landing.delivered = true;
@@ -115,9 +123,7 @@ void Lane::judge(Batch& batch, std::uint32_t record, const Verdict& verdict, Lan
       return end(item, OutcomeKind::no_address, verdict.reason, verdict.detail);
     case Fate::rejected:
       landing.success = true;  // of the destination: it works, and does not want this one
-      if (verdict.receiver == Receiver::opted_out)
-        return end(item, OutcomeKind::suppressed, verdict.reason, verdict.detail, &landing, &verdict);
-      return end(item, OutcomeKind::rejected, verdict.reason, verdict.detail, &landing, &verdict);
+      return end(item, refused, verdict.reason, verdict.detail, &landing, &verdict);
     case Fate::unknown:
       return judge_unknown(item, verdict, landing);
     case Fate::retry:
@@ -137,7 +143,7 @@ void Lane::judge(Batch& batch, std::uint32_t record, const Verdict& verdict, Lan
       if (shrink_part(item, fate, landing.records)) return void(landing.success = true);
       if (landing.records > 1 && item->effect.snapshot.seq == 0) return landing.split.push_back(item);
       landing.success = true;
-      return end(item, OutcomeKind::rejected, verdict.reason, verdict.detail, &landing);
+      return end(item, refused, verdict.reason, verdict.detail, &landing, &verdict);
   }
 }
 

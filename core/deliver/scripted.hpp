@@ -74,6 +74,8 @@ class ScriptedCourier final : public Courier {
   std::vector<Part> parts;                // of snapshots, as plan() had them
   std::size_t part_records_max = 10'000;  // what it takes of one; the rest is left to the next
   std::optional<Error> refuse_resume;
+  // After a first answer with status 0, the same records are asked about, by a request that only reads.
+  bool asks_after = false;
   std::function<std::size_t(const Parcel&)> bucket = [](const Parcel&) { return std::size_t{0}; };
 
   const CourierLimits& limits() const override { return limits_; }
@@ -101,6 +103,13 @@ class ScriptedCourier final : public Courier {
       next.step = verdicts->step;
       for (Seen& record : next.records) record.step = next.step;
       answer.requests.push_back(further(request.records, std::move(next), verdicts->delay, verdicts->harmless));
+      return answer;
+    }
+    if (asks_after && response.status == 0 && !request.harmless) {
+      CourierRequest& asked = answer.requests.emplace_back();
+      asked.records = request.records;
+      asked.harmless = true;
+      asked.what = request.what;
       return answer;
     }
     for (std::uint32_t i = 0; i < request.records.size(); ++i) {
