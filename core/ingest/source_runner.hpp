@@ -36,7 +36,7 @@ struct Feed {
   std::string source;           // name in connectors.yaml
   std::string stream;           // of the connector; empty: its only one
   std::string cursor;           // where to go on; empty: from the start
-  std::vector<std::string> fields;  // that the configuration reads of a row; none: all
+  std::vector<std::string> fields = {};  // that the configuration reads of a row; none: all
   DurationUs every = us_per_s;  // between two polls
   std::unique_ptr<plugin::Connector> connector;
   plugin::HostServices* host = nullptr;  // sends what fetch() asks for; outlives the runner
