@@ -212,6 +212,7 @@ bool Lane::form_batch(DurationUs& next) {
   std::vector<Item*> items;
   std::uint64_t bytes = 0;
   std::uint32_t skipped = 0;
+  std::uint64_t tried = 0;  // the line of a snapshot whose next part cannot go yet
   bool ended = false;
   while (items.size() < limits_.records_max) {
     Item* item = queue_.next(batch.id, one_per_person_);
@@ -231,13 +232,15 @@ bool Lane::form_batch(DurationUs& next) {
       continue;
     }
     if (item->effect.snapshot.seq != 0) {
-      if (items.empty() && !others_fly(*item)) {
+      const std::uint64_t line = item->order;
+      if (items.empty() && line != tried && !others_fly(*item)) {
         items.push_back(item);
         fill_part(batch, items);
-        break;
+        if (!items.empty()) break;
+      } else {
+        queue_.put_back(item, false);
       }
-      queue_.put_back(item, false);
-      if (++skipped >= limits_.records_max) break;
+      if (std::exchange(tried, line) == line || ++skipped >= limits_.records_max) break;
       continue;
     }
     const bool careful = unsafe(*item);

@@ -99,7 +99,7 @@ void Lane::fill_part(Batch& batch, std::vector<Item*>& items) {
   }
   // A part is as large as it may be, unless memory is too small for that.
   if (!full && !again && memory_ < options_.memory_bytes / 2) {
-    for (Item* item : std::exchange(items, {})) queue_.put_back(item);
+    for (Item* item : std::exchange(items, {})) queue_.put_back(item, false);
     return;
   }
   batch.part = {key_of(snapshot.key), again ? snapshot.number : snapshot.number + 1};
