@@ -145,8 +145,7 @@ class ConnectorCourier final : public Courier {
     const auto sent = std::static_pointer_cast<Sent>(request.what);
     const auto got = std::static_pointer_cast<Got>(response.what);
     if (got->no_credentials) return without_credentials(request, response, *got->no_credentials);
-    Result<plugin::InterpretOutput> output =
-        connector_->interpret(*sent->batch, got->response, computing());
+    Result<plugin::InterpretOutput> output = connector_->interpret(*sent->batch, got->response, computing());
     // What ended its process may not have been this answer: asking again sends nothing again.
     if (!output && output.error().code == Code::transient && !stop_.stop_requested())
       output = connector_->interpret(*sent->batch, got->response, computing());
@@ -247,12 +246,9 @@ class ConnectorCourier final : public Courier {
   Verdict verdict_of(plugin::Outcome outcome, WasSent sent) const {
     const bool bug = outcome.status == SLUICE_INTERNAL;
     const Fate fate = bug && sent == WasSent::yes ? Fate::unknown : fate_of(outcome.status);
-    Verdict out{fate,
-                -1,
-                std::move(outcome.reason),
-                host_->redact(outcome.detail),
-                std::move(outcome.remote_id),
-                bug};
+    Verdict out{
+        fate, -1, std::move(outcome.reason), host_->redact(outcome.detail), std::move(outcome.remote_id),
+        bug};
     if (outcome.retry_after_ms >= 0) out.retry_after = outcome.retry_after_ms * us_per_ms;
     return out;
   }
