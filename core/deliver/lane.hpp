@@ -108,7 +108,7 @@ class Lane {
     DurationUs not_before = 0;
     enum class State : std::uint8_t { waiting, flying, done } state = State::waiting;
     DurationUs sent = 0;
-    bool follows = false;  // on a request whose fate is unknown: it may have been done already
+    bool follows = false;  // on a request that has reached the destination and may have done something
   };
   struct Batch {
     std::uint64_t id = 0;

@@ -31,16 +31,16 @@ void Lane::land(Landed landed) {
   landing.retry_after = landed.response.retry_after;
   landing.sent = planned.sent;
   landing.error = landed.response.error;
-  // What only asks does nothing; what follows on a request that may have been done is no safer than that one.
+  // What only asks has done nothing; what follows on a request that may have done something is no safer than
+  // that.
   landed.response.sent = planned.follows || (landed.response.sent && !planned.request.reads_only);
-  const bool lost = fate_unknown(landed.response) || planned.follows;
   const CourierRequest request = std::move(planned.request);
   landing.request = &request;
   Result<Answer> answer = courier_->interpret(request, landed.response);
   if (answer) {
     for (CourierRequest& further : answer.value().requests) {
       const DurationUs at = options_.clock.monotonic_us() + further.delay;
-      batch->requests.push_back({std::move(further), at, Planned::State::waiting, 0, lost});
+      batch->requests.push_back({std::move(further), at, Planned::State::waiting, 0, landed.response.sent});
       ++batch->open;
     }
     judge_all(*batch, request.records, answer.value(), landing);
@@ -96,6 +96,8 @@ void Lane::judge(Batch& batch, std::uint32_t record, const Verdict& verdict, Lan
   const bool ends = fate == Fate::delivered || fate == Fate::skipped || fate == Fate::rejected;
   if (!ends && fate != Fate::unknown && std::exchange(item->intent, false))
     retracted_.push_back(item->effect.key);
+  const OutcomeKind refused =
+      verdict.receiver == Receiver::opted_out ? OutcomeKind::suppressed : OutcomeKind::rejected;
   switch (fate) {
     case Fate::delivered:
       landing.success = landing.delivered = true;
@@ -105,9 +107,7 @@ void Lane::judge(Batch& batch, std::uint32_t record, const Verdict& verdict, Lan
       return end(item, OutcomeKind::no_address, verdict.reason, verdict.detail);
     case Fate::rejected:
       landing.success = true;  // of the destination: it works, and does not want this one
-      if (verdict.receiver == Receiver::opted_out)
-        return end(item, OutcomeKind::suppressed, verdict.reason, verdict.detail, &landing, &verdict);
-      return end(item, OutcomeKind::rejected, verdict.reason, verdict.detail, &landing, &verdict);
+      return end(item, refused, verdict.reason, verdict.detail, &landing, &verdict);
     case Fate::unknown:
       return judge_unknown(item, verdict, landing);
     case Fate::retry:
@@ -126,7 +126,7 @@ void Lane::judge(Batch& batch, std::uint32_t record, const Verdict& verdict, Lan
       if (landing.error.empty()) landing.error = verdict.reason;
       if (landing.records > 1) return landing.split.push_back(item);
       landing.success = true;
-      return end(item, OutcomeKind::rejected, verdict.reason, verdict.detail, &landing);
+      return end(item, refused, verdict.reason, verdict.detail, &landing, &verdict);
   }
 }
 

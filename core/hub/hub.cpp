@@ -29,7 +29,10 @@ std::string folder_of(const config::Config& config) {
 }
 
 Hub::Hub(HubOptions options)
-    : options_(std::move(options)), files_(make_file_system()), config_(options_.config) {}
+    : options_(std::move(options)),
+      files_(make_file_system()),
+      opening_for_(options_.config),
+      config_(options_.config) {}
 
 Hub::~Hub() {
   stop();
@@ -113,7 +116,7 @@ Status Hub::open_delivery() {
       [this](std::string_view destination, std::int32_t kind, std::string_view name, double value) {
         connector_metrics_.report(destination, kind, name, value);
       },
-      [this](std::string_view name) { return routes_url(*config(), name); },
+      [this](std::string_view name) { return routes_url(*opening_for_, name); },
       vault_.get(),
       [this](const std::string& name, const plugin::Entry& entry, const config::Isolation& isolation) {
         connector_processes_.opened(name, entry, isolation);

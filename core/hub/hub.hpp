@@ -194,6 +194,7 @@ class Hub {
   std::unique_ptr<net::HttpServer> server_;
   mutable std::mutex sources_mutex_;                     // guards sources_
   std::vector<std::unique_ptr<RunningSource>> sources_;  // of plugins; they end before what they stand on
+  std::shared_ptr<const config::Config> opening_for_;    // the applier's: whose connectors are being opened
   std::map<std::string, std::uint64_t> prints_;          // the applier's: "destination braze" -> what it is
   std::vector<ingest::TrackingSource> keys_;             // the applier's: of the door
   std::vector<std::string> mistakes_;                    // the applier's: of the file, as last told

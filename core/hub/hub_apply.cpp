@@ -24,7 +24,8 @@ Result<std::map<std::string, std::uint64_t>> prints_of(const config::Config& con
       const std::string with =
           SLUICE_TRY(config::expand_secrets(item.with.empty() ? "{}" : item.with, folder));
       out[std::string(section) + ' ' + item.name] =
-          hash64(with, hash64(text_of_item(config, section, item.name), item.isolation.process ? 1 : 0));
+          hash64(with, hash64(text_of_item(config, section, item.name) + config.hub.public_url,
+                              item.isolation.process ? 1 : 0));
     }
     return Done{};
   };
@@ -45,6 +46,7 @@ Result<Hub::Next> Hub::prepare(std::shared_ptr<const config::Config> config, boo
   Next next;
   const auto before = this->config();
   next.prints = SLUICE_TRY(prints_of(*config));
+  opening_for_ = config;
   const auto same = [&](const std::string& what) {
     const auto is = next.prints.find(what), was = prints_.find(what);
     return is != next.prints.end() && was != prints_.end() && is->second == was->second;
@@ -55,7 +57,9 @@ Result<Hub::Next> Hub::prepare(std::shared_ptr<const config::Config> config, boo
     const std::size_t space = what.find(' ');
     const std::string section = what.substr(0, space), name = what.substr(space + 1);
     const std::string text = text_of_item(*config, section, name);
-    if (!text.empty() && text == text_of_item(*before, section, name)) next.rotated.push_back(what);
+    const bool other_url = config->hub.public_url != before->hub.public_url;
+    if (!text.empty() && !other_url && text == text_of_item(*before, section, name))
+      next.rotated.push_back(what);
     (what.starts_with("sources ") ? next.ending : changed).insert(name);
   }
   for (const config::Source& source : config->sources) {

@@ -26,7 +26,7 @@ Result<std::unique_ptr<plugin::Connector>> Hub::open_connector(const config::Sou
   instance.folder = folder_of(*options_.config);
   instance.kind = SLUICE_SOURCE;
   instance.config = SLUICE_TRY(config::expand_secrets(source.with, instance.folder));
-  instance.routes_url = routes_url(*options_.config, source.name);
+  instance.routes_url = routes_url(*opening_for_, source.name);
   instance.stop = opening_.get_token();
   if (source.isolation.process) {
     instance.program = SLUICE_TRY(plugin::connector_program());

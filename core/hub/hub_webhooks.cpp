@@ -8,6 +8,7 @@
 #include "base/log.hpp"
 #include "hub/difference.hpp"
 #include "hub/hub.hpp"
+#include "plugin/installation.hpp"
 
 namespace sluice::hub {
 
@@ -67,7 +68,8 @@ Result<std::shared_ptr<Endpoint>> Hub::open_endpoint(const config::Config& confi
   const std::string with = SLUICE_TRY(config::expand_secrets(item.with.empty() ? "{}" : item.with, folder));
   const std::string section = kind == SLUICE_SOURCE ? "sources" : "destinations";
   const std::uint64_t print =
-      hash64(with, hash64(text_of_item(config, section, item.name) + routes_url(config, item.name)));
+      hash64(with, hash64(text_of_item(config, section, item.name) + routes_url(config, item.name),
+                          item.isolation.process ? 1 : 0));
   for (const auto& open : webhooks_->endpoints()) {
     if (open->name == item.name && open->kind == kind && open->print == print) return open;
   }

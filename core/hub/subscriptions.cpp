@@ -98,7 +98,7 @@ void Subscriptions::plan(const std::vector<std::shared_ptr<Endpoint>>& before) {
       const auto kept = kept_.find(id_of(*endpoint, route.path));
       const bool done =
           kept != kept_.end() && kept->second.url == url && kept->second.print == endpoint->print;
-      if (!done) tasks_.push_back({.endpoint = endpoint, .route = route.path, .url = url});
+      if (!done) tasks_.push_back({.endpoint = endpoint, .route = route.path, .url = url, .remote_id = {}});
     }
   }
 }
@@ -176,6 +176,10 @@ bool Subscriptions::perform(Task& task, const std::stop_token& stop) {
     }
   }
   if (stop.stop_requested()) return false;
+  if (!done && !task.take_back && done.error().code == Code::rejected) {  // never, with these settings
+    log_warn("hub", id + ": " + task.url + " is not registered with the vendor: " + done.error().detail);
+    return true;
+  }
   if (!done && (!task.take_back || task.tries < unsubscribe_tries_max)) {
     log_warn("hub", id + ": " + task.url + (task.take_back ? " is not taken back" : " is not registered") +
                         " with the vendor: " + done.error().detail + "; it is tried again");

@@ -83,7 +83,13 @@ class Twilio {
                                 .text(),
                     .state = settings_.messaging_service});
     } else {
-      call.outcome(0, {.status = SLUICE_OK});  // from a number whose webhook somebody set by hand, or none
+      call.outcome(
+          0,
+          {.status = SLUICE_SKIPPED,
+           .reason = "no_number",
+           .detail =
+               "neither number_sid nor messaging_service is set: STOP and answers come only if the number's "
+               "webhook is set to this URL by hand"});
     }
   }
 

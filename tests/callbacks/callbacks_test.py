@@ -25,7 +25,7 @@ from twilio import NOT_MOBILE, NUMBER_SID, signature  # noqa: E402
 
 ACCOUNT = "AC" + "0" * 31 + "1"
 TOKEN = "auth-token-never-to-be-seen"
-ADA, BOB, EVE = "+33639980011", "+33639980012", "+33639980013"
+ADA, BOB, EVE = "+33612345611", "+33612345612", "+33612345613"
 
 
 def free_port():
@@ -75,7 +75,7 @@ sources:
     streams:
       orders:
         as: event
-        name: Order
+        name: "=row.event"
         ids: {{ user_id: row.user, phone: row.phone }}
         consent: {{ sms_offers: row.optin }}
         properties: {{ total: double(row.total) }}
@@ -92,8 +92,13 @@ audiences:
 workflows:
   thanks:
     trigger: {{ event: Order }}
-    again: always
     steps: [ {{ id: thanks_sms, send: sms, with: {{ text: "Merci {{{{ event.properties.total }}}}" }} }} ]
+  thanks_again:
+    trigger: {{ event: Order Again }}
+    steps: [ {{ id: again_sms, send: sms, with: {{ text: "Merci encore {{{{ event.properties.total }}}}" }} }} ]
+  thanks_more:
+    trigger: {{ event: Order More }}
+    steps: [ {{ id: more_sms, send: sms, with: {{ text: "Merci toujours {{{{ event.properties.total }}}}" }} }} ]
 destinations:{self.destination()}{self.extra}"""
 
     # ---- as the shop and the vendor call
@@ -107,13 +112,14 @@ destinations:{self.destination()}{self.extra}"""
         return out
 
     def order(self, order, secret="hook-secret", at=None, **headers):
+        order = {"event": "Order"} | order
         body = json.dumps(order).encode()
         at = str(int(time.time()) if at is None else at)
         mac = hmac.new(secret.encode(), at.encode() + b"." + body, hashlib.sha256).hexdigest()
         return self.call("/in/shop/orders", body, {"X-Time": at, "X-Signature": "v0=" + mac, **headers})
 
-    def buy(self, number, user, phone, optin=True):
-        status, _, text = self.order({"id": f"o{number}", "user": user, "phone": phone, "optin": optin, "total": number})
+    def buy(self, number, user, phone, optin=True, event="Order"):
+        status, _, text = self.order({"id": f"o{number}", "event": event, "user": user, "phone": phone, "optin": optin, "total": number})
         self.assertEqual((status, text), (201, "taken"))
 
     def status(self, sid, status, token=TOKEN, query="", **more):
@@ -138,10 +144,10 @@ destinations:{self.destination()}{self.extra}"""
     def wait_messages(self, count):
         wait_for(lambda: len(self.messages()) >= count, said=f"{count} messages")
 
-    def metric(self, name, **labels):
+    def metric(self, metric, **labels):
         wanted = ",".join(f'{key}="{value}"' for key, value in labels.items())
         for line in self.hub.get("/metrics")[1].splitlines():
-            if line.startswith(name + "{" + wanted + "}") or (not labels and line.startswith(name + " ")):
+            if line.startswith(metric + "{" + wanted + "}") or (not labels and line.startswith(metric + " ")):
                 return int(line.rsplit(" ", 1)[1])
         return None
 
@@ -281,7 +287,7 @@ class StopTest(Case):
         self.buy(1, "ada", ADA)
         self.wait_messages(1)
         self.vendor.order(status=429, retry_after=3)
-        self.buy(2, "ada", ADA)
+        self.buy(2, "ada", ADA, event="Order Again")
         wait_for(lambda: self.lane()["backlog"] == 1, said="the second message waits")
         self.vendor.request("POST", "/_stand-in/inbound", json.dumps({"from": ADA, "body": "Stop"}))
         wait_for(lambda: self.hub.profile("user_id:ada")["consent"]["sms_offers"]["status"] == "refused", said="Ada refuses")
@@ -289,7 +295,7 @@ class StopTest(Case):
         wait_for(lambda: self.lane()["outcomes"].get("suppressed") == 1, said="what waited is suppressed")
         self.assertEqual(self.hub.profile("user_id:ada")["consent"]["sms_service"]["status"], "refused")
         self.assertEqual(self.hub.profile("user_id:ada")["consent"]["newsletter"]["status"], "unknown")
-        self.assertEqual(self.order({"id": "o3", "user": "ada", "phone": ADA, "total": 3})[0], 201)
+        self.assertEqual(self.order({"id": "o3", "event": "Order More", "user": "ada", "phone": ADA, "total": 3})[0], 201)
         self.buy(4, "bob", BOB)  # behind it, and it arrives
         self.wait_messages(2)
         self.assertEqual([m["To"] for m in self.messages()], [ADA, BOB])

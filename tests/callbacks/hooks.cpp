@@ -44,7 +44,7 @@ class Hooks {
 
 SLUICE_PLUGIN(
     "{\"plugin\": \"" NAME "\", \"version\": \"1.0.0\", \"connectors\": [{\"id\": \"" NAME
-    R"(", "kind": "source", "streams": ["orders"], "routes": [{"path": "/orders", "methods": ["POST"])" VERIFY
+    R"(", "kind": "source", "streams": [{"name": "orders"}], "routes": [{"path": "/orders", "methods": ["POST"])" VERIFY
     R"(}], "config": {"type": "object", "additionalProperties": false, "properties": {)"
     R"("secret": {"type": "string", "x-secret": true}, "old_secret": {"type": "string", "x-secret": true}}}}]})",
     Hooks)
