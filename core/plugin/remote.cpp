@@ -210,7 +210,8 @@ bool Remote::hangs(std::optional<Quiet>& quiet) const {
   if (!quiet) quiet = Quiet{now, cpu};
   const DurationUs computed = cpu - quiet->cpu;
   const auto silent = std::chrono::duration_cast<std::chrono::microseconds>(now - quiet->from).count();
-  return computed > spec_.timeout && computed > silent / 2;
+  return computed > spec_.timeout &&
+         computed > silent / 20;  // one that waits and looks up now and then does less
 }
 
 // Hands on what was emitted, up to the end or to a question. False: it cannot be read.

@@ -24,7 +24,7 @@ struct RemoteSpec {
   std::string library, id;
   std::uint32_t kind = 0;
   wire::Confinement confinement;
-  DurationUs timeout = 30 * us_per_s;  // of CPU time, for a read() that says nothing
+  DurationUs timeout = 30 * us_per_s;                 // of CPU time, for a read() that says nothing
   std::function<void(const std::string& how)> ended;  // before its time, after it was created; may be empty
 };
 

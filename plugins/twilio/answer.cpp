@@ -13,8 +13,6 @@ namespace {
 
 using sdk::Json;
 
-constexpr std::size_t detail_chars_max = 200;
-constexpr int personal_digits_min = 6;
 constexpr std::int64_t clocks_apart_us = 60'000'000;  // theirs has seconds, ours need not be as exact
 
 template <std::size_t N>
@@ -28,20 +26,11 @@ constexpr std::array<std::string_view, 8> codes_of_account{"20003", "20005", "20
 constexpr std::array<std::string_view, 2> codes_to_repeat{"30001", "30008"};
 constexpr std::array<std::string_view, 4> codes_of_dead_numbers{"21211", "21614", "30005", "30006"};
 
-// Their text, without the number that it may repeat.
-std::string without_digits(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size() && out.size() < detail_chars_max;) {
-    std::size_t end = i;
-    while (end < text.size() && text[end] >= '0' && text[end] <= '9') ++end;
-    if (end - i >= personal_digits_min) {
-      out += "***";
-    } else {
-      out.append(text.substr(i, std::max<std::size_t>(1, end - i)));
-    }
-    i = std::max(end, i + 1);
-  }
-  return out;
+// Their text may repeat the number: the code is what can be shown, and where it is explained.
+std::string explained(std::string_view code) {
+  const bool number =
+      !code.empty() && code.size() <= 6 && code.find_first_not_of("0123456789") == std::string_view::npos;
+  return number ? "https://www.twilio.com/docs/errors/" + std::string(code) : "";
 }
 
 // "Sat, 28 Nov 2026 16:00:00 +0000": as they write times, always in UTC.
@@ -68,11 +57,11 @@ std::optional<std::int64_t> parse_rfc2822(std::string_view text) {
   return (((days * 24 + *hour) * 60 + *minute) * 60 + *second) * 1'000'000;
 }
 
-Fate by_status(const sdk::Response& response, std::string_view code, std::string detail) {
+Fate by_status(const sdk::Response& response, std::string_view code) {
   const std::int32_t status = response.status();
   Fate out{.status = SLUICE_INVALID,
            .reason = code.empty() ? "http_" + std::to_string(status) : "twilio_" + std::string(code),
-           .detail = std::move(detail),
+           .detail = explained(code),
            .receiver = receiver_of(code)};
   if (status == 429 || code == "20429") {
     out.status = SLUICE_THROTTLE;
@@ -101,8 +90,7 @@ bool is_lost(const sdk::Response& response) {
 
 Fate fate_of_send(const sdk::Response& response) {
   const Json answer = Json::parse(response.body()).value_or(Json());
-  if (!response.ok())
-    return by_status(response, answer["code"].scalar(), without_digits(answer["message"].text_or("")));
+  if (!response.ok()) return by_status(response, answer["code"].scalar());
   const std::string_view sid = answer["sid"].text_or("");
   // Whatever it was that answered 2xx, it did not say that there is a message.
   if (sid.empty())

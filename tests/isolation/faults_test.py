@@ -135,7 +135,6 @@ class FaultTableTest(bench.Bench):
         behind = [track("Fine", f"bad {fault}", 30_000 + i) for i, fault in enumerate(FAULTS)]
         self.send_all(fine[:GOOD // 2] + bad + behind + fine[GOOD // 2:])
         troubled = self.seconds_of_the_lake(50_000)
-        print(control, troubled)
         busy = [name for name, one in self.lanes().items() if one["backlog"] > 0]
 
         wait_for(lambda: all(one["backlog"] == 0 for one in self.lanes().values()), 120)
@@ -198,17 +197,43 @@ class FaultySourceTest(bench.Bench):
         self.verify()
 
 
-LIES = {"wrong_id": "", "wrong_kind": "", "other_name": "", "newer_manifest": ""}
+# The planted lie -> what is said of it.
+LIES = {"wrong_id": "no connector 'planted.both'",
+        "wrong_kind": "the kind of 'planted.both' is not what its manifest says",
+        "no_way_in": "offers no function that its kind needs",
+        "newer_table": "it needs version 1.99 of the plugin ABI"}
 
 
 class LiarTest(bench.Bench):
-    def test_a_connector_that_is_not_what_its_manifest_says_is_refused_and_the_others_run_on(self):
-        liars = pathlib.Path(os.environ["SLUICE_LIARS"])
-        self.run_hub(config(SITE, "", 'lake: { events: ["*"], to: lake }\n', "", LAKE))
-        for lie in LIES:
-            with self.subTest(lie):
-                done = subprocess.run([SLUICE, "plugin", "list", "--plugins", str(liars / lie)], capture_output=True, text=True)
-                print(lie, done.returncode, done.stdout[-300:], done.stderr[-300:])
+    """A connector that is not what its manifest says is refused, and the others run on."""
+
+    def refused(self, lie):
+        plugins = ["--plugins", str(pathlib.Path(os.environ["SLUICE_LIARS"]) / lie)]
+        liar = "liar: { plugin: faulty, purpose: internal, with: { endpoint: https://api.example.com, token: t } }\n"
+        route = 'lake: { events: ["*"], to: lake }\n'
+        self.run_hub(config(SITE, "", route, "", LAKE), *plugins)
+        self.write(config(SITE, "", route, "", LAKE + liar))
+        checked = subprocess.run([SLUICE, "check", str(self.hub.config), *plugins, "--format", "json"], capture_output=True,
+                                 text=True)
+        self.assertEqual(checked.returncode, 1)
+        mistake, = [d for d in json.loads(checked.stdout) if d["severity"] == "error"]
+        self.assertEqual((mistake["code"], mistake["line"]), ("connector-refuses", 9))
+        self.assertIn(LIES[lie], mistake["message"])
+        wait_for(lambda: self.metric("sluice_config_refused_total") == 1)
+        self.assertEqual(self.send("site-key", track("Fine", "a", 1)), 200)
+        wait_for(lambda: self.lanes()["lake"]["outcomes"].get("delivered", 0) == 1)
+
+    def test_another_id(self):
+        self.refused("wrong_id")
+
+    def test_another_kind(self):
+        self.refused("wrong_kind")
+
+    def test_a_table_without_what_the_kind_needs(self):
+        self.refused("no_way_in")
+
+    def test_a_table_of_a_newer_hub(self):
+        self.refused("newer_table")
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@
 #include <string>
 #include <thread>
 
-#include "faults.hpp"
 #include "sluice/plugin.hpp"
+
+#include "faults.hpp"
 
 namespace {
 

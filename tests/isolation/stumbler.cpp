@@ -4,9 +4,10 @@
 #include <string_view>
 #include <vector>
 
-#include "faults.hpp"
 #include "sluice/json_reader.hpp"
 #include "sluice/plugin.hpp"
+
+#include "faults.hpp"
 
 namespace {
 
