@@ -158,8 +158,9 @@ void Lane::withdraw(Batch& batch, Planned& planned) {
   --batch.open;
 }
 
-void Lane::withdraw_waiting(Batch& batch) {
+void Lane::withdraw_waiting(Batch& batch, Further further) {
   for (Planned& planned : batch.requests) {
+    if (planned.further && further == Further::stays) continue;
     if (planned.state == Planned::State::waiting) withdraw(batch, planned);
   }
 }

@@ -29,7 +29,10 @@ std::string folder_of(const config::Config& config) {
 }
 
 Hub::Hub(HubOptions options)
-    : options_(std::move(options)), files_(make_file_system()), config_(options_.config) {}
+    : options_(std::move(options)),
+      files_(make_file_system()),
+      registry_(*options_.registry),
+      config_(options_.config) {}
 
 Hub::~Hub() {
   stop();
@@ -96,7 +99,7 @@ Status Hub::recover() {
 
 Status Hub::open_delivery() {
   deliver::Connections connections{
-      *options_.registry,
+      registry_,
       *http_,
       clock_,
       folder_of(*options_.config),
@@ -125,8 +128,13 @@ Status Hub::open_delivery() {
   delivery.database = database_.get();
   delivery.seed = random_word();
   delivery.on_fatal = [this](const Error& error) { fail(error); };
-  delivery_ = SLUICE_TRY(deliver::Delivery::open(std::move(delivery), *options_.config,
-                                                 deliver::make_couriers(std::move(connections))));
+  const auto make = [this,
+                     open = deliver::make_couriers(std::move(connections))](const config::Destination& d) {
+    auto way = open(d);
+    if (!way) opening_failed_ = d.plugin;
+    return way;
+  };
+  delivery_ = SLUICE_TRY(deliver::Delivery::open(std::move(delivery), *options_.config, make));
   return Done{};
 }
 
@@ -192,7 +200,10 @@ Status Hub::start() {
   finish(next);
   if (!options_.clock_events) {
     watcher_ = std::make_unique<Watcher>([this](bool asked) { return read_again(asked); });
-    watcher_->start(options_.watch);
+    std::vector<std::string> watch = options_.watch;
+    for (std::string& place : plugin::places_of_libraries(options_.plugin_folders))
+      watch.push_back(std::move(place));
+    watcher_->start(watch);
   }
   ready_ = true;
   return Done{};
