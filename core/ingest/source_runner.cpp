@@ -189,7 +189,8 @@ Status SourceRunner::Impl::fetch_once(Running& running, FeedSink& sink) const {
 bool SourceRunner::Impl::after(Running& running, const Status& done, const FeedSink& sink, DurationUs& pause,
                                int& tries) {
   const std::lock_guard lock(shared->mutex);
-  running.status.error = done ? "" : done.error().detail;
+  const bool stopped = stop.stop_requested() && !done && done.error().code == Code::cancelled;
+  running.status.error = done || stopped ? "" : done.error().detail;
   if (stop.stop_requested() || !shared->journal_error.empty()) return false;
   if (done) {
     pause = running.feed.every;

@@ -1,5 +1,5 @@
-// A source that counts, a thousand a second, and a destination that sends on, of many versions: VERSION says which,
-// and is in all that they give. CRASHES: one that dies as soon as it runs.
+// A source that counts, a thousand a second, and a destination that sends on, of many versions: VERSION says
+// which, and is in all that they give. CRASHES: one that dies as soon as it runs.
 #include <chrono>
 #include <cstdlib>
 #include <string>
@@ -15,7 +15,8 @@ namespace sdk = sluice::sdk;
 [[maybe_unused]] const int at_once = (std::abort(), 0);
 #endif
 
-// Record n, from 1 on, is of person n % 50. Its cursor is n.
+// Record n, from 1 on, is of person n % 50. Its cursor is n. By its key the hub would drop a second one: that
+// is another one for each version.
 class Counting {
  public:
   static constexpr std::uint32_t kind = SLUICE_SOURCE;
@@ -34,7 +35,8 @@ class Counting {
         const std::string number = std::to_string(n);
         const std::string payload =
             R"({"person":"p)" + std::to_string(n % 50) + R"(","n":)" + number + R"(,"read_by":)" VERSION "}";
-        call.record({.op = SLUICE_EVENT, .key = number, .name = "rows", .payload = payload});
+        const std::string key = number + "." VERSION;
+        call.record({.op = SLUICE_EVENT, .key = key, .name = "rows", .payload = payload});
         call.checkpoint(number);
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -65,9 +67,8 @@ class Sending {
 
 }  // namespace
 
-SLUICE_PLUGIN(
-    R"({"plugin": "variant", "version": ")" VERSION R"(.0.0", "connectors": [
+SLUICE_PLUGIN(R"({"plugin": "variant", "version": ")" VERSION R"(.0.0", "connectors": [
   {"id": "counting", "kind": "source"},
   {"id": "sending", "kind": "destination", "base_url": "{config.url}", "batch": {"max_records": 50}, "parallel": 4,
    "config": {"type": "object", "required": ["url"], "properties": {"url": {"type": "string", "format": "uri"}}}}]})",
-    Counting, Sending)
+              Counting, Sending)
