@@ -108,7 +108,6 @@ class Lane {
     DurationUs not_before = 0;
     enum class State : std::uint8_t { waiting, flying, done } state = State::waiting;
     DurationUs sent = 0;
-    bool further = false;  // it follows one that has been sent: its records are not planned anew
   };
   struct Batch {
     std::uint64_t id = 0;
@@ -169,7 +168,6 @@ class Lane {
     std::unique_ptr<Courier> courier;
   };
   bool changing();
-  bool goes_on(const config::Destination& next) const;
   bool stopping() const;
   void run();
 
@@ -194,8 +192,7 @@ class Lane {
   bool send_waiting(DurationUs& next);
   bool withdraw_if_changed(Batch& batch, Planned& planned);
   void withdraw(Batch& batch, Planned& planned);
-  enum class Further : std::uint8_t { stays, goes };
-  void withdraw_waiting(Batch& batch, Further further = Further::goes);
+  void withdraw_waiting(Batch& batch);
   Status note_intents(const Batch& batch, const std::vector<std::uint32_t>& records);
   void advance(Batch& batch);
   std::uint32_t parallel() const;

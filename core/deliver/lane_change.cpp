@@ -14,23 +14,15 @@ void Lane::change(config::Destination destination, std::unique_ptr<Courier> cour
   inbox_->changed.notify_one();
 }
 
-// The same connector with the same settings, perhaps of another version: it goes on with what the one before
-// it has begun over there, by the state that it left in the request.
-bool Lane::goes_on(const config::Destination& next) const {
-  return next.plugin == options_.destination.plugin && next.with == options_.destination.with;
-}
-
 // True: the old settings still have requests in flight, and nothing is sent until they have come back.
 bool Lane::changing() {
-  bool same = false;
   {
     const std::lock_guard lock(inbox_->mutex);
     if (!next_) return false;
-    same = goes_on(next_->destination);
   }
   // What is planned was planned by the old connector: it goes back to its people, in its place.
   for (auto batch = batches_.begin(); batch != batches_.end();) {
-    withdraw_waiting(*batch, same ? Further::stays : Further::goes);
+    withdraw_waiting(*batch);
     for (const std::vector<Item*>& group : std::exchange(batch->rest, {})) {
       for (Item* item : group) queue_.put_back(item);
     }

@@ -67,28 +67,6 @@ TEST_CASE("the way that failed for hours says nothing about the new one", "[lane
   CHECK(w.lane->status().last_error.empty());
 }
 
-TEST_CASE("what has been begun over there is asked for by the connector's new version, and not sent again",
-          "[lane]") {
-  for (const bool same : {true, false}) {
-    LaneWorld w;
-    w.open();
-    w.vendor.answer = [](const std::vector<Seen>& records) { return Vendor::all(records, 202, Fate::retry); };
-    w.offer(1, 1);
-    w.lane->pump();
-    w.courier->answer(0);
-    w.lane->pump();
-    Vendor there;
-    if (!same) w.destination.with = R"({"account":"another"})";
-    ScriptedCourier* courier = change(w, there);
-    w.lane->pump();
-    CHECK(courier->pending.size() == (same ? 0 : 1));  // one that polls is not due yet
-    run(w, *courier);
-    REQUIRE(there.accepted.size() == 1);
-    CHECK(there.accepted[0].attempt == (same ? 1 : 2));  // what was begun had the first in it
-    CHECK(w.count(OutcomeKind::delivered) == 1);
-  }
-}
-
 TEST_CASE("a connector that sends by itself is changed between two calls", "[lane]") {
   LaneWorld w;
   w.limits.blocking = true;

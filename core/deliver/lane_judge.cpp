@@ -37,7 +37,7 @@ void Lane::land(Landed landed) {
   if (answer) {
     for (CourierRequest& further : answer.value().requests) {
       const DurationUs at = options_.clock.monotonic_us() + further.delay;
-      batch->requests.push_back({std::move(further), at, Planned::State::waiting, 0, true});
+      batch->requests.push_back({std::move(further), at, Planned::State::waiting});
       ++batch->open;
     }
     judge_all(*batch, request.records, answer.value(), landing);

@@ -158,9 +158,8 @@ void Lane::withdraw(Batch& batch, Planned& planned) {
   --batch.open;
 }
 
-void Lane::withdraw_waiting(Batch& batch, Further further) {
+void Lane::withdraw_waiting(Batch& batch) {
   for (Planned& planned : batch.requests) {
-    if (planned.further && further == Further::stays) continue;
     if (planned.state == Planned::State::waiting) withdraw(batch, planned);
   }
 }

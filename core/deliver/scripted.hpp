@@ -83,11 +83,6 @@ class ScriptedCourier final : public Courier {
     const auto verdicts = std::static_pointer_cast<Verdicts>(response.what);
     Answer answer;
     if (!verdicts) return answer;
-    if (response.status == 202) {  // accepted, and to be asked what became of it
-      answer.requests.push_back(request);
-      answer.requests.back().delay = us_per_s;
-      return answer;
-    }
     for (std::uint32_t i = 0; i < request.records.size(); ++i) {
       answer.verdicts.push_back({request.records[i], verdicts->each.empty() ? Verdict{} : verdicts->each[i]});
     }
