@@ -244,6 +244,10 @@ net::Response AdminDoor::answer(const net::Request& request) {
     if (hub_.step().clock_alarm()) return text_answer(503, "the wall clock has jumped: timers are held\n");
     if (!hub_.ready()) return text_answer(503, "starting or stopping\n");
     const hub::ReloadStatus file = hub_.reload_status();
+    if (file.mistakes == 0 && !file.libraries.empty()) {
+      return text_answer(
+          200, "ready, with a connector from before its library changed: " + file.libraries.front() + '\n');
+    }
     if (file.mistakes == 0) return text_answer(200, "ready\n");
     return text_answer(200, "ready, with the configuration from before the file changed: it is refused for " +
                                 std::to_string(file.mistakes) + " mistakes, the first " + file.first + '\n');

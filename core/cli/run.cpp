@@ -84,6 +84,7 @@ int run(const Common& common, const RunOptions& options) {
   wanted.watch = setup.watch;
   wanted.connectors = setup.connectors;
   wanted.registry = &setup.registry;
+  wanted.plugin_folders = plugin_folders(common.plugins);
   wanted.until_idle = options.until_idle;
   wanted.clock_events = options.clock == "events";
   wanted.checkpoint_inputs = options.checkpoint_inputs;

@@ -16,7 +16,7 @@ constexpr std::string_view tracking = "tracking";
 
 Result<std::unique_ptr<plugin::Connector>> Hub::open_connector(const config::Source& source,
                                                                std::unique_ptr<ConnectorServices>& services) {
-  const plugin::Entry* entry = options_.registry->find(source.plugin, SLUICE_SOURCE);
+  const plugin::Entry* entry = registry_.find(source.plugin, SLUICE_SOURCE);
   if (entry == nullptr) {
     return Error{Code::misconfigured,
                  "source '" + source.name + "': no plugin named '" + source.plugin + "' is installed"};
@@ -35,7 +35,12 @@ Result<std::unique_ptr<plugin::Connector>> Hub::open_connector(const config::Sou
   services = std::make_unique<ConnectorServices>(
       source.name, clock_, *database_, *vault_, *http_, connector_metrics_, connector_processes_,
       deliver::Redactor(source.with.empty() ? "{}" : source.with, instance.config, entry->info.secrets));
-  return plugin::Connector::open(*entry, instance, *services);
+  auto opened = plugin::Connector::open(*entry, instance, *services);
+  if (!opened) {
+    opening_failed_ = source.plugin;
+    return Error{opened.error().code, "source '" + source.name + "': " + opened.error().detail};
+  }
+  return opened;
 }
 
 // A reader of its own: the feed's thread asks whether a row can be read before it is journaled. It follows
@@ -126,7 +131,11 @@ void Hub::stop_sources(const std::set<std::string>& names) {
     }
     std::erase(sources_, nullptr);
   }
-  for (const auto& source : stopped) source->runner->stop();
+  for (const auto& source : stopped) {
+    source->runner->stop();
+    while (!source->runner->wait_ended(us_per_s)) {  // what it gave is on its way to the journal
+    }
+  }
 }
 
 std::vector<ingest::FeedStatus> Hub::feeds() const {

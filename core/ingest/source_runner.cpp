@@ -233,7 +233,8 @@ bool SourceRunner::Impl::after(Running& running, const Status& done, const FeedS
   const TimeUs now = running.feed.host == nullptr ? 0 : running.feed.host->now_us();
   const DurationUs limited = std::max<DurationUs>(0, running.limited_until - now);
   const std::lock_guard lock(shared->mutex);
-  const std::string before = std::exchange(running.status.error, done ? "" : done.error().detail);
+  const bool stopped = stop.stop_requested() && !done && done.error().code == Code::cancelled;
+  const std::string before = std::exchange(running.status.error, done || stopped ? "" : done.error().detail);
   if (stop.stop_requested() || !shared->journal_error.empty()) return false;
   if (limited > 0) {
     running.status.error =
