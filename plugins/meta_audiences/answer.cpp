@@ -9,6 +9,7 @@ namespace sluice::meta {
 namespace {
 
 constexpr std::size_t detail_bytes_max = 300;
+constexpr std::ptrdiff_t personal_digits_min = 6;
 constexpr std::int64_t us_per_minute = 60'000'000;
 constexpr double slow_percent = 75, full_percent = 100;
 constexpr std::int64_t slow_pause_us = 1'000'000;
@@ -27,11 +28,20 @@ bool among(const auto& list, std::int64_t code) {
   return std::ranges::find(list, code) != list.end();
 }
 
-// An error's own words, in which Meta repeats no member's data, cut to what a log line bears.
+// An error's own words, cut to what a log line bears, without those that may name somebody: addresses and
+// long numbers.
 std::string words(const sdk::Json& error) {
-  std::string out(error["message"].text_or("no message"));
+  std::string all(error["message"].text_or("no message"));
   if (const std::string_view more = error["error_user_msg"].text_or(""); !more.empty())
-    out.append(": ").append(more);
+    all.append(": ").append(more);
+  std::string out;
+  for (std::string_view rest = all; !rest.empty() && out.size() < detail_bytes_max;) {
+    const std::string_view word = rest.substr(0, std::min(rest.find(' '), rest.size()));
+    const auto digits = std::ranges::count_if(word, [](char c) { return c >= '0' && c <= '9'; });
+    if (!out.empty()) out += ' ';
+    out += word.find('@') != std::string_view::npos || digits >= personal_digits_min ? "***" : word;
+    rest.remove_prefix(std::min(word.size() + 1, rest.size()));
+  }
   if (out.size() > detail_bytes_max) {
     std::size_t end = detail_bytes_max;
     while (end > 0 && (static_cast<unsigned char>(out[end]) & 0xC0) == 0x80) --end;
