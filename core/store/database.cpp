@@ -9,7 +9,7 @@ namespace sluice::store {
 
 namespace {
 
-constexpr std::int64_t schema_version = 3;
+constexpr std::int64_t schema_version = 4;
 
 // From schema N - 1 to N. An entry that has been released is never changed.
 constexpr const char* migrations[] = {R"sql(

@@ -301,7 +301,7 @@ SLUICE_PLUGIN(R"({
   "batch": {"max_records": 10000, "max_bytes": 8388608, "group_by": "name", "all_or_nothing": true},
   "parallel": 4, "timeout_s": 60,
   "config": {"type": "object", "additionalProperties": false, "required": ["ad_account", "token"], "properties": {
-    "ad_account": {"type": "string", "pattern": "^(act_)?[0-9]+$", "description": "the number of the ad account"},
+    "ad_account": {"type": "string", "pattern": "^(act_)?[0-9]+$", "examples": ["1234567890"], "description": "the number of the ad account"},
     "token": {"type": "string", "x-secret": true, "description": "a system user's token with ads_management"},
     "app_secret": {"type": "string", "x-secret": true, "description": "signs each request, where the app asks for appsecret_proof"},
     "api_version": {"type": "string", "default": "v25.0", "pattern": "^v[0-9]+\\.[0-9]+$",
