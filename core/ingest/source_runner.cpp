@@ -161,7 +161,8 @@ Status SourceRunner::Impl::fetch_once(Running& running, FeedSink& sink) const {
   plugin::Connector& connector = *running.feed.connector;
   const plugin::Poll poll{
       .stream = running.feed.stream, .cursor = sink.cursor(), .until_idle = options.until_idle};
-  const plugin::CallLimits limits{.stop = stop.get_token()};
+  const plugin::CallLimits limits{.timeout = std::min(connector.info().timeout, plugin::compute_max),
+                                  .stop = stop.get_token()};
   plugin::FetchOutput first = SLUICE_TRY(connector.fetch(poll, sink, limits));
   SLUICE_TRY(sink.finish());
   std::deque<plugin::Request> todo(std::make_move_iterator(first.requests.begin()),
