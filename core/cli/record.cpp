@@ -27,11 +27,15 @@ Result<std::string> json_of(const std::string& path) {
 }
 
 Result<kit::RecordingOptions> options_of(const RecordFiles& files) {
-  kit::RecordingOptions out{.library = files.library, .about = files.about, .mask = files.mask};
+  kit::RecordingOptions out;
+  out.library = files.library;
+  out.about = files.about;
+  out.mask = files.mask;
   if (files.records.empty() == files.poll.empty())
     return Error{Code::misconfigured, "give --record FILE for a destination, or --poll FILE for a source"};
   const std::string folder = std::filesystem::absolute(files.with).parent_path().string();
-  out.with = SLUICE_TRY(config::expand_secrets(SLUICE_TRY(json_of(files.with)), folder));
+  const std::string with = SLUICE_TRY(json_of(files.with));
+  out.with = SLUICE_TRY(config::expand_secrets(with, folder));
   if (!files.records.empty()) out.records = SLUICE_TRY(json_of(files.records));
   if (!files.poll.empty()) out.poll = SLUICE_TRY(json_of(files.poll));
   return out;

@@ -81,9 +81,10 @@ std::string without_people(const std::string& text) {
       R"(([A-Za-z0-9._+\-]+(?:@|%40)[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)*\.[A-Za-z]{2,})|((?:\+|%2B)[1-9][0-9]{7,14}))");
   std::map<std::string, std::string> known;
   std::string out;
-  std::string_view rest = text, email, phone;
+  re2::StringPiece rest(text), email, phone;
   for (const char* from = rest.data(); RE2::FindAndConsume(&rest, person, &email, &phone); from = rest.data()) {
-    const std::string_view found = email.empty() ? phone : email;
+    const re2::StringPiece hit = email.empty() ? phone : email;
+    const std::string_view found(hit.data(), hit.size());
     out.append(from, static_cast<std::size_t>(found.data() - from));
     const bool encoded = found.find('%') != std::string_view::npos;
     std::string plain = lower_ascii(found);
@@ -97,7 +98,7 @@ std::string without_people(const std::string& text) {
     }
     out += encoded ? percent_encoded(made_up) : made_up;
   }
-  return out.append(rest);
+  return out.append(rest.data(), rest.size());
 }
 
 class Services final : public plugin::HostServices {
@@ -133,14 +134,22 @@ class Services final : public plugin::HostServices {
   SystemClock clock_;
 };
 
+// What a source emits, as the file has it.
 class Rows final : public plugin::Sink {
  public:
-  std::vector<plugin::Emitted> rows;
-  std::vector<std::string> rejected;
+  std::string rows, rejected;  // elements of JSON lists
   std::string cursor;
   bool over = false;
-  Status record(const plugin::Emitted& row) override { return rows.push_back(row), Done{}; }
-  Status reject(const plugin::Rejected& row) override { return rejected.push_back(row.reason), Done{}; }
+  Status record(const plugin::Emitted& row) override {
+    JsonWriter w(rows += rows.empty() ? "" : ",");
+    w.begin_object().member("key", row.key).member("entity", row.entity).member("name", row.name);
+    w.key("payload").raw(row.payload.empty() ? "{}" : row.payload).end_object();
+    return Done{};
+  }
+  Status reject(const plugin::Rejected& row) override {
+    rejected += (rejected.empty() ? "" : ",") + json_string(row.reason);
+    return Done{};
+  }
   Status checkpoint(std::string_view at) override { return cursor = at, Done{}; }
   void ended() override { over = true; }
 };
@@ -260,9 +269,8 @@ class Recorder {
       return Error{Code::misconfigured, "it sends by itself, in deliver(): there is no exchange to take"};
     plugin::PlanOutput planned = SLUICE_TRY(connector_->plan(batch));
     std::vector<plugin::Fate> fates = std::move(planned.outcomes);
-    SLUICE_TRY(follow(std::move(planned.requests), [&](const plugin::Response& response) {
-      return judged(batch, response, fates);
-    }));
+    const auto judge = [&](const plugin::Response& response) { return judged(batch, response, fates); };
+    SLUICE_TRY(follow(std::move(planned.requests), judge));
     std::string records, outcomes;
     for (const plugin::Record& record : batch) {
       JsonWriter w(records += records.empty() ? "" : ",");
@@ -299,27 +307,15 @@ class Recorder {
                             .cursor = std::string(asked["cursor"].string_or(""))};
     Rows rows;
     plugin::FetchOutput first = SLUICE_TRY(connector_->fetch(poll, rows));
-    SLUICE_TRY(follow(std::move(first.requests),
-                      [&](const plugin::Response& response) -> Result<std::vector<plugin::Request>> {
-                        plugin::FetchOutput more = SLUICE_TRY(connector_->interpret_fetched(poll, response, rows));
-                        return std::move(more.requests);
-                      }));
-    std::string before, after;
+    const auto judge = [&](const plugin::Response& response) -> Result<std::vector<plugin::Request>> {
+      plugin::FetchOutput more = SLUICE_TRY(connector_->interpret_fetched(poll, response, rows));
+      return std::move(more.requests);
+    };
+    SLUICE_TRY(follow(std::move(first.requests), judge));
+    std::string before;
     JsonWriter p(before);
     p.begin_object().member("stream", poll.stream).member("cursor", poll.cursor).end_object();
-    JsonWriter w(after);
-    w.begin_array();
-    for (const plugin::Emitted& row : rows.rows) {
-      w.begin_object().member("key", row.key).member("entity", row.entity).member("name", row.name);
-      w.key("payload").raw(row.payload.empty() ? "{}" : row.payload).end_object();
-    }
-    w.end_array();
-    std::string rejected;
-    JsonWriter r(rejected);
-    r.begin_array();
-    for (const std::string& reason : rows.rejected) r.string(reason);
-    r.end_array();
-    add(R"("poll":)" + before, R"("rows":)" + after + R"(,"rejected":)" + rejected + R"(,"cursor":)" +
+    add(R"("poll":)" + before, R"("rows":[)" + rows.rows + R"(],"rejected":[)" + rows.rejected + R"(],"cursor":)" +
                                    json_string(rows.cursor) + R"(,"ended":)" + (rows.over ? "true" : "false"));
     return Done{};
   }
