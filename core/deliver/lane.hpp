@@ -113,6 +113,7 @@ class Lane {
     DurationUs not_before = 0;
     enum class State : std::uint8_t { waiting, flying, done } state = State::waiting;
     DurationUs sent = 0;
+    bool follows = false;  // on a request that has reached the destination and may have done something
     KeptStep kept = nullptr;  // it is a step of something under way
   };
   struct Batch {
@@ -194,7 +195,7 @@ class Lane {
   bool form_batch(DurationUs& next);
 
   // lane_steps.cpp: what is under way over there (asynchronous jobs), and goes on after a restart
-  Planned further(Batch& batch, CourierRequest request);
+  Planned further(Batch& batch, CourierRequest request, bool follows);
   std::vector<Item*> gather(Batch& batch, Item* first);
   bool resume(Batch& batch, Item* first);
   bool ends_before_resume(Item* item);
@@ -232,7 +233,8 @@ class Lane {
   void note_failure(const Landing& landing);
   void pause(DurationUs until);
   void end(Item* item, OutcomeKind kind, std::string reason, std::string detail,
-           const Landing* landing = nullptr, std::string remote_id = {});
+           const Landing* landing = nullptr, const Verdict* said = nullptr);
+  void remember(const Effect& effect, const Outcome& outcome);
   Status write_outcomes();
   DurationUs sync_when_due();
   void fail(const Error& error);
@@ -270,6 +272,7 @@ class Lane {
   bool unsynced_ = false;
   std::vector<store::Database::RemoteId> remote_ids_;  // that outcomes brought
   bool has_remote_ids_ = false;                        // this destination gives any
+  std::vector<store::MessageRow> messages_;            // that vendors will speak of again
   std::vector<store::DeadLetter> letters_;             // of those among them that are dead letters
   bool one_per_person_ = false, broken_ = false, stopped_ = false;
 

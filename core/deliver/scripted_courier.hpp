@@ -26,7 +26,7 @@ struct Verdicts {  // what the destination does with a request
   CourierResponse response;
   std::string step = {};   // not empty: no verdict yet, but a further request that carries this state ...
   DurationUs delay = 0;    // ... after so long
-  bool harmless = false;   // ... a GET
+  bool reads_only = false;   // ... a GET
   std::vector<Verdict> each;  // by record; empty: delivered, all of them
 };
 
@@ -66,6 +66,8 @@ class ScriptedCourier final : public Courier {
   std::vector<Pending> pending;
   std::function<Status(std::span<const Parcel>)> refuse_plan, refuse_deliver;
   std::optional<Error> refuse_resume;
+  // After a first answer with status 0, the same records are asked about, by a request that only reads.
+  bool asks_after = false;
   std::function<std::size_t(const Parcel&)> bucket = [](const Parcel&) { return std::size_t{0}; };
 
   const CourierLimits& limits() const override { return limits_; }
@@ -84,11 +86,18 @@ class ScriptedCourier final : public Courier {
     const auto verdicts = std::static_pointer_cast<Verdicts>(response.what);
     Answer answer;
     if (!verdicts) return answer;
+    if (asks_after && response.status == 0 && !request.reads_only) {
+      CourierRequest& further = answer.requests.emplace_back();
+      further.records = request.records;
+      further.reads_only = true;
+      further.what = request.what;
+      return answer;
+    }
     if (!verdicts->step.empty()) {
       Pending next = *std::static_pointer_cast<Pending>(request.what);
       next.step = verdicts->step;
       for (Seen& record : next.records) record.step = next.step;
-      answer.requests.push_back(further(request.records, std::move(next), verdicts->delay, verdicts->harmless));
+      answer.requests.push_back(further(request.records, std::move(next), verdicts->delay, verdicts->reads_only));
       return answer;
     }
     for (std::uint32_t i = 0; i < request.records.size(); ++i) {
@@ -98,7 +107,7 @@ class ScriptedCourier final : public Courier {
   }
   std::string keep(const CourierRequest& request) const override {
     const std::string& step = std::static_pointer_cast<Pending>(request.what)->step;
-    return step.empty() ? step : std::to_string(request.delay) + (request.harmless ? " h " : " - ") + step;
+    return step.empty() ? step : std::to_string(request.delay) + (request.reads_only ? " h " : " - ") + step;
   }
   Result<CourierRequest> resume(std::string_view kept, std::span<const Parcel> parcels) override {
     if (refuse_resume) return *refuse_resume;
@@ -110,8 +119,8 @@ class ScriptedCourier final : public Courier {
       next.records.push_back(seen(parcels[i]));
       next.records.back().step = next.step;
     }
-    const bool harmless = text[text.find(' ') + 1] == 'h';
-    return further(std::move(all), std::move(next), std::stoll(text), harmless);
+    const bool reads_only = text[text.find(' ') + 1] == 'h';
+    return further(std::move(all), std::move(next), std::stoll(text), reads_only);
   }
   Result<Answer> deliver(std::span<const Parcel> parcels) override {
     if (refuse_deliver) SLUICE_TRY(refuse_deliver(parcels));
@@ -146,11 +155,11 @@ class ScriptedCourier final : public Courier {
   }
 
  private:
-  static CourierRequest further(std::vector<std::uint32_t> records, Pending next, DurationUs delay, bool harmless) {
+  static CourierRequest further(std::vector<std::uint32_t> records, Pending next, DurationUs delay, bool reads_only) {
     CourierRequest out;
     out.records = std::move(records);
     out.delay = delay;
-    out.harmless = harmless;
+    out.reads_only = reads_only;
     out.what = std::make_shared<Pending>(std::move(next));
     return out;
   }
