@@ -27,7 +27,10 @@ Result<std::string> json_of(const std::string& path) {
 }
 
 Result<kit::RecordingOptions> options_of(const RecordFiles& files) {
-  kit::RecordingOptions out{.library = files.library, .about = files.about, .mask = files.mask};
+  kit::RecordingOptions out;
+  out.library = files.library;
+  out.about = files.about;
+  out.mask = files.mask;
   if (files.records.empty() == files.poll.empty())
     return Error{Code::misconfigured, "give --record FILE for a destination, or --poll FILE for a source"};
   const std::string folder = std::filesystem::absolute(files.with).parent_path().string();
