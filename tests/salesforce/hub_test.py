@@ -104,6 +104,10 @@ class SourceTest(Case):
         super().setUp()
         (self.folder / "web.csv").write_text("id,city\n")
 
+    def append(self, row):
+        with (self.folder / "web.csv").open("a") as file:
+            file.write(row + "\n")
+
     def contact(self, n, **more):
         return {"LastName": f"L{n}", "Numero_Client__c": f"u{n}", "Email": f"u{n}@acme.test", "FirstName": f"F{n}", **more}
 
@@ -142,7 +146,7 @@ class SourceTest(Case):
                                        self.contact(2, MailingCity="Nice"), self.contact(2, MailingCity="Nice", Email="b@acme.test"))
         self.hub.start()
         wait_for(lambda: self.person(2) and self.person(1), 60, "both are there")
-        (self.folder / "web.csv").open("a").write("u1,Paris\n")
+        self.append("u1,Paris")
         wait_for(lambda: self.person(1)["traits"]["city"] == "Paris", 60, "the shop has said more")
         self.delete("Contact", first, twin)
         wait_for(lambda: "first_name" not in self.person(1)["traits"], 60, "it is withdrawn")
@@ -198,7 +202,7 @@ class SourceTest(Case):
         wait_for(lambda: self.vendor.stats()["by_status"].get("403", 0) >= 2, 60, "both streams were refused")
         asked = self.vendor.stats()["requests"]
         self.vendor.order(clear=True)
-        (self.folder / "web.csv").open("a").write("u9,Paris\n")
+        self.append("u9,Paris")
         wait_for(lambda: self.person(9), 60, "other sources go on")
         self.assertLessEqual(self.vendor.stats()["requests"], asked + 1)
         self.assertIsNone(self.person(1))
