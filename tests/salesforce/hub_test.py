@@ -231,7 +231,7 @@ version: 1
 hub: { data: ./data, listen: "127.0.0.1:0", admin: "unix:./data/admin.sock", country: FR }
 sources:
   web: { plugin: tracking, with: { write_key: key } }
-audiences: { rich: traits.points > 10.0, vip: traits.points > 20.0 }
+audiences: { rich: traits.points > 10.0 }
 routes:
   people:
     profiles: has(traits.last)
@@ -240,7 +240,6 @@ routes:
     fields: { LastName: traits.last, Email: traits.email, Level__c: traits.level }
   calls: { events: [Call], to: crm, fields: { Description: event.properties.note } }
   rich: { audience: rich, to: crm }
-  vip: { audience: vip, to: crm, list: VIP France }
 destinations:
   crm:
     plugin: salesforce
@@ -278,8 +277,10 @@ class DestinationTest(Case):
         return [row for row in self.rows(kind) if not row["IsDeleted"]]
 
     def test_people_events_and_audiences_arrive(self):
-        self.send(*(self.person(n, points=n) for n in range(25)), {"type": "track", "event": "Call", "userId": "u3", "properties": {"note": "hi"}})
+        self.send(*(self.person(n) for n in range(25)))
         wait_for(lambda: len(self.living("Contact")) == 25, 60, "all people are there")
+        self.send(*(self.person(n, points=n) for n in range(25)), {"type": "track", "event": "Call", "userId": "u3", "properties": {"note": "hi"}})
+        wait_for(lambda: len(self.living("Task")) == 1, 60, "the event is there")
         self.wait_empty()
         contacts = {row["Numero_Client__c"]: row for row in self.living("Contact")}
         self.assertEqual([n for n in range(25) if contacts[f"u{n}"]["Is_VIP__c"]], list(range(11, 25)))
