@@ -70,6 +70,7 @@ struct Verdict {
   DurationUs retry_after = -1;  // -1: the lane's back-off
   std::string reason, detail, remote_id;
   Receiver receiver = Receiver::unsaid;
+  bool bug = false;  // of the connector, which the same record may meet again: repeated a few times only
 };
 
 struct CourierRequest {

@@ -49,7 +49,7 @@ class History;
 inline constexpr std::uint32_t failures_in_a_row = 3;
 inline constexpr std::uint32_t attempts_max = 24;           // for a record whose destination takes others
 inline constexpr std::uint32_t attempts_together = 4;       // after as many a record goes alone
-inline constexpr std::uint32_t connector_failures_max = 5;  // of plan() for one record alone
+inline constexpr std::uint32_t connector_failures_max = 5;  // for one record: it is dead-lettered then
 // What is held when it is not known whether it arrived goes out in small numbers, so that a crash leaves a
 // handful to be decided by hand: one in a deliver(), and so many in a request, in so many requests at a time.
 inline constexpr std::uint32_t careful_records_max = 8;

@@ -47,7 +47,8 @@ void Lane::land(Landed landed) {
   } else {
     landing.error = "the connector could not read the answer: " + answer.error().detail;
     for (const std::uint32_t r : request.records) {
-      judge(*batch, r, {Fate::unknown, -1, "connector_failed", landing.error, {}}, landing);
+      judge(*batch, r, {Fate::unknown, -1, "connector_failed", landing.error, {}, Receiver::unsaid, true},
+            landing);
     }
   }
   close_landing(*batch, landing);
@@ -144,7 +145,13 @@ void Lane::judge_retry(Item* item, const Verdict& verdict, Landing& landing) {
     landing.error = verdict.reason + (verdict.detail.empty() ? "" : ": " + verdict.detail);
   const DurationUs now = options_.clock.monotonic_us();
   if (item->first_failure == 0) item->first_failure = std::max<DurationUs>(1, now);
-  if (item->attempts >= attempts_max && last_success_ > item->first_failure) {
+  const bool others_are_taken = last_success_ > item->first_failure;
+  // By then it has stood alone. Of what was sent the answer may be to blame, while nothing is taken.
+  if (verdict.bug && item->attempts >= connector_failures_max &&
+      (others_are_taken || landing.response == nullptr)) {
+    return end(item, OutcomeKind::rejected, verdict.reason, verdict.detail, &landing);
+  }
+  if (item->attempts >= attempts_max && others_are_taken) {
     return end(item, OutcomeKind::rejected, "retries_exhausted",
                "failed " + std::to_string(item->attempts) +
                    " times while other records were taken; last: " + landing.error,

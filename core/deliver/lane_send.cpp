@@ -302,6 +302,10 @@ void Lane::plan(Batch& batch, const std::vector<Parcel>& parcels) {
   batch.open = batch.requests.size();
   std::vector<std::uint32_t> all(batch.items.size());
   for (std::uint32_t i = 0; i < all.size(); ++i) all[i] = i;
+  for (const Judged& judged : answer.value().verdicts) {  // a try, though nothing was sent
+    Item* const item = judged.record < batch.items.size() ? batch.items[judged.record] : nullptr;
+    if (item != nullptr && judged.verdict.fate == Fate::retry) ++item->attempts;
+  }
   judge_all(batch, all, answer.value(), landing);
   close_landing(batch, landing);
 }

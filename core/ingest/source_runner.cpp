@@ -178,7 +178,8 @@ Status SourceRunner::Impl::fetch_once(Running& running, FeedSink& sink) const {
                           .until_idle = options.until_idle,
                           .fields = running.feed.fields};
   running.retry_after = -1;
-  const plugin::CallLimits limits{.stop = stop.get_token()};
+  const plugin::CallLimits limits{.timeout = std::min(connector.info().timeout, plugin::compute_max),
+                                  .stop = stop.get_token()};
   plugin::FetchOutput first = SLUICE_TRY(connector.fetch(poll, sink, limits));
   take_limits(running, first.limits);
   SLUICE_TRY(sink.finish());

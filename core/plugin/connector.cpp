@@ -152,6 +152,7 @@ Result<std::unique_ptr<Connector>> Connector::open(const Entry& entry, const Ins
                    .confinement = {.memory_bytes = instance.memory_bytes,
                                    .network = entry.info.network,
                                    .files = entry.info.files},
+                   .timeout = entry.info.timeout,
                    .ended = [&host](const std::string& how) { host.process_ended(how); }},
         impl->host);
     SLUICE_TRY(call.finish(impl->remote->create(open, &call)));
