@@ -199,7 +199,7 @@ class Lane {
   bool form_batch(DurationUs& next);
 
   // lane_steps.cpp: what is under way over there (asynchronous jobs), and goes on after a restart
-  Planned further(Batch& batch, CourierRequest request, bool follows);
+  Planned further(Batch& batch, CourierRequest request);
   std::vector<Item*> gather(Batch& batch, Item* first);
   bool resume(Batch& batch, Item* first);
   bool ends_before_resume(Item* item);

@@ -119,7 +119,7 @@ bool Lane::send_waiting(DurationUs& next) {
         if (batch->serial) break;
         continue;
       }
-      if (!planned.request.reads_only) {
+      if (!planned.request.harmless) {
         if (const Status noted = note_intents(*batch, planned.request.records); !noted) {
           fail(noted.error());
           return false;
