@@ -188,6 +188,9 @@ Result<Subject> make_subject(const Library& library, const plugin::ManifestInfo&
   if (const Json answer = sample["answer"]) {
     out.answer = answer.is_string() ? std::string(*answer.string()) : answer.text();
   }
+  if (const std::string_view stream = sample["stream"].string_or(""); !stream.empty()) {
+    out.info.streams.insert(out.info.streams.begin(), std::string(stream));
+  }
   if (const Json callback = sample["callback"]) {
     out.callback = callback.is_string() ? std::string(*callback.string()) : callback.text();
   }

@@ -9,7 +9,7 @@ SLUICE_PLUGIN(R"({
   "base_url": ["{config.url}", "https://{config.instance}.my.salesforce.com"],
   "auth": [
     {"type": "oauth2", "grant": "jwt_bearer", "token_url": "/services/oauth2/token", "client_id": "{config.client_id}",
-     "private_key": "{secret.private_key}", "subject": "{config.username}", "audience": "{config.audience}"},
+     "private_key": "{secret.private_key}", "subject": "{config.username}", "audience": "{config.audience|https://login.salesforce.com}"},
     {"type": "oauth2", "grant": "refresh_token", "token_url": "/services/oauth2/token", "client_auth": "body",
      "client_id": "{config.client_id}", "client_secret": "{secret.client_secret}", "refresh_token": "{secret.refresh_token}"},
     {"type": "oauth2", "grant": "client_credentials", "token_url": "/services/oauth2/token", "client_auth": "body",
@@ -32,7 +32,7 @@ SLUICE_PLUGIN(R"({
     "bulk": {"type": "string", "enum": ["auto", "never", "always"], "default": "auto",
       "description": "whether the Bulk API reads: auto, where more than bulk_rows are due"},
     "bulk_rows": {"type": "integer", "minimum": 2000, "default": 50000}}},
-  "sample": {"with": {"instance": "kit", "client_id": "id", "client_secret": "secret"}}
+  "sample": {"stream": "Contact", "with": {"instance": "kit", "client_id": "id", "client_secret": "secret"}}
 }, {
   "id": "salesforce.destination", "kind": "destination", "title": "Salesforce",
   "ops": ["event", "upsert", "delete", "enter", "leave", "erase", "consent"], "unsafe": ["event"],
@@ -40,7 +40,7 @@ SLUICE_PLUGIN(R"({
   "base_url": ["{config.url}", "https://{config.instance}.my.salesforce.com"],
   "auth": [
     {"type": "oauth2", "grant": "jwt_bearer", "token_url": "/services/oauth2/token", "client_id": "{config.client_id}",
-     "private_key": "{secret.private_key}", "subject": "{config.username}", "audience": "{config.audience}"},
+     "private_key": "{secret.private_key}", "subject": "{config.username}", "audience": "{config.audience|https://login.salesforce.com}"},
     {"type": "oauth2", "grant": "refresh_token", "token_url": "/services/oauth2/token", "client_auth": "body",
      "client_id": "{config.client_id}", "client_secret": "{secret.client_secret}", "refresh_token": "{secret.refresh_token}"},
     {"type": "oauth2", "grant": "client_credentials", "token_url": "/services/oauth2/token", "client_auth": "body",
