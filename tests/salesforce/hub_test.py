@@ -87,7 +87,7 @@ sources:
     streams:
       rows: { as: identify, ids: { user_id: row.id }, traits: { city: row.city } }
 consent: { purposes: { news: { channel: email, basis: consent } } }
-audiences: { rich: traits.points > 10.0 }
+audiences: { rich: traits.points > 10.0, vip: traits.points > 20.0 }
 routes:
   people: { profiles: "has(traits.city) || has(traits.first_name)", to: lake, on_leave: delete, fields: { city: traits.city } }
   tasks: { events: ["*"], to: lake }
@@ -231,7 +231,7 @@ version: 1
 hub: { data: ./data, listen: "127.0.0.1:0", admin: "unix:./data/admin.sock", country: FR }
 sources:
   web: { plugin: tracking, with: { write_key: key } }
-audiences: { rich: traits.points > 10.0 }
+audiences: { rich: traits.points > 10.0, vip: traits.points > 20.0 }
 routes:
   people:
     profiles: has(traits.last)
@@ -240,6 +240,7 @@ routes:
     fields: { LastName: traits.last, Email: traits.email, Level__c: traits.level }
   calls: { events: [Call], to: crm, fields: { Description: event.properties.note } }
   rich: { audience: rich, to: crm }
+  vip: { audience: vip, to: crm, list: VIP France }
 destinations:
   crm:
     plugin: salesforce
@@ -286,10 +287,14 @@ class DestinationTest(Case):
         self.assertEqual([n for n in range(25) if contacts[f"u{n}"]["Is_VIP__c"]], list(range(11, 25)))
         task = self.living("Task")[0]
         self.assertEqual((task["Subject"], task["Description"], task["WhoId"]), ("Call", "hi", contacts["u3"]["Id"]))
-        self.send(self.person(20, points=1), self.person(24, last=None))
+        campaign = self.living("Campaign")[0]
+        members = {row["ContactId"] for row in self.living("CampaignMember") if row["CampaignId"] == campaign["Id"]}
+        self.assertEqual((campaign["Name"], members), ("VIP France", {contacts[f"u{n}"]["Id"] for n in range(21, 25)}))
+        self.send(self.person(20, points=1), self.person(22, points=15), self.person(24, last=None))
         wait_for(lambda: len(self.living("Contact")) == 24, 60, "one is gone")
         self.wait_empty()
         self.assertFalse(next(row for row in self.living("Contact") if row["Numero_Client__c"] == "u20")["Is_VIP__c"])
+        self.assertNotIn(contacts["u22"]["Id"], {row["ContactId"] for row in self.living("CampaignMember")})
         self.assertEqual(self.vendor.stats()["refused"], 0)
 
     def test_of_a_batch_the_bad_ones_are_dead_letters_and_the_others_arrive(self):
