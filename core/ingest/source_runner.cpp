@@ -33,7 +33,7 @@ struct Shared {
   TimeMerge merge;
   std::size_t running = 0;  // feeds that have not ended
   std::uint64_t renewals = 0;
-  bool merging = false;     // the merge has not given everything on
+  bool merging = false;  // the merge has not given everything on
 
   explicit Shared(DurationUs far_ahead) : merge(far_ahead) {}
 };

@@ -126,7 +126,8 @@ Status read_data(Json c, ManifestInfo& out) {
   out.unsafe_ops = SLUICE_TRY(ops_of(c["unsafe"], "unsafe"));
   out.identifiers = SLUICE_TRY(parse_identifiers(c["identifiers"]));
   // Left alone like other unknown members it would mean identifiers in plain text.
-  if (c["hash"]) return bad("'hash' stands with each identifier: {\"type\": \"email\", \"hash\": \"sha256\"}");
+  if (c["hash"])
+    return bad("'hash' stands with each identifier: {\"type\": \"email\", \"hash\": \"sha256\"}");
   out.channel = c["channel"].string_or("");
   c["streams"].elements([&](Json stream) {
     out.streams.emplace_back(stream.is_string() ? *stream.string() : stream["name"].string_or(""));

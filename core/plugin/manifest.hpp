@@ -57,7 +57,7 @@ struct ManifestInfo {
 
   std::vector<AskedIdentifier> identifiers = {};  // what a record's `identifiers` holds
   DurationUs settle = 0;  // for so long ENTER and LEAVE wait for a later one of the same person and audience
-  std::string channel = {};                       // email, sms, push, ads: addresses of messages; empty: none
+  std::string channel = {};  // email, sms, push, ads: addresses of messages; empty: none
 
   std::optional<DurationUs> poll_every = {};
   std::vector<std::string> streams = {};
