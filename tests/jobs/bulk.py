@@ -10,9 +10,12 @@ Stats: jobs, polls, unpolled (jobs that nobody has asked for yet), records, dist
 """
 
 import json
+import pathlib
+import sys
 
-import standin
-from standin import Answer
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "vendors"))
+import standin  # noqa: E402
+from standin import Answer  # noqa: E402
 
 
 class Bulk(standin.StandIn):

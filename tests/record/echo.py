@@ -2,9 +2,12 @@
 """An API that answers with what it was asked, credentials and all.  echo.py [--port 0 --print-port]"""
 
 import base64
+import pathlib
+import sys
 
-import standin
-from standin import Answer
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "vendors"))
+import standin  # noqa: E402
+from standin import Answer  # noqa: E402
 
 
 class Echo(standin.StandIn):
