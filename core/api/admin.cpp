@@ -80,6 +80,22 @@ net::Response replay_answer(hub::Hub& hub, const net::Request& request) {
   return out;
 }
 
+net::Response resync_answer(hub::Hub& hub, const net::Request& request) {
+  if (request.method != "POST") return error_answer(405, "method_not_allowed", "POST {\"route\": ...}");
+  JsonParser parser;
+  const Result<std::uint64_t> members = hub.resync(parser.parse(request.body)["route"].string_or(""));
+  if (!members) {
+    const bool refused = members.error().code == Code::misconfigured;
+    return error_answer(refused ? 400 : 503, refused ? "invalid" : "not_begun", members.error().detail);
+  }
+  net::Response out;
+  JsonWriter(out.body)
+      .begin_object()
+      .member_integer("members", static_cast<std::int64_t>(members.value()))
+      .end_object();
+  return out;
+}
+
 net::Response dead_answer(hub::Hub& hub, std::string_view rest, const net::Request& request) {
   if (rest == "/replay") return replay_answer(hub, request);
   if (rest.starts_with('/')) {
@@ -228,6 +244,10 @@ net::Response AdminDoor::answer(const net::Request& request) {
     if (hub_.step().clock_alarm()) return text_answer(503, "the wall clock has jumped: timers are held\n");
     if (!hub_.ready()) return text_answer(503, "starting or stopping\n");
     const hub::ReloadStatus file = hub_.reload_status();
+    if (file.mistakes == 0 && !file.libraries.empty()) {
+      return text_answer(
+          200, "ready, with a connector from before its library changed: " + file.libraries.front() + '\n');
+    }
     if (file.mistakes == 0) return text_answer(200, "ready\n");
     return text_answer(200, "ready, with the configuration from before the file changed: it is refused for " +
                                 std::to_string(file.mistakes) + " mistakes, the first " + file.first + '\n');
@@ -245,6 +265,7 @@ net::Response AdminDoor::route(const net::Request& request) {
     return out;
   }
   if (take_prefix(path, "/v1/dead")) return dead_answer(hub_, path, request);
+  if (path == "/v1/resync") return resync_answer(hub_, request);
   if (take_prefix(path, "/v1/connect")) return connect_answer(hub_, path, request);
   if (request.method != "GET" && request.method != "HEAD") {
     return error_answer(405, "method_not_allowed", "only GET here");

@@ -218,6 +218,8 @@ void write_configuration(Metrics& m, hub::Hub& hub) {
         "Mistakes of the configuration file as it is now; above 0 the one before it runs.", file.mistakes);
   m.one("sluice_config_applied_total", "counter", "Changed files applied since the start.", file.applied);
   m.one("sluice_config_refused_total", "counter", "Changed files refused since the start.", file.refused);
+  m.one("sluice_connector_libraries_refused", "gauge",
+        "Libraries as they are now that are refused; the ones before them run.", file.libraries.size());
 }
 
 void write_webhooks(Metrics& m, hub::Hub& hub) {

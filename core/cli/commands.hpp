@@ -17,13 +17,16 @@ struct Common {
   std::vector<std::string> plugins;  // folders of connectors, looked into before the installed ones
 };
 
-int check(const Common& common, const std::string& format);
+// `online`: and ask each vendor, too.
+int check(const Common& common, const std::string& format, bool online);
 int schema(const Common& common);
 
 int plugin_list(const Common& common);
 // `plugin` is a name or a file. show() loads it, which runs its code; docs() only reads its manifest.
 int plugin_show(const Common& common, const std::string& plugin);
 int plugin_docs(const Common& common, const std::string& plugin);
+// What is over there: `name` is a source or destination of the file. No stream: all of them, without fields.
+int plugin_discover(const Common& common, const std::string& name, const std::string& stream);
 struct NewPlugin {
   std::string name, folder;  // no folder: ./NAME
   std::string kind;          // "source", "destination"
@@ -68,6 +71,8 @@ int dead_list(const Common& common, const store::DeadFilter& filter, std::size_t
 int dead_show(const Common& common, std::int64_t id);
 // Numbers, or all that match; not both.
 int dead_replay(const Common& common, const std::vector<std::int64_t>& ids, const store::DeadFilter& filter);
+
+int resync(const Common& common, const std::string& route);
 
 int journal_verify(const Common& common);
 int journal_dump(const Common& common, std::uint64_t from, std::uint64_t count, bool unmasked);

@@ -10,7 +10,9 @@ struct Arguments {
   Common common;
   RunOptions run;
   std::string check_format = "text";
-  std::string person, audience;
+  bool online = false;
+  std::string stream;
+  std::string person, audience, route;
   KitFiles kit;
   RecordFiles record;
   store::DeadFilter dead_filter;
@@ -52,6 +54,13 @@ void add_plugins(CLI::App& plugin, Arguments& a) {
   docs->add_option("plugin", a.plugin, "a name of `plugin list`, or a file: ./NAME.so")->required();
   with_plugins(docs, a);
   docs->callback([&] { a.code = plugin_docs(a.common, a.plugin); });
+
+  CLI::App* discover =
+      plugin.add_subcommand("discover", "Ask a vendor what there is: streams, or the fields of one");
+  discover->add_option("name", a.plugin, "a source or destination of the configuration")->required();
+  discover->add_option("stream", a.stream, "show its fields");
+  with_config(discover, a);
+  discover->callback([&] { a.code = plugin_discover(a.common, a.plugin, a.stream); });
 
   CLI::App* made =
       plugin.add_subcommand("new", "Write a folder with a connector that builds, tested, as it stands");
@@ -110,8 +119,10 @@ void add_running(CLI::App& app, Arguments& a) {
   check->add_option("file,--config,-c", a.common.config, "the configuration")->capture_default_str();
   check->add_option("--format", a.check_format, "text, json or github")
       ->check(CLI::IsMember({"text", "json", "github"}));
+  check->add_flag("--online", a.online,
+                  "ask each vendor: does the connection work, are the streams and fields there?");
   with_plugins(check, a);
-  check->callback([&] { a.code = cli::check(a.common, a.check_format); });
+  check->callback([&] { a.code = cli::check(a.common, a.check_format, a.online); });
 
   CLI::App* run = app.add_subcommand("run", "Run the hub");
   run->add_option("file,--config,-c", a.common.config, "the configuration")->capture_default_str();
@@ -185,6 +196,14 @@ void add_reading(CLI::App& app, Arguments& a) {
   replay->callback([&] { a.code = dead_replay(a.common, a.dead_ids, a.dead_filter); });
 }
 
+void add_resync(CLI::App& app, Arguments& a) {
+  CLI::App* resync =
+      app.add_subcommand("resync", "Send all members of an audience route once more; all others go");
+  resync->add_option("route", a.route, "its name in the configuration")->required();
+  with_config(resync, a);
+  resync->callback([&] { a.code = cli::resync(a.common, a.route); });
+}
+
 void add_files(CLI::App& app, Arguments& a) {
   CLI::App* journal = app.add_subcommand("journal", "The journal of all inputs")->require_subcommand(1);
   CLI::App* verify = journal->add_subcommand("verify", "Read all of it and report what is damaged");
@@ -238,6 +257,7 @@ int main_of(int argc, char** argv) {
   app.require_subcommand(1);
   add_running(app, arguments);
   add_reading(app, arguments);
+  add_resync(app, arguments);
   add_files(app, arguments);
   try {
     app.parse(argc, argv);

@@ -23,6 +23,7 @@ void Lane::go_by_limits() {
     limits.records_max = std::min(limits.records_max, *destination.batch_records);
   limits.records_max = std::max<std::uint32_t>(1, limits.records_max);
   limits.linger = destination.linger.value_or(linger_default);
+  settle_ = destination.settle.value_or(limits.settle);
   limits.parallel =
       limits.blocking ? 1 : std::max<std::uint32_t>(1, std::min(destination.parallel, limits.parallel));
   const DurationUs now = options_.clock.monotonic_us();
@@ -54,6 +55,9 @@ Result<std::unique_ptr<Lane>> Lane::open(LaneOptions options, std::unique_ptr<Co
 
 Lane::~Lane() {
   stop(0);
+  for (auto& [line, snapshot] : snapshots_) {
+    for (Item* item : snapshot.held) const std::unique_ptr<Item> unsent(item);
+  }
   for (Batch& batch : batches_) {
     batch.rest.push_back(std::move(batch.items));
     for (const std::vector<Item*>& group : batch.rest) {
@@ -128,10 +132,17 @@ void Lane::push(Arrived arrived, bool unknown, KeptStep kept) {
   item->offered = arrived.offered;
   item->unknown = unknown;
   item->kept = std::move(kept);
+  prepare(item->effect);
   floor_ = {item->effect.key.seq, item->effect.key.ordinal + 1};
   // The queue must know every merge that this answer rests on: else the record would stand in the winner's
   // line, and pass the loser's earlier ones.
   ProfileId person = nobody;
+  if (item->effect.snapshot.seq != 0) {
+    const Result<std::uint64_t> line = line_for(item->effect);
+    if (!line) fail(line.error());
+    queue_.push(std::move(item), line ? line.value() : nobody);
+    return;
+  }
   do {
     follow_merges();
     person = options_.gate.winner_of(item->effect.person);
@@ -140,7 +151,7 @@ void Lane::push(Arrived arrived, bool unknown, KeptStep kept) {
 }
 
 Status Lane::load() {
-  if (queue_.blocked_people() >= blocked_people_max) return Done{};
+  if (too_many_gaps()) return Done{};
   std::deque<Arrived> arrived;
   bool spilled = false;
   {
@@ -198,8 +209,7 @@ DurationUs Lane::pump() {
   next = std::min({next, queue_.next_due(), sync_when_due()});
   publish();
   const std::lock_guard lock(inbox_->mutex);
-  const bool readable =
-      inbox_->spilled && memory_ <= options_.memory_bytes / 2 && queue_.blocked_people() < blocked_people_max;
+  const bool readable = inbox_->spilled && memory_ <= options_.memory_bytes / 2 && !too_many_gaps();
   return readable || !inbox_->landed.empty() ? options_.clock.monotonic_us() : next;
 }
 

@@ -27,6 +27,7 @@
 #include <deque>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -42,6 +43,7 @@
 #include "deliver/gate.hpp"
 #include "deliver/lane_log.hpp"
 #include "deliver/lane_queue.hpp"
+#include "deliver/lane_snapshot.hpp"
 #include "deliver/outcome.hpp"
 #include "store/database.hpp"
 
@@ -52,7 +54,7 @@ class History;
 inline constexpr std::uint32_t failures_in_a_row = 3;
 inline constexpr std::uint32_t attempts_max = 24;           // for a record whose destination takes others
 inline constexpr std::uint32_t attempts_together = 4;       // after as many a record goes alone
-inline constexpr std::uint32_t connector_failures_max = 5;  // of plan() for one record alone
+inline constexpr std::uint32_t connector_failures_max = 5;  // for one record: it is dead-lettered then
 // What is held when it is not known whether it arrived goes out in small numbers, so that a crash leaves a
 // handful to be decided by hand: one in a deliver(), and so many in a request, in so many requests at a time.
 inline constexpr std::uint32_t careful_records_max = 8;
@@ -119,6 +121,7 @@ class Lane {
   struct Batch {
     std::uint64_t id = 0;
     std::vector<Item*> items;  // null where the record has left the batch
+    Part part = {};            // of a snapshot
     std::vector<Planned> requests;
     std::deque<std::vector<Item*>> rest;  // split off: planned when everything before has come back
     std::uint32_t careful = 0;            // records that are held when their fate is unknown
@@ -164,6 +167,7 @@ class Lane {
     std::vector<Item*> split;
     std::vector<Item*> repeats;     // a step that did not get through is taken again
     bool intents_repeated = false;  // ... and the log says that it is on its way
+    bool follows = false;           // as Planned::follows
     std::uint32_t attempts = 0;
     DurationUs due = -1;  // of this response's retries: one draw, so that what failed together stays together
   };
@@ -195,7 +199,7 @@ class Lane {
   bool form_batch(DurationUs& next);
 
   // lane_steps.cpp: what is under way over there (asynchronous jobs), and goes on after a restart
-  Planned further(Batch& batch, CourierRequest request, bool follows);
+  Planned further(Batch& batch, CourierRequest request);
   std::vector<Item*> gather(Batch& batch, Item* first);
   bool resume(Batch& batch, Item* first);
   bool ends_before_resume(Item* item);
@@ -222,10 +226,27 @@ class Lane {
   std::uint64_t group_of(const Item& item) const;
   std::size_t careful_batches() const;
 
+  // lane_snapshot.cpp: full refreshes, and what waits for a later word
+  Result<std::uint64_t> line_for(const Effect& effect);
+  Snapshot* snapshot_of(const Effect& effect);
+  bool hold_for_snapshot(Item* item);
+  bool others_fly(const Item& item) const;
+  void fill_part(Batch& batch, std::vector<Item*>& items);
+  Status cut_part(Batch& batch, const Answer& answer);
+  bool still_wanted(Item* item);
+  bool shrink_part(Item* item, Fate fate, std::size_t records);
+  void note_snapshot_failure(const Effect& effect, OutcomeKind& kind, std::string& reason,
+                             std::string& detail);
+  void leave_snapshot(const Effect& effect);
+  DurationUs settles_in(const Effect& effect, TimeUs offered) const;
+  void prepare(Effect& effect) const;
+  bool too_many_gaps() const;
+
   // lane_judge.cpp: what comes back
   void land(Landed landed);
   void judge_all(Batch& batch, const std::vector<std::uint32_t>& records, const Answer& answer,
                  Landing& landing);
+  static Fate doubted(const Item& item, Fate fate, const Landing& landing);
   void judge(Batch& batch, std::uint32_t record, const Verdict& verdict, Landing& landing);
   void judge_retry(Item* item, const Verdict& verdict, Landing& landing);
   void judge_unknown(Item* item, const Verdict& verdict, Landing& landing);
@@ -255,6 +276,8 @@ class Lane {
 
   // The lane's thread alone:
   LaneQueue queue_;
+  std::map<std::uint64_t, Snapshot> snapshots_;  // by line of the queue
+  DurationUs settle_ = 0;
   std::list<Batch> batches_;
   std::uint64_t batch_ids_ = 0, merges_seen_ = 0, loaded_frame_ = 0;
   EffectKey floor_;               // above every record loaded so far

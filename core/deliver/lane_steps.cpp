@@ -14,15 +14,14 @@ constexpr std::size_t looked_past_max = 10'000;  // records between those of one
 // The vendor has not said what became of it.
 bool is_no_answer(const CourierResponse& response) {
   const int s = response.status;
-  return s == 0 || s == 408 || s == 425 || s == 429 || s >= 500;
+  return !response.sent || s == 0 || s == 408 || s == 425 || s == 429 || s >= 500;
 }
 
 }  // namespace
 
 // A further request of interpret(). What is kept of it replaces what was kept before.
-Lane::Planned Lane::further(Batch& batch, CourierRequest request, bool follows) {
+Lane::Planned Lane::further(Batch& batch, CourierRequest request) {
   Planned out{std::move(request), 0, Planned::State::waiting};
-  out.follows = follows;
   out.not_before = options_.clock.monotonic_us() + out.request.delay;
   Kept kept{{}, courier_->keep(out.request)};
   KeptStep before;
@@ -63,8 +62,7 @@ Status Lane::write_kept() {
 bool Lane::repeats_step(const Item& item, Fate fate, const Landing& landing) const {
   if (!item.kept || landing.response == nullptr) return false;
   if (fate == Fate::auth || fate == Fate::throttle) return true;
-  const bool asks = landing.request != nullptr && landing.request->reads_only;
-  const bool later = fate == Fate::retry || (fate == Fate::unknown && (asks || !unsafe(item)));
+  const bool later = fate == Fate::retry || (fate == Fate::unknown && !unsafe(item));
   return later && is_no_answer(*landing.response);
 }
 
@@ -135,7 +133,6 @@ bool Lane::resume(Batch& batch, Item* first) {
   }
   Planned planned{std::move(request).value(), 0, Planned::State::waiting};
   planned.not_before = options_.clock.monotonic_us() + planned.request.delay;
-  planned.follows = true;
   planned.kept = kept;
   batch.items = std::move(items);
   batch.careful = static_cast<std::uint32_t>(

@@ -16,14 +16,14 @@ struct Jobs {
   std::map<EffectKey, int> submitted;  // how often a record was
   std::size_t jobs = 0, polled = 0;
   std::size_t polls = 3;
-  bool reads_only = true;
+  bool harmless = true;
   std::function<std::optional<Verdicts>(const std::vector<Seen>&)> trouble;
 
   Verdicts running(std::string step) const {
     Verdicts v = Vendor::ok();
     v.step = std::move(step);
     v.delay = us_per_s;
-    v.reads_only = reads_only;
+    v.harmless = harmless;
     return v;
   }
   Verdicts answer(const std::vector<Seen>& records) {
@@ -135,11 +135,11 @@ TEST_CASE("a poll that does not get through is repeated, whatever is wrong, and 
   };
   for (const Trouble trouble : {Trouble{0, Fate::retry}, Trouble{503, Fate::retry}, Trouble{429, Fate::throttle},
                                 Trouble{401, Fate::auth}}) {
-    for (const bool reads_only : {true, false}) {
-      INFO(trouble.status << (reads_only ? " GET" : " POST"));
+    for (const bool harmless : {true, false}) {
+      INFO(trouble.status << (harmless ? " GET" : " POST"));
       LaneWorld w;
       Jobs jobs(w);
-      jobs.reads_only = reads_only;
+      jobs.harmless = harmless;
       int left = 2;
       jobs.trouble = [&](const std::vector<Seen>& records) -> std::optional<Verdicts> {
         if (left-- <= 0) return std::nullopt;
@@ -189,7 +189,7 @@ TEST_CASE("an unsafe step that was on its way when the hub died is held", "[lane
   w.destination.on_unknown_set = true;
   w.destination.on_unknown = config::OnUnknown::hold;
   Jobs jobs(w);
-  jobs.reads_only = false;
+  jobs.harmless = false;
   w.open();
   offer_three(w);
   REQUIRE(w.lane->sync());

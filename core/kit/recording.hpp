@@ -20,7 +20,7 @@ struct RecordingOptions {
   std::string about = {};               // what it shows, a sentence
   bool mask = false;                    // e-mail addresses and phones become made-up ones, the same ones alike
   // Asked before each request leaves; it is shown as "POST https://…" and the body, secrets cut. False: stop.
-  std::function<bool(std::string_view shown)> agree;
+  std::function<bool(std::string_view shown)> agree = {};
 };
 
 struct Recording {

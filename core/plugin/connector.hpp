@@ -35,6 +35,9 @@ struct Instance {               // what to open
   std::stop_token stop = {};                              // ends the opening
 };
 
+inline constexpr DurationUs compute_max =
+    10 * us_per_s;  // for what only computes, whatever the manifest says
+
 struct CallLimits {
   DurationUs timeout = 30 * us_per_s;  // told to the connector; past it cancelled() is true
   std::stop_token stop;
