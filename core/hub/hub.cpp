@@ -200,6 +200,8 @@ Status Hub::start() {
   start_step();
   make_door();
   make_webhooks();
+  connecting_ = std::make_unique<Connecting>(clock_, *vault_, *http_,
+                                             [this](const Connectable& what) { renew(what); });
   Next next = SLUICE_TRY(prepare(options_.config, false));
   SLUICE_TRY(write_epoch(*options_.config, false));
   delivery_->start();
@@ -211,6 +213,9 @@ Status Hub::start() {
     for (std::string& place : plugin::places_of_libraries(options_.plugin_folders))
       watch.push_back(std::move(place));
     watcher_->start(watch);
+  }
+  for (const auto& [what, usable] : connected()) {
+    if (!usable) log_warn("hub", plugin::connect_advice("'" + what.name + "' is not connected", what.name));
   }
   ready_ = true;
   return Done{};
@@ -272,6 +277,7 @@ void Hub::stop() {
   if (subscriptions_) subscriptions_->stop();
   for (const auto& source : sources_) source->runner->stop();
   if (server_) server_->stop();
+  if (connecting_) connecting_->stop();
   if (webhooks_) webhooks_->stop();
   journal_->stop();
   if (receipts_) receipts_->stop();

@@ -21,6 +21,7 @@
 #include "deliver/delivery.hpp"
 #include "deliver/gate.hpp"
 #include "hub/checkpointer.hpp"
+#include "hub/connecting.hpp"
 #include "hub/connector_metrics.hpp"
 #include "hub/connector_processes.hpp"
 #include "hub/projector.hpp"
@@ -103,12 +104,23 @@ class Hub {
   const ConnectorMetrics& connector_metrics() const { return connector_metrics_; }
   const ConnectorProcesses& connector_processes() const { return connector_processes_; }
 
+  // OAuth by a human: begins to wait for the browser that is sent to the address. `redirect_uri`: where it
+  // comes back; empty: the hub's own callback_url(). Errors as find_connectable(). [any]
+  Result<Connecting::Started> connect(std::string_view name, std::string redirect_uri);
+  Connecting& connecting() { return *connecting_; }
+  Result<std::string> connections() const;  // connections_json() [any]
+  std::vector<std::pair<Connectable, bool>> connected() const;  // and whether there is a token that may work
+
   // An operator's command, as JSON; returns when it is durable. [any]
   Status command(std::string payload);
   // Dead letters are mapped anew and go to their lanes again, in the order of their numbers: these, or all
   // open ones that match. Returns when the step has decided about them. [any]
   Result<ReplayReport> replay_dead(std::vector<std::int64_t> ids);
   Result<ReplayReport> replay_dead(const store::DeadFilter& filter);
+  // All members of the audience of this route, once more: what else is on the list over there goes. Returns
+  // how many there are, when it has begun. misconfigured: there is no such route, or the destination does not
+  // take it.
+  Result<std::uint64_t> resync(std::string_view route);  // [any]
 
  private:
   explicit Hub(HubOptions options);
@@ -182,6 +194,7 @@ class Hub {
   Result<std::vector<ingest::TrackingSource>> tracking_sources(const config::Config& config) const;
   void make_door();
   Status listen(const Next& next);
+  void renew(const Connectable& what);
 
   // hub_webhooks.cpp
   void make_webhooks();
@@ -214,6 +227,7 @@ class Hub {
   std::unique_ptr<Receipts> receipts_;
   std::unique_ptr<Webhooks> webhooks_;
   std::unique_ptr<Subscriptions> subscriptions_;
+  std::unique_ptr<Connecting> connecting_;
   std::unique_ptr<net::HttpServer> server_;
   mutable std::mutex sources_mutex_;                     // guards sources_
   std::vector<std::unique_ptr<RunningSource>> sources_;  // of plugins; they end before what they stand on

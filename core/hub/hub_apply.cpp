@@ -33,8 +33,8 @@ Result<Hub::Print> Hub::print_of(const config::Config& config, const char* secti
   const std::string with =
       SLUICE_TRY(config::expand_secrets(item.with.empty() ? "{}" : item.with, folder_of(config)));
   const plugin::Entry* entry = registry_.find(item.plugin, kind);
-  return Print{hash64(with, hash64(text_of_item(config, section, item.name) + config.hub.public_url,
-                                   item.isolation.process ? 1 : 0)),
+  const std::string text = text_of_item(config, section, item.name) + config.hub.public_url;
+  return Print{hash64(with, hash64(text, item.isolation.process ? 1 : 0)),
                entry == nullptr ? std::string() : entry->sha256};
 }
 

@@ -45,6 +45,13 @@ Result<Settings> split_secrets(const ManifestInfo& info, const std::string& conf
   return out;
 }
 
+Result<HttpPolicy> policy_of(const Entry& entry, const Instance& instance, const Settings& settings) {
+  HttpPolicy out =
+      SLUICE_TRY(make_http_policy(entry.info, settings.config, settings.secrets, instance.allow_hosts));
+  out.name = instance.name;
+  return out;
+}
+
 // What a plugin without the SDK may throw in spite of the contract ends here.
 template <typename F>
 sluice_status guarded(F&& function) noexcept {
@@ -131,14 +138,17 @@ struct Connector::Impl {
   }
 };
 
+Result<HttpPolicy> policy_of(const Entry& entry, const Instance& instance) {
+  return policy_of(entry, instance, SLUICE_TRY(split_secrets(entry.info, instance.config)));
+}
+
 Connector::Connector(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Connector::~Connector() = default;
 
 Result<std::unique_ptr<Connector>> Connector::open(const Entry& entry, const Instance& instance,
                                                    HostServices& host) {
   Settings settings = SLUICE_TRY(split_secrets(entry.info, instance.config));
-  HttpPolicy policy =
-      SLUICE_TRY(make_http_policy(entry.info, settings.config, settings.secrets, instance.allow_hosts));
+  HttpPolicy policy = SLUICE_TRY(policy_of(entry, instance, settings));
   const sluice_open open{.size = sizeof(sluice_open),
                          .kind = instance.kind,
                          .config = str(settings.config),
@@ -164,6 +174,7 @@ Result<std::unique_ptr<Connector>> Connector::open(const Entry& entry, const Ins
                    .confinement = {.memory_bytes = instance.memory_bytes,
                                    .network = entry.info.network,
                                    .files = entry.info.files},
+                   .timeout = entry.info.timeout,
                    .ended = [&host](const std::string& how) { host.process_ended(how); }},
         impl->host);
     SLUICE_TRY(call.finish(impl->remote->create(open, &call)));
