@@ -118,7 +118,7 @@ void check_stream_name(Reading& reading, const Source& source, const Node& name)
   std::vector<std::string> names;
   std::string known;
   parser.parse(info->manifest)["streams"].elements([&](Json stream) {
-    names.emplace_back(stream["name"].string_or(""));
+    names.emplace_back(stream.is_string() ? stream.string_or("") : stream["name"].string_or(""));
     known += (known.empty() ? "known: " : ", ") + names.back();
   });
   if (names.empty() || std::find(names.begin(), names.end(), name.text) != names.end()) return;

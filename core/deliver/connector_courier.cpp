@@ -131,6 +131,7 @@ class ConnectorCourier final : public Courier {
     limits_.all_or_nothing =
         info.all_or_nothing || (connector_->offers_plan() && !connector_->offers_interpret());
     limits_.unsafe_operations = info.unsafe_ops;
+    limits_.called_back = !info.routes.empty();
     for (const plugin::Rate& rate : info.rates) limits_.rates.push_back({rate.count, rate.per});
     limits_.group_by = info.group_by == "key"    ? GroupBy::person
                        : info.group_by == "op"   ? GroupBy::operation
@@ -245,8 +246,9 @@ class ConnectorCourier final : public Courier {
   }
 
   Verdict verdict_of(plugin::Outcome outcome) const {
-    Verdict out{fate_of(outcome.status), -1, std::move(outcome.reason), host_->redact(outcome.detail),
-                std::move(outcome.remote_id)};
+    Verdict out{fate_of(outcome.status),      -1,
+                std::move(outcome.reason),    host_->redact(outcome.detail),
+                std::move(outcome.remote_id), static_cast<Receiver>(outcome.receiver)};
     if (outcome.retry_after_ms >= 0) out.retry_after = outcome.retry_after_ms * us_per_ms;
     return out;
   }
@@ -271,6 +273,7 @@ class ConnectorCourier final : public Courier {
       planned.records = request.records;
       planned.delay = request.delay_ms * us_per_ms;
       planned.bucket = bucket_of(request.bucket);
+      planned.reads_only = request.method == "GET" || request.method == "HEAD";
       planned.what = std::make_shared<Sent>(Sent{batch, std::move(request)});
     }
     for (const plugin::RateLimit& limit : output.limits) add_limit(bucket_of(limit.bucket), limit, out);
@@ -359,10 +362,13 @@ Result<std::unique_ptr<Courier>> open_courier(const std::shared_ptr<const Connec
   auto host = std::make_unique<CourierServices>(*connections, destination.name,
                                                 Redactor(with, expanded, entry->info.secrets));
   std::vector<std::string> hosts = destination.allow_hosts;
-  plugin::Instance instance{.name = destination.name,
-                            .config = expanded,
-                            .folder = connections->folder,
-                            .allow_hosts = std::move(hosts)};
+  plugin::Instance instance{
+      .name = destination.name,
+      .config = expanded,
+      .folder = connections->folder,
+      .routes_url = connections->routes_url ? connections->routes_url(destination.name) : std::string(),
+      .kind = SLUICE_DESTINATION,
+      .allow_hosts = std::move(hosts)};
   instance.stop = connections->stop;
   if (destination.isolation.process) {
     instance.program = SLUICE_TRY(plugin::connector_program());

@@ -108,6 +108,7 @@ class Lane {
     DurationUs not_before = 0;
     enum class State : std::uint8_t { waiting, flying, done } state = State::waiting;
     DurationUs sent = 0;
+    bool follows = false;  // on a request that has reached the destination and may have done something
   };
   struct Batch {
     std::uint64_t id = 0;
@@ -212,7 +213,8 @@ class Lane {
   void note_failure(const Landing& landing);
   void pause(DurationUs until);
   void end(Item* item, OutcomeKind kind, std::string reason, std::string detail,
-           const Landing* landing = nullptr, std::string remote_id = {});
+           const Landing* landing = nullptr, const Verdict* said = nullptr);
+  void remember(const Effect& effect, const Outcome& outcome);
   Status write_outcomes();
   DurationUs sync_when_due();
   void fail(const Error& error);
@@ -249,6 +251,7 @@ class Lane {
   bool unsynced_ = false;
   std::vector<store::Database::RemoteId> remote_ids_;  // that outcomes brought
   bool has_remote_ids_ = false;                        // this destination gives any
+  std::vector<store::MessageRow> messages_;            // that vendors will speak of again
   std::vector<store::DeadLetter> letters_;             // of those among them that are dead letters
   bool one_per_person_ = false, broken_ = false, stopped_ = false;
 

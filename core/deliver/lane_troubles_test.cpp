@@ -253,5 +253,63 @@ TEST_CASE("beyond its memory budget a lane reads back from its log", "[lane]") {
   CHECK(w.in_order());
 }
 
+TEST_CASE("what is asked after a message without an answer neither sends it again nor makes it safe to",
+          "[lane]") {
+  for (const bool second_is_sent : {true, false}) {
+    LaneWorld w;
+    w.limits.unsafe_operations = 1U << static_cast<unsigned>(Operation::message);
+    w.open();
+    w.courier->asks_after = true;
+    std::size_t asked = 0;
+    w.vendor.answer = [&](const std::vector<Seen>& records) {
+      Verdicts v = Vendor::all(records, 0, Fate::unknown);
+      v.response.sent = asked++ == 0 || second_is_sent;
+      return v;
+    };
+    Effect effect = w.effect(1, 1, 1);
+    effect.op = Operation::message;
+    w.offer(1, {effect});
+    w.run();
+    REQUIRE(w.outcomes.size() == 1);
+    CHECK(w.outcomes[0].second.kind == OutcomeKind::held);
+    CHECK(asked == 2);
+  }
+}
+
+TEST_CASE("a message that never left is sent again, whatever was asked after it", "[lane]") {
+  LaneWorld w;
+  w.limits.unsafe_operations = 1U << static_cast<unsigned>(Operation::message);
+  w.open();
+  w.courier->asks_after = true;
+  std::size_t asked = 0;
+  w.vendor.answer = [&](const std::vector<Seen>& records) {
+    if (asked++ >= 2) return Vendor::ok();
+    Verdicts v = Vendor::all(records, 0, Fate::unknown);
+    v.response.sent = asked == 2;  // the first was not, the question was
+    return v;
+  };
+  Effect effect = w.effect(1, 1, 1);
+  effect.op = Operation::message;
+  w.offer(1, {effect});
+  w.run();
+  REQUIRE(w.outcomes.size() == 1);
+  CHECK(w.outcomes[0].second.kind == OutcomeKind::delivered);
+}
+
+TEST_CASE("a receiver who has opted out ends the message suppressed, and is told of", "[lane]") {
+  LaneWorld w;
+  w.open();
+  w.vendor.answer = [](const std::vector<Seen>& records) {
+    Verdicts v = Vendor::all(records, 400, Fate::rejected);
+    v.each[0].receiver = Receiver::opted_out;
+    return v;
+  };
+  w.offer(1, 1);
+  w.run();
+  REQUIRE(w.outcomes.size() == 1);
+  CHECK(w.outcomes[0].second.kind == OutcomeKind::suppressed);
+  CHECK(w.outcomes[0].second.receiver == Receiver::opted_out);
+}
+
 }  // namespace
 }  // namespace sluice::deliver

@@ -83,6 +83,7 @@ struct Connector::Impl {
   std::unique_ptr<Remote> remote;  // null: in this process
   const sluice_connector* table = nullptr;
   sluice_instance* instance = nullptr;
+  bool called_back = false;  // a destination: what it receives are no rows
 
   Impl(const Entry& e, HostServices& s, Settings& settings, HttpPolicy policy)
       : entry(e), services(s), host(s, std::move(settings.secrets), std::move(policy)) {}
@@ -129,11 +130,13 @@ Result<std::unique_ptr<Connector>> Connector::open(const Entry& entry, const Ins
   HttpPolicy policy =
       SLUICE_TRY(make_http_policy(entry.info, settings.config, settings.secrets, instance.allow_hosts));
   const sluice_open open{.size = sizeof(sluice_open),
-                         .reserved = 0,
+                         .kind = instance.kind,
                          .config = str(settings.config),
                          .name = str(instance.name),
-                         .folder = str(instance.folder)};
+                         .folder = str(instance.folder),
+                         .routes_url = str(instance.routes_url)};
   auto impl = std::make_unique<Impl>(entry, host, settings, std::move(policy));
+  impl->called_back = instance.kind == SLUICE_DESTINATION || entry.info.kind == SLUICE_DESTINATION;
   Call call(impl->context({.stop = instance.stop}, 0, 0));
   if (instance.program.empty()) {
     const sluice_plugin* const plugin = SLUICE_TRY(load_library(entry.path));
@@ -285,7 +288,8 @@ Status Connector::read(const Poll& poll, Sink& sink, const CallLimits& limits) {
 
 Result<Reply> Connector::receive(const Incoming& incoming, Sink& sink, const CallLimits& limits) {
   if (!offers_receive()) return impl_->no("receive");
-  Call call(impl_->context(limits, emits_records | emits_reply, 0));
+  const std::uint32_t emits = impl_->called_back ? emits_callbacks : emits_records;
+  Call call(impl_->context(limits, emits | emits_reply, 0));
   std::vector<sluice_header> headers;
   for (const Header& h : incoming.headers) headers.push_back({str(h.name), str(h.value)});
   const std::string body = incoming.body + std::string(SLUICE_PADDING, '\0');

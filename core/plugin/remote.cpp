@@ -70,6 +70,8 @@ sluice_status Remote::create(const sluice_open& open, sluice_call* call) {
   config_ = view(open.config);
   name_ = view(open.name);
   folder_ = view(open.folder);
+  routes_url_ = view(open.routes_url);
+  kind_ = open.kind;
   return begin(call);
 }
 
@@ -91,7 +93,13 @@ sluice_status Remote::begin(sluice_call* call) {
   const auto encode = [this](Writer& w) {
     w(str(spec_.library)), w(str(spec_.id)), w(spec_.kind);
     pass(w, spec_.confinement);
-    w(str(config_)), w(str(name_)), w(str(folder_));
+    const sluice_open open{.size = sizeof open,
+                           .kind = kind_,
+                           .config = str(config_),
+                           .name = str(name_),
+                           .folder = str(folder_),
+                           .routes_url = str(routes_url_)};
+    pass(w, open);
   };
   std::uint32_t functions = 0;
   const sluice_status status = exchange(Function::create, encode, call, functions);

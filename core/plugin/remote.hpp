@@ -63,7 +63,8 @@ class Remote {
   RemoteSpec spec_;
   const sluice_host& host_;
   sluice_connector table_{};
-  std::string config_, name_, folder_;  // of create(): for each new process
+  std::string config_, name_, folder_, routes_url_;  // of create(): for each new process
+  std::uint32_t kind_ = 0;
   std::unique_ptr<ChildProcess> child_;
   std::uint64_t sequence_ = 0;  // of calls
   std::uint32_t deaths_ = 0;    // in a row: a call that ended well forgives half of them
