@@ -106,6 +106,38 @@ TEST_CASE("a connector that cannot plan a record loses that record alone", "[lan
   CHECK(w.count(OutcomeKind::rejected) == 1);
 }
 
+TEST_CASE("a record whose answer a connector cannot bear is sent five times, and no more", "[lane]") {
+  LaneWorld w;
+  w.open();
+  bool broken = false;
+  w.vendor.answer = [&](const std::vector<Seen>& records) {
+    const bool bad =
+        std::any_of(records.begin(), records.end(), [](const Seen& r) { return r.key.seq == 5; });
+    if (!broken && !bad) return Vendor::ok();
+    Verdicts v = Vendor::all(records, 200, Fate::unknown);
+    for (Verdict& verdict : v.each) verdict.bug = true;
+    return v;
+  };
+  const auto add = [&](std::uint64_t first) {
+    for (std::uint64_t seq = first; seq < first + 10; ++seq) w.offer(seq, seq);
+  };
+  add(1);
+  w.run();
+  CHECK(w.vendor.accepted.size() == 9);
+  CHECK(w.count(OutcomeKind::rejected) == 1);
+  CHECK(std::count_if(w.vendor.requests.begin(), w.vendor.requests.end(), [](const auto& records) {
+          return std::any_of(records.begin(), records.end(), [](const Seen& r) { return r.key.seq == 5; });
+        }) == connector_failures_max);
+
+  broken = true;  // of all: then it is not this record
+  add(11);
+  w.run(us_per_h);
+  CHECK(w.count(OutcomeKind::rejected) == 1);
+  broken = false;
+  w.run();
+  CHECK(w.vendor.accepted.size() == 19);
+}
+
 TEST_CASE("a gate that closes while a record waits ends it suppressed", "[lane]") {
   LaneWorld w;
   w.limits.records_max = 1;

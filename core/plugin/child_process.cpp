@@ -79,7 +79,7 @@ struct Spawn {
 
 }  // namespace
 
-Result<std::unique_ptr<ChildProcess>> ChildProcess::start(const std::string& program) {
+Result<std::unique_ptr<ChildProcess>> ChildProcess::start(const std::string& program, int library) {
   std::unique_ptr<ChildProcess> child(new ChildProcess);
   child->arguments_fd_ = make_area("sluice-arguments");
   child->emissions_fd_ = make_area("sluice-emissions");
@@ -107,7 +107,8 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::start(const std::string& pro
   ::posix_spawn_file_actions_adddup2(&spawn.files, theirs, wire::socket_fd);
   ::posix_spawn_file_actions_adddup2(&spawn.files, child->arguments_fd_, wire::arguments_fd);
   ::posix_spawn_file_actions_adddup2(&spawn.files, child->emissions_fd_, wire::emissions_fd);
-  ::posix_spawn_file_actions_addclosefrom_np(&spawn.files, wire::emissions_fd + 1);
+  ::posix_spawn_file_actions_adddup2(&spawn.files, library, wire::library_fd);
+  ::posix_spawn_file_actions_addclosefrom_np(&spawn.files, wire::library_fd + 1);
   sigset_t none, all;
   ::sigemptyset(&none);
   ::sigfillset(&all);
@@ -164,6 +165,13 @@ std::span<const char> ChildProcess::emissions(std::size_t bytes) const {
 
 void ChildProcess::set_cancel(bool cancel) {
   wire::head_at(arguments_).cancel.store(cancel ? 1 : 0, std::memory_order_relaxed);
+}
+
+DurationUs ChildProcess::cpu() const {
+  clockid_t clock{};
+  timespec used{};
+  if (reaped_ || ::clock_getcpuclockid(pid_, &clock) != 0 || ::clock_gettime(clock, &used) != 0) return 0;
+  return DurationUs{used.tv_sec} * us_per_s + used.tv_nsec / 1'000;
 }
 
 void ChildProcess::kill() {

@@ -11,6 +11,7 @@
 
 #include "sluice/result.hpp"
 
+#include "base/time.hpp"
 #include "plugin/bell.hpp"
 #include "plugin/wire.hpp"
 
@@ -18,9 +19,10 @@ namespace sluice::plugin {
 
 class ChildProcess {
  public:
-  // Starts `program` (sluice-connector) with the areas and the socket, an empty environment, and nothing else
-  // of ours. It ends when this is destroyed, and by itself when the hub is gone.
-  static Result<std::unique_ptr<ChildProcess>> start(const std::string& program);
+  // Starts `program` (sluice-connector) with the areas, the socket and the open file `library`, an empty
+  // environment, and nothing else of ours. It ends when this is destroyed, and by itself when the hub is
+  // gone.
+  static Result<std::unique_ptr<ChildProcess>> start(const std::string& program, int library);
   ~ChildProcess();  // lets it end by itself for a moment, then kills it
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;
@@ -30,6 +32,7 @@ class ChildProcess {
   void set_cancel(bool cancel);
   wire::Bell& bell() { return *bell_; }
 
+  DurationUs cpu() const;  // that it has used so far; 0: it has ended
   void kill();
   // After a death: "was killed by SIGSEGV (Segmentation fault)", "ended with exit code 0".
   std::string obituary();

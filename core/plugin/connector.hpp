@@ -35,6 +35,9 @@ struct Instance {               // what to open
   std::stop_token stop = {};                              // ends the opening
 };
 
+inline constexpr DurationUs compute_max =
+    10 * us_per_s;  // for what only computes, whatever the manifest says
+
 struct CallLimits {
   DurationUs timeout = 30 * us_per_s;  // told to the connector; past it cancelled() is true
   std::stop_token stop;
@@ -45,6 +48,9 @@ struct FetchOutput {
   std::vector<Request> requests = {};
   std::vector<RateLimit> limits = {};
 };
+
+// How this instance speaks HTTP, without opening it.
+Result<HttpPolicy> policy_of(const Entry& entry, const Instance& instance);
 
 class Connector {
  public:

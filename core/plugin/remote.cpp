@@ -87,11 +87,12 @@ void Remote::wait_after_deaths(sluice_call* call) const {
 
 sluice_status Remote::begin(sluice_call* call) {
   wait_after_deaths(call);
-  auto started = ChildProcess::start(spec_.program);
+  auto started = ChildProcess::start(spec_.program, spec_.library->descriptor());
   if (!started) return call->fail(call, SLUICE_RETRY, str(started.error().detail));
   child_ = std::move(started).value();
-  const auto encode = [this](Writer& w) {
-    w(str(spec_.library)), w(str(spec_.id)), w(spec_.kind);
+  const std::string library = path_of_descriptor(wire::library_fd);
+  const auto encode = [&](Writer& w) {
+    w(str(library)), w(str(spec_.id)), w(spec_.kind);
     pass(w, spec_.confinement);
     const sluice_open open{.size = sizeof open,
                            .kind = kind_,
@@ -107,7 +108,6 @@ sluice_status Remote::begin(sluice_call* call) {
     child_.reset();
     return status;
   }
-  // A newer library in the same place may offer something else; a slot that was promised stays.
   if (table_.size == 0) offer(functions);
   return SLUICE_OK;
 }
@@ -151,6 +151,7 @@ sluice_status Remote::await(Function function, Writer& arguments, sluice_call* c
   Answers answers;
   const std::size_t behind_arguments = arguments.size();
   std::optional<steady_clock::time_point> kill_at;  // it is told to stop
+  std::optional<Quiet> quiet;
   for (;;) {
     Message message;
     const Heard heard = child_->bell().hear(message, look_up_ms);
@@ -165,8 +166,16 @@ sluice_status Remote::await(Function function, Writer& arguments, sluice_call* c
       child_->kill();
       return bury("did not end in its time and was killed", function, call);
     }
-    if (heard == Heard::nothing) continue;
+    if (heard == Heard::nothing) {
+      if (function == Function::read && hangs(quiet)) {
+        child_->kill();
+        return bury("computed without an end and was killed", function, call);
+      }
+      continue;
+    }
+    quiet.reset();
 
+    const auto began = steady_clock::now();
     Reader emissions(child_->emissions(message.bytes));
     const bool ours =
         heard == Heard::message && (done || message.say == Say::ask) && message.sequence == sequence_;
@@ -189,7 +198,20 @@ sluice_status Remote::await(Function function, Writer& arguments, sluice_call* c
                               .bytes = arguments.size() - behind_arguments})) {
       return bury(child_->obituary(), function, call);
     }
+    if (kill_at) *kill_at += steady_clock::now() - began;  // the hub's own time does not count
   }
+}
+
+// A read() may wait for ever: it has no deadline. But who computes for as long as a call may take, and says
+// nothing all the while, will not say anything.
+bool Remote::hangs(std::optional<Quiet>& quiet) const {
+  const auto now = steady_clock::now();
+  const DurationUs cpu = child_->cpu();
+  if (!quiet) quiet = Quiet{now, cpu};
+  const DurationUs computed = cpu - quiet->cpu;
+  const auto silent = std::chrono::duration_cast<std::chrono::microseconds>(now - quiet->from).count();
+  return computed > spec_.timeout &&
+         computed > silent / 20;  // one that waits and looks up now and then does less
 }
 
 // Hands on what was emitted, up to the end or to a question. False: it cannot be read.

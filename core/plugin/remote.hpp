@@ -3,9 +3,11 @@
 // one call here, with SLUICE_INTERNAL and a text; the next call has a new process. [serial]
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "sluice/plugin.h"
@@ -13,15 +15,18 @@
 
 #include "base/time.hpp"
 #include "plugin/child_process.hpp"
+#include "plugin/library_copy.hpp"
 #include "plugin/wire.hpp"
 
 namespace sluice::plugin {
 
 struct RemoteSpec {
   std::string program;  // the path of sluice-connector
-  std::string library, id;
+  std::shared_ptr<const LibraryCopy> library;
+  std::string id;
   std::uint32_t kind = 0;
   wire::Confinement confinement;
+  DurationUs timeout = 30 * us_per_s;                 // of CPU time, for a read() that says nothing
   std::function<void(const std::string& how)> ended;  // before its time, after it was created; may be empty
 };
 
@@ -50,6 +55,11 @@ class Remote {
                          std::uint32_t& extra);
   sluice_status await(wire::Function function, wire::Writer& arguments, sluice_call* call,
                       std::uint32_t& extra);
+  struct Quiet {  // since when nothing was heard
+    std::chrono::steady_clock::time_point from;
+    DurationUs cpu = 0;
+  };
+  bool hangs(std::optional<Quiet>& quiet) const;
   bool take(wire::Reader& emissions, Answers& answers, sluice_call* call);
   bool take_said(wire::Emission what, wire::Reader& r, Answers& answers);
   static bool take_judged(wire::Emission what, wire::Reader& r, Answers& answers, sluice_call* call);
