@@ -7,8 +7,6 @@
 #include <unistd.h>
 #include <vector>
 
-#include <sys/socket.h>
-
 #include "connector/sandbox.hpp"
 #include "plugin/call.hpp"
 #include "plugin/library.hpp"
@@ -17,30 +15,23 @@ namespace sluice::connector {
 
 namespace wire = plugin::wire;
 using plugin::wire::Ask;
-using plugin::wire::Bell;
 using plugin::wire::Emission;
 using plugin::wire::Function;
 using plugin::wire::Message;
 using plugin::wire::Reader;
+using plugin::wire::Say;
 using plugin::wire::Writer;
 
 namespace {
 
 constexpr std::size_t flush_bytes = std::size_t{1} << 20;
+constexpr std::size_t records_max =
+    wire::area_bytes / sizeof(std::uint64_t) / 12;  // each takes 12 words or more
 
 std::int64_t monotonic_us() {
   timespec now{};
   (void)::clock_gettime(CLOCK_MONOTONIC, &now);
   return std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000;
-}
-
-bool send(const Message& message) {
-  return ::write(wire::socket_fd, &message, sizeof message) == static_cast<ssize_t>(sizeof message);
-}
-
-// False: the hub has hung up.
-bool receive(Message& message) {
-  return ::read(wire::socket_fd, &message, sizeof message) == static_cast<ssize_t>(sizeof message);
 }
 
 sluice_str text(Reader& r) {
@@ -68,12 +59,18 @@ sluice_status guarded(F&& function) noexcept {
 }
 
 struct Batch {
-  explicit Batch(Reader& r) {
-    records.resize(std::min<std::uint64_t>(r.number(), wire::area_bytes / sizeof(std::uint64_t) / 12));
-    for (sluice_record& record : records) record = wire::read<sluice_record>(r);
+  explicit Batch(Reader& r, bool planned = true) {
+    if (planned) {
+      plan.part = static_cast<std::uint32_t>(r.number());
+      r(plan.snapshot);
+    }
+    const std::uint64_t count = std::min<std::uint64_t>(r.number(), records_max);
+    records.reserve(count);
+    for (std::uint64_t i = 0; i < count && r.ok(); ++i) records.push_back(wire::read<sluice_record>(r));
     batch = {sizeof batch, sizeof(sluice_record), static_cast<std::uint32_t>(records.size()), 0,
              records.data()};
-    plan = {sizeof plan, 0, &batch};
+    plan.size = sizeof plan;
+    plan.batch = &batch;
   }
   Batch(const Batch&) = delete;
   Batch& operator=(const Batch&) = delete;
@@ -96,8 +93,8 @@ struct Session::Call : sluice_call {
     deadline_us =
         owner.deadline_us_ == INT64_MAX ? INT64_MAX : owner.hub_us_ + (owner.deadline_us_ - owner.began_us_);
     cancelled = [](sluice_call* c) -> std::int32_t {
-      const auto* flag = static_cast<const std::uint32_t*>(static_cast<const void*>(of(c).arguments_));
-      return __atomic_load_n(flag, __ATOMIC_RELAXED) != 0 || monotonic_us() > of(c).deadline_us_ ? 1 : 0;
+      const auto& told = wire::head_at(of(c).arguments_).cancel;
+      return told.load(std::memory_order_relaxed) != 0 || monotonic_us() > of(c).deadline_us_ ? 1 : 0;
     };
     fail = [](sluice_call* c, sluice_status status, sluice_str why) {
       (void)of(c).emit(Emission::fail, [&](Writer& w) { w(status), w(why); });
@@ -176,7 +173,8 @@ struct Session::Host : sluice_host {
 
 Session::Session(const char* arguments, char* emissions)
     : arguments_(arguments),
-      out_(std::span(emissions, wire::area_bytes)),
+      out_(std::span(emissions, wire::area_bytes).subspan(wire::head_bytes)),
+      bell_(wire::Bell::End::connector, wire::socket_fd, wire::head_at(emissions), wire::head_at(arguments)),
       host_(std::make_unique<Host>(*this)) {}
 
 Session::~Session() = default;
@@ -235,13 +233,11 @@ sluice_status Session::ask(Ask what, F&& write, std::span<const char>& answer) {
     out_.rewind(before);
     return SLUICE_INVALID;
   }
-  Message message{.bell = Bell::ask,
-                  .what = static_cast<std::uint32_t>(what),
-                  .sequence = sequence_,
-                  .bytes = out_.size()};
-  if (!send(message) || !receive(message)) ::_exit(0);  // the hub is gone
+  Message message{
+      .say = Say::ask, .what = static_cast<std::uint32_t>(what), .sequence = sequence_, .bytes = out_.size()};
+  if (!bell_.send(message) || !hear(message)) ::_exit(0);  // the hub is gone
   out_.rewind(0);
-  answer = {arguments_ + wire::cancel_bytes + message.offset, message.bytes};
+  answer = {arguments_ + wire::head_bytes + message.offset, message.bytes};
   return message.status;
 }
 
@@ -259,12 +255,19 @@ sluice_status Session::fetch(Ask what, sluice_str key, sluice_sink sink, void* a
   return SLUICE_OK;
 }
 
+// False: the hub has hung up.
+bool Session::hear(Message& message) {
+  wire::Bell::Heard heard = wire::Bell::Heard::nothing;
+  while (heard == wire::Bell::Heard::nothing) heard = bell_.hear(message, -1);
+  return heard == wire::Bell::Heard::message;
+}
+
 void Session::run() {
   Message message;
-  while (receive(message)) {
+  while (hear(message)) {
     out_.rewind(0);
     sequence_ = message.sequence;
-    Reader arguments(std::span(arguments_ + wire::cancel_bytes, message.bytes));
+    Reader arguments(std::span(arguments_ + wire::head_bytes, message.bytes));
     std::int64_t left = 0;
     std::int64_t hub_us = 0;
     arguments(left), arguments(hub_us);
@@ -274,11 +277,11 @@ void Session::run() {
     std::uint32_t offered = 0;
     const sluice_status status = serve(static_cast<Function>(message.what), arguments, offered);
     pass_overheard();
-    if (!send({.bell = Bell::done,
-               .status = status,
-               .extra = offered,
-               .sequence = sequence_,
-               .bytes = out_.size()}))
+    if (!bell_.send({.say = Say::done,
+                     .status = status,
+                     .extra = offered,
+                     .sequence = sequence_,
+                     .bytes = out_.size()}))
       break;
   }
   if (instance_ != nullptr) table_->destroy(instance_);
@@ -356,7 +359,7 @@ sluice_status Session::serve(Function function, Reader& r, std::uint32_t& offere
       sluice_poll poll{};
       if (has_poll != 0) poll = wire::read<sluice_poll>(r);
       std::optional<Batch> batch;
-      if (has_batch != 0) batch.emplace(r);
+      if (has_batch != 0) batch.emplace(r, false);
       const sluice_interpret interpret{.size = sizeof interpret,
                                        .reserved = 0,
                                        .response = &response,

@@ -13,6 +13,7 @@
 
 #include "sluice/plugin.h"
 
+#include "plugin/bell.hpp"
 #include "plugin/wire.hpp"
 
 namespace sluice::connector {
@@ -46,6 +47,7 @@ class Session {
   template <typename F>
   sluice_status ask(plugin::wire::Ask what, F&& write, std::span<const char>& answer);
   sluice_status flush();
+  bool hear(plugin::wire::Message& message);
   // get() and secret().
   sluice_status fetch(plugin::wire::Ask what, sluice_str key, sluice_sink sink, void* arg);
   std::int64_t now_us() const;
@@ -62,6 +64,7 @@ class Session {
 
   const char* arguments_;
   plugin::wire::Writer out_;
+  plugin::wire::Bell bell_;
   const sluice_connector* table_ = nullptr;
   sluice_instance* instance_ = nullptr;
   std::unique_ptr<Host> host_;

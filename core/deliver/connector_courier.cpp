@@ -52,6 +52,7 @@ void answered(const Flight& flight, net::HttpResponse response) {
   }
   auto got = std::make_shared<Got>(Got{.response = to_response(std::move(response))});
   if (out.retry_after >= 0) got->response.retry_after_ms = out.retry_after / us_per_ms;
+  got->response.received = flight.connections->clock.wall_us();
   got->response.state = flight.sent->asked.state;
   got->response.records = flight.sent->asked.records;
   got->response.purpose = flight.sent->asked.purpose;

@@ -85,7 +85,6 @@ class Parser {
   bool expression(std::uint32_t& out);
   bool binary(int level, std::uint32_t& out);
   bool unary(std::uint32_t& out);
-  bool member(std::uint32_t& out);
   bool select(std::uint32_t& out);
   bool primary(std::uint32_t& out);
   bool name(std::uint32_t& out);
@@ -178,7 +177,7 @@ bool Parser::binary(int level, std::uint32_t& out) {
 }
 
 bool Parser::unary(std::uint32_t& out) {
-  if (!token_.is("!") && !token_.is("-")) return member(out);
+  if (!token_.is("!") && !token_.is("-")) return primary(out) && select(out);
   const Token sign = token_;
   std::size_t count = 0;
   while (token_.is(sign.text)) {
@@ -193,7 +192,7 @@ bool Parser::unary(std::uint32_t& out) {
     if (++depth_ > nesting_max) return too_deep(token_.offset);
     if (!unary(out)) return false;
     --depth_;
-  } else if (!member(out)) {
+  } else if (!primary(out) || !select(out)) {
     return false;
   }
   for (; count > 0; --count) {
@@ -205,10 +204,6 @@ bool Parser::unary(std::uint32_t& out) {
     if (!make(std::move(node), out)) return false;
   }
   return true;
-}
-
-bool Parser::member(std::uint32_t& out) {
-  return primary(out) && select(out);
 }
 
 bool Parser::select(std::uint32_t& out) {

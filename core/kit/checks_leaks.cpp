@@ -30,7 +30,7 @@ Status reasons(const Subject& subject) {
     for (const plugin::Fate& fate : e.outcomes) {
       all.push_back(fate.outcome.reason);
       const sluice_status status = fate.outcome.status;
-      if (status < SLUICE_OK || status > SLUICE_UNKNOWN || status == SLUICE_INTERNAL)
+      if (status < SLUICE_OK || status > SLUICE_GONE || status == SLUICE_INTERNAL)
         return broken(e.function + ": an outcome has the status " + std::to_string(status) +
                       ", which is none of a record");
       if (status != SLUICE_OK && fate.outcome.reason.empty())

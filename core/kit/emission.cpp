@@ -53,7 +53,7 @@ std::string Emission::text() const {
 Status well_behaved(const Emission& e) {
   if (e.threw) return failed(e, "an exception crossed the C boundary");
   if (!e.faults.empty()) return failed(e, e.faults.front());
-  if (e.returned < SLUICE_OK || e.returned > SLUICE_UNKNOWN)
+  if (e.returned < SLUICE_OK || e.returned > SLUICE_GONE)
     return failed(e, "it returned " + std::to_string(e.returned) + ", which is no status");
   if (e.returned != SLUICE_OK && e.returned != SLUICE_CANCELLED && e.why.empty())
     return failed(e,

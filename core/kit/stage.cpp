@@ -12,6 +12,7 @@ namespace {
 using sdk::view;
 
 constexpr DurationUs patience = 30 * us_per_s;
+constexpr TimeUs answered_at = 1'763'825'600'000'000;
 
 }  // namespace
 
@@ -66,6 +67,7 @@ sluice_status StageHost::send(const sluice_request& r, sluice_http_sink sink, vo
   c.size = sizeof c;
   c.status = answer.status;
   c.retry_after_ms = answer.retry_after_ms;
+  c.received_us = answered_at;
   c.body = {body.data(), answer.body.size()};
   c.error = sdk::str(answer.error);
   sink(arg, &c);
@@ -164,6 +166,7 @@ const sluice_batch* Stage::lend_batch(std::span<const plugin::Record> records) {
     c.identifiers = lender_.padded(r.identifiers);
     c.address = lender_.text(r.address);
     c.remote_id = lender_.text(r.remote_id);
+    c.audience_id = lender_.text(r.audience_id);
     all.append(reinterpret_cast<const char*>(&c), sizeof c).append(appended, '\xA5');
   }
   return lender_.value(sluice_batch{.size = sizeof(sluice_batch),
@@ -174,7 +177,8 @@ const sluice_batch* Stage::lend_batch(std::span<const plugin::Record> records) {
 }
 
 const sluice_plan* Stage::lend_plan(std::span<const plugin::Record> records) {
-  return lender_.value(sluice_plan{.size = sizeof(sluice_plan), .reserved = 0, .batch = lend_batch(records)});
+  return lender_.value(
+      sluice_plan{.size = sizeof(sluice_plan), .part = 0, .batch = lend_batch(records), .snapshot = {}});
 }
 
 const sluice_poll* Stage::lend_poll(const plugin::Poll& poll) {
@@ -198,6 +202,7 @@ const sluice_response* Stage::lend_response(const plugin::Response& r) {
   c.header_count = static_cast<std::uint32_t>(headers.size());
   c.record_count = static_cast<std::uint32_t>(r.records.size());
   c.retry_after_ms = r.retry_after_ms;
+  c.received_us = r.received == no_time ? answered_at : r.received;
   c.body = lender_.padded(r.body);
   c.state = lender_.text(r.state);
   c.error = lender_.text(r.error);

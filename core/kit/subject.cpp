@@ -227,6 +227,7 @@ Result<std::vector<plugin::Record>> records_of(std::string_view json) {
     record.identifiers = one["identifiers"].is_object() ? one["identifiers"].text() : "{}";
     record.address = one["address"].string_or("");
     record.remote_id = one["remote_id"].string_or("");
+    record.audience_id = one["audience_id"].string_or("");
     record.time = one["time_us"].integer().value_or(sample_time);
     out.push_back(std::move(record));
   };

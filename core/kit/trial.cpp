@@ -221,8 +221,8 @@ class Trial {
   static std::string_view status_name(sluice_status status) {
     static constexpr std::string_view names[] = {"ok",        "retry",    "invalid",     "auth",
                                                  "cancelled", "internal", "unsupported", "throttle",
-                                                 "skipped",   "unknown"};
-    return status >= 0 && status <= SLUICE_UNKNOWN ? names[status] : "internal";
+                                                 "skipped",   "unknown",  "gone"};
+    return status >= 0 && status <= SLUICE_GONE ? names[status] : "internal";
   }
 
   const Subject& subject_;

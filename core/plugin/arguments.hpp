@@ -11,15 +11,16 @@
 
 namespace sluice::plugin {
 
-// The records in C form, payloads and identifiers copied behind each other with padding. Borrows the other
-// texts.
+// The records in C form. For a connector in this process payloads and identifiers are copied behind each
+// other with padding; for one apart all is borrowed, since the way there copies and pads.
 class BatchView {
  public:
-  explicit BatchView(std::span<const Record> records) {
+  enum class For : std::uint8_t { here, apart };
+  BatchView(std::span<const Record> records, For where, const SnapshotPart& part = {}) : where_(where) {
     std::size_t bytes = 0;
     for (const Record& r : records)
       bytes += r.payload.size() + r.identifiers.size() + 2 * std::size_t{SLUICE_PADDING};
-    padded_.reserve(bytes);
+    if (where_ == For::here) padded_.reserve(bytes);
     records_.reserve(records.size());
     for (const Record& r : records) add(r);
     c_.size = sizeof c_;
@@ -27,7 +28,9 @@ class BatchView {
     c_.count = static_cast<std::uint32_t>(records_.size());
     c_.records = records_.data();
     plan_.size = sizeof plan_;
+    plan_.part = part.part;
     plan_.batch = &c_;
+    plan_.snapshot = str(part.snapshot);
   }
   BatchView(const BatchView&) = delete;
   BatchView& operator=(const BatchView&) = delete;
@@ -48,14 +51,16 @@ class BatchView {
     c.identifiers = pad(r.identifiers);
     c.address = str(r.address);
     c.remote_id = str(r.remote_id);
+    c.audience_id = str(r.audience_id);
     records_.push_back(c);
   }
   sluice_str pad(std::string_view text) {
-    if (text.empty()) return {nullptr, 0};
+    if (text.empty() || where_ == For::apart) return str(text);
     const char* const at = padded_.data() + padded_.size();  // reserved: it does not move
     padded_.append(text).append(SLUICE_PADDING, '\0');
     return {at, text.size()};
   }
+  For where_;
   std::string padded_;
   std::vector<sluice_record> records_;
   sluice_batch c_{};

@@ -23,7 +23,7 @@ std::string reason_of(sluice_str text) {
 sluice_status outcome_status(sluice_status status) {
   if (status == SLUICE_CANCELLED) return SLUICE_RETRY;
   if (status == SLUICE_UNSUPPORTED) return SLUICE_INVALID;
-  return status >= SLUICE_OK && status <= SLUICE_UNKNOWN ? status : SLUICE_INTERNAL;
+  return status >= SLUICE_OK && status <= SLUICE_GONE ? status : SLUICE_INTERNAL;
 }
 
 }  // namespace
@@ -302,11 +302,15 @@ Status Call::finish(sluice_status returned) {
 Status Call::judge(sluice_status returned) {
   if (!sink_status_) return std::move(sink_status_);
   if (returned != SLUICE_OK) {
-    const bool known = returned > SLUICE_OK && returned <= SLUICE_UNKNOWN;
+    const bool known = returned > SLUICE_OK && returned <= SLUICE_GONE;
     return Error{code_of(known ? returned : SLUICE_INTERNAL),
                  why_.empty() ? "the connector failed with status " + std::to_string(returned) : why_};
   }
-  for (std::uint32_t i = 0; i < covered_.size() && !context_.may_ask; ++i) {
+  std::size_t end = context_.may_ask ? 0 : covered_.size();
+  if (context_.may_leave_tail) {
+    while (end > 1 && covered_[end - 1] == Covered::open) --end;
+  }
+  for (std::uint32_t i = 0; i < end; ++i) {
     if (covered_[i] != Covered::open) continue;
     fault("it gave record " + std::to_string(i) + " no outcome");
     output_.outcomes.push_back({i,

@@ -67,8 +67,9 @@ struct CallContext {
   std::uint32_t records = 0;
   std::span<const std::uint32_t> asked;
   bool all_asked = false;
-  bool may_ask = false;  // of its one record: what is not decided yet is no fault
-  Sink* sink = nullptr;  // null: what a source emits is kept until the call has succeeded
+  bool may_leave_tail = false;  // of a snapshot: records from some point on may have no fate
+  bool may_ask = false;         // of its one record: what is not decided yet is no fault
+  Sink* sink = nullptr;         // null: what a source emits is kept until the call has succeeded
 };
 
 class Call : public sluice_call {

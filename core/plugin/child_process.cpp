@@ -1,14 +1,12 @@
 #include "plugin/child_process.hpp"
 
 #include <array>
-#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <fcntl.h>
-#include <poll.h>
 #include <spawn.h>
 #include <system_error>
 #include <unistd.h>
@@ -87,7 +85,7 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::start(const std::string& pro
   child->emissions_fd_ = make_area("sluice-emissions");
   std::array<int, 2> ends{-1, -1};
   if (child->arguments_fd_ < 0 || child->emissions_fd_ < 0 ||
-      ::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+      ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
     return failed("shared memory");
   }
   child->socket_ = out_of_the_way(ends[0]);
@@ -98,6 +96,8 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::start(const std::string& pro
     ::close(theirs);
     return failed("shared memory");
   }
+  child->bell_.emplace(wire::Bell::End::hub, child->socket_, wire::head_at(child->arguments_),
+                       wire::head_at(child->emissions_));
 
   Spawn spawn;
   ::posix_spawn_file_actions_addopen(&spawn.files, 0, "/dev/null", O_RDONLY, 0);
@@ -155,28 +155,15 @@ ChildProcess::~ChildProcess() {
 }
 
 std::span<char> ChildProcess::arguments() {
-  return {arguments_ + wire::cancel_bytes, wire::area_bytes - wire::cancel_bytes};
+  return {arguments_ + wire::head_bytes, wire::area_bytes - wire::head_bytes};
 }
 
 std::span<const char> ChildProcess::emissions(std::size_t bytes) const {
-  return {emissions_, std::min(bytes, wire::area_bytes)};
+  return {emissions_ + wire::head_bytes, std::min(bytes, wire::area_bytes - wire::head_bytes)};
 }
 
 void ChildProcess::set_cancel(bool cancel) {
-  std::atomic_ref(*static_cast<std::uint32_t*>(static_cast<void*>(arguments_))).store(cancel ? 1 : 0);
-}
-
-bool ChildProcess::ring(const wire::Message& message) const {
-  return ::send(socket_, &message, sizeof message, MSG_NOSIGNAL) == static_cast<ssize_t>(sizeof message);
-}
-
-ChildProcess::Heard ChildProcess::hear(wire::Message& message, int timeout_ms) {
-  pollfd wait{socket_, POLLIN, 0};
-  const int ready = ::poll(&wait, 1, timeout_ms);
-  if (ready == 0 || (ready < 0 && errno == EINTR)) return Heard::nothing;
-  // A message of another length is no message of ours.
-  const ssize_t got = ::recv(socket_, &message, sizeof message, MSG_TRUNC | MSG_DONTWAIT);
-  return got == static_cast<ssize_t>(sizeof message) ? Heard::message : Heard::death;
+  wire::head_at(arguments_).cancel.store(cancel ? 1 : 0, std::memory_order_relaxed);
 }
 
 void ChildProcess::kill() {
@@ -213,8 +200,8 @@ void ChildProcess::give_back(std::size_t arguments_bytes, std::size_t emissions_
     (void)::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(kept_bytes),
                       static_cast<off_t>(wire::area_bytes - kept_bytes));
   };
-  punch(arguments_fd_, arguments_bytes + wire::cancel_bytes);
-  punch(emissions_fd_, emissions_bytes);
+  punch(arguments_fd_, arguments_bytes + wire::head_bytes);
+  punch(emissions_fd_, emissions_bytes + wire::head_bytes);
 }
 
 }  // namespace sluice::plugin

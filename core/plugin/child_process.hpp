@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -10,6 +11,7 @@
 
 #include "sluice/result.hpp"
 
+#include "plugin/bell.hpp"
 #include "plugin/wire.hpp"
 
 namespace sluice::plugin {
@@ -23,13 +25,10 @@ class ChildProcess {
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;
 
-  std::span<char> arguments();  // behind the flag
+  std::span<char> arguments();  // behind the head
   std::span<const char> emissions(std::size_t bytes) const;
   void set_cancel(bool cancel);
-
-  bool ring(const wire::Message& message) const;  // false: it has died
-  enum class Heard : std::uint8_t { message, nothing, death };
-  Heard hear(wire::Message& message, int timeout_ms);
+  wire::Bell& bell() { return *bell_; }
 
   void kill();
   // After a death: "was killed by SIGSEGV (Segmentation fault)", "ended with exit code 0".
@@ -43,6 +42,7 @@ class ChildProcess {
   int socket_ = -1, arguments_fd_ = -1, emissions_fd_ = -1;
   char* arguments_ = nullptr;
   const char* emissions_ = nullptr;
+  std::optional<wire::Bell> bell_;
   bool reaped_ = false;
   int how_ = 0;  // it ended: waitpid's status
 };

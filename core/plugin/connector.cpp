@@ -92,6 +92,7 @@ struct Connector::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
+  BatchView::For where() const { return remote ? BatchView::For::apart : BatchView::For::here; }
   CallContext context(const CallLimits& limits, std::uint32_t emits, std::uint32_t purpose) const {
     return {.host = services,
             .deadline = limits.timeout == never ? never : services.now_us() + limits.timeout,
@@ -200,13 +201,15 @@ bool Connector::offers_subscribe() const {
   return impl_->table->subscribe != nullptr && impl_->table->unsubscribe != nullptr;
 }
 
-Result<PlanOutput> Connector::plan(std::span<const Record> records, const CallLimits& limits) {
+Result<PlanOutput> Connector::plan(std::span<const Record> records, const CallLimits& limits,
+                                   const SnapshotPart& part) {
   if (!offers_plan()) return impl_->no("plan");
   CallContext context = impl_->context(limits, emits_requests | emits_outcomes, SLUICE_FOR_PLAN);
   context.records = static_cast<std::uint32_t>(records.size());
   context.all_asked = true;
+  context.may_leave_tail = part.part > 0;
   Call call(context);
-  const BatchView batch(records);
+  const BatchView batch(records, impl_->where(), part);
   SLUICE_TRY(call.finish(guarded([&] { return impl_->table->plan(impl_->instance, batch.plan(), &call); })));
   return std::move(call.output());
 }
@@ -222,7 +225,7 @@ Result<InterpretOutput> Connector::interpret(std::span<const Record> records, co
   context.records = static_cast<std::uint32_t>(records.size());
   context.asked = response.records;
   Call call(context);
-  const BatchView batch(records);
+  const BatchView batch(records, impl_->where());
   const ResponseView answer(response);
   const sluice_interpret args{
       .size = sizeof args, .reserved = 0, .response = answer.get(), .batch = batch.get(), .poll = nullptr};
@@ -230,13 +233,14 @@ Result<InterpretOutput> Connector::interpret(std::span<const Record> records, co
   return std::move(call.output());
 }
 
-Result<std::vector<Outcome>> Connector::deliver(std::span<const Record> records, const CallLimits& limits) {
+Result<std::vector<Outcome>> Connector::deliver(std::span<const Record> records, const CallLimits& limits,
+                                                const SnapshotPart& part) {
   if (impl_->table->deliver == nullptr) return impl_->no("deliver");
   CallContext context = impl_->context(limits, emits_outcomes, SLUICE_FOR_PLAN);
   context.records = static_cast<std::uint32_t>(records.size());
   context.all_asked = true;
   Call call(context);
-  const BatchView batch(records);
+  const BatchView batch(records, impl_->where(), part);
   SLUICE_TRY(
       call.finish(guarded([&] { return impl_->table->deliver(impl_->instance, batch.plan(), &call); })));
   std::vector<Outcome> out;

@@ -73,12 +73,15 @@ class Connector {
   bool offers_subscribe() const;
 
   // Destinations.
-  Result<PlanOutput> plan(std::span<const Record> records, const CallLimits& limits = {});
+  // Of a part of a snapshot the last records may be left without a request and an outcome.
+  Result<PlanOutput> plan(std::span<const Record> records, const CallLimits& limits = {},
+                          const SnapshotPart& part = {});
   // `records`: the batch that plan() had; fates only for response.records.
   Result<InterpretOutput> interpret(std::span<const Record> records, const Response& response,
                                     const CallLimits& limits = {});
   // Blocks. One outcome a record, by index.
-  Result<std::vector<Outcome>> deliver(std::span<const Record> records, const CallLimits& limits = {});
+  Result<std::vector<Outcome>> deliver(std::span<const Record> records, const CallLimits& limits = {},
+                                       const SnapshotPart& part = {});
 
   // Sources. fetch() and interpret_fetched() hand their records over only when the call succeeded; read() as
   // it goes, and what comes after its last checkpoint does not count.

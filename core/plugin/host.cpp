@@ -27,6 +27,7 @@ ResponseView::ResponseView(const Response& r) : body_(r.body) {
   c_.header_count = static_cast<std::uint32_t>(headers_.size());
   c_.record_count = static_cast<std::uint32_t>(r.records.size());
   c_.retry_after_ms = r.retry_after_ms;
+  c_.received_us = r.received;
   c_.body = {body_.data(), r.body.size()};
   c_.state = str(r.state);
   c_.error = str(r.error);
@@ -87,7 +88,11 @@ Result<Response> Host::exchange(const Request& request) const {
   Response response;
   for (int attempt = 0; attempt < 2; ++attempt) {
     HttpRequest ready = SLUICE_TRY(resolve(policy_, request, services_.now_us()));
-    if (!needs_token) return services_.http(ready);
+    if (!needs_token) {
+      response = services_.http(ready);
+      response.received = services_.now_us();
+      return response;
+    }
     const TokenAnswer answer = credentials_->wait_token();
     if (!answer.ok()) {
       if (answer.error->code == Code::misconfigured) return *answer.error;
@@ -98,6 +103,7 @@ Result<Response> Host::exchange(const Request& request) const {
     }
     credentials_->add(answer.token, ready);
     response = services_.http(ready);
+    response.received = services_.now_us();
     if (response.status != 401) return response;
     credentials_->refused(answer.token);
   }

@@ -28,6 +28,7 @@ bool wait(std::uint32_t delay_ms, const std::stop_token& stop) {
 Result<Response> send(const Connector& connector, HostServices& host, const Request& request) {
   const HttpRequest ready = SLUICE_TRY(resolve(connector.http_policy(), request, host.now_us()));
   Response response = host.http(ready);
+  response.received = host.now_us();
   response.state = request.state;
   response.purpose = request.purpose;
   return response;

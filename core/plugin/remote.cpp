@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <optional>
 #include <thread>
 
 #include "plugin/call.hpp"
@@ -12,11 +13,11 @@ namespace sluice::plugin {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using wire::Ask;
-using wire::Bell;
 using wire::Emission;
 using wire::Function;
 using wire::Message;
 using wire::Reader;
+using wire::Say;
 using wire::Writer;
 
 namespace {
@@ -58,6 +59,12 @@ void write_batch(Writer& w, const sluice_batch& batch) {
   for (std::uint32_t i = 0; i < batch.count; ++i) pass(w, *sluice_at(&batch, i));
 }
 
+void write_plan(Writer& w, const sluice_plan& plan) {
+  w.number(plan.part);
+  w(plan.snapshot);
+  write_batch(w, *plan.batch);
+}
+
 }  // namespace
 
 struct Remote::Answers {
@@ -92,12 +99,12 @@ void Remote::offer(std::uint32_t functions) {
   }
   if (has(Function::plan)) {
     table_.plan = [](sluice_instance* i, const sluice_plan* p, sluice_call* c) {
-      return self(i).call(Function::plan, [&](Writer& w) { write_batch(w, *p->batch); }, c);
+      return self(i).call(Function::plan, [&](Writer& w) { write_plan(w, *p); }, c);
     };
   }
   if (has(Function::deliver)) {
     table_.deliver = [](sluice_instance* i, const sluice_plan* p, sluice_call* c) {
-      return self(i).call(Function::deliver, [&](Writer& w) { write_batch(w, *p->batch); }, c);
+      return self(i).call(Function::deliver, [&](Writer& w) { write_plan(w, *p); }, c);
     };
   }
   if (has(Function::interpret)) {
@@ -201,45 +208,44 @@ sluice_status Remote::exchange(Function function, const Encode& encode, sluice_c
   encode(arguments);
   if (!arguments.ok()) return call->fail(call, SLUICE_INVALID, str("a call takes more than 128 MiB"));
   child_->set_cancel(false);
-  if (!child_->ring({.bell = Bell::call,
-                     .what = static_cast<std::uint32_t>(function),
-                     .sequence = ++sequence_,
-                     .bytes = arguments.size()})) {
+  if (!child_->bell().send({.say = Say::call,
+                            .what = static_cast<std::uint32_t>(function),
+                            .sequence = ++sequence_,
+                            .bytes = arguments.size()})) {
     return bury(child_->obituary(), function, call);
   }
   return await(function, arguments, call, extra);
 }
 
 sluice_status Remote::await(Function function, Writer& arguments, sluice_call* call, std::uint32_t& extra) {
+  using Heard = wire::Bell::Heard;
   Answers answers;
   const std::size_t behind_arguments = arguments.size();
-  bool cancelled = false;
-  steady_clock::time_point kill_at;
+  std::optional<steady_clock::time_point> kill_at;  // it is told to stop
   for (;;) {
     Message message;
-    const auto heard = child_->hear(message, look_up_ms);
-    if (heard == ChildProcess::Heard::nothing) {
-      if (!cancelled && call->cancelled(call) != 0) {
-        cancelled = true;
-        kill_at = steady_clock::now() + grace;
-        child_->set_cancel(true);
-      }
-      if (cancelled && steady_clock::now() >= kill_at) {
-        child_->kill();
-        return bury("did not end in its time and was killed", function, call);
-      }
-      continue;
+    const Heard heard = child_->bell().hear(message, look_up_ms);
+    const bool done = heard == Heard::message && message.say == Say::done;
+    if (heard == Heard::death) return bury(child_->obituary(), function, call);
+    // One that asks and asks again is late too.
+    if (!done && !kill_at && call->cancelled(call) != 0) {
+      kill_at = steady_clock::now() + grace;
+      child_->set_cancel(true);
     }
-    if (heard == ChildProcess::Heard::death) return bury(child_->obituary(), function, call);
+    if (!done && kill_at && steady_clock::now() >= *kill_at) {
+      child_->kill();
+      return bury("did not end in its time and was killed", function, call);
+    }
+    if (heard == Heard::nothing) continue;
 
     Reader emissions(child_->emissions(message.bytes));
-    const bool asks = message.bell == Bell::ask;
-    const bool ours = (asks || message.bell == Bell::done) && message.sequence == sequence_;
-    if (!ours || !take(emissions, answers, call) || (!asks && !emissions.at_end())) {
+    const bool ours =
+        heard == Heard::message && (done || message.say == Say::ask) && message.sequence == sequence_;
+    if (!ours || !take(emissions, answers, call) || (done && !emissions.at_end())) {
       child_->kill();
       return bury("wrote what cannot be read and was killed", function, call);
     }
-    if (!asks) {
+    if (done) {
       child_->give_back(arguments.size(), message.bytes);
       extra = message.extra;
       return answers.refused != SLUICE_OK ? answers.refused : message.status;
@@ -247,11 +253,11 @@ sluice_status Remote::await(Function function, Writer& arguments, sluice_call* c
     arguments.rewind(behind_arguments);
     sluice_status status = answers.refused;
     if (status == SLUICE_OK) status = serve(static_cast<Ask>(message.what), emissions, arguments);
-    if (!child_->ring({.bell = Bell::answer,
-                       .status = status,
-                       .sequence = sequence_,
-                       .offset = behind_arguments,
-                       .bytes = arguments.size() - behind_arguments})) {
+    if (!child_->bell().send({.say = Say::answer,
+                              .status = status,
+                              .sequence = sequence_,
+                              .offset = behind_arguments,
+                              .bytes = arguments.size() - behind_arguments})) {
       return bury(child_->obituary(), function, call);
     }
   }

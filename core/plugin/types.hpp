@@ -25,6 +25,12 @@ struct Record {  // given to plan() and deliver()
   std::string payload = {};      // one JSON object
   std::string identifiers = {};  // JSON object; see ManifestInfo::identifiers
   std::string address = {}, remote_id = {};
+  std::string audience_id = {};  // what provision() said of the audience `name`
+};
+
+struct SnapshotPart {  // which part of which snapshot a batch is; see sluice_plan
+  std::string snapshot = {};
+  std::uint32_t part = 0;  // from 1; 0: of none
 };
 
 struct Header {
@@ -47,6 +53,7 @@ struct Response {
   std::string body = {}, error = {};
   std::vector<Header> headers = {};  // names in lower case
   std::int64_t retry_after_ms = -1;
+  TimeUs received = no_time;
   // Of the request that it answers:
   std::string state = {};
   std::vector<std::uint32_t> records = {};

@@ -1,16 +1,16 @@
 // Inside this room: how calls cross to a connector in a process of its own. Private to one build of the hub:
 // both ends are always of the same version.
 //
-// Two shared areas and a socket that rings. The hub writes a call's arguments into `arguments` (read-only
-// over there) and rings; the connector's process writes what is emitted into `emissions` and rings back, once
-// at the end, or earlier with a question. Whoever reads takes nothing for granted: a Reader never leaves its
-// area.
+// Two shared areas and a socket that rings (bell.hpp). The hub writes a call's arguments into `arguments`
+// (read-only over there) and sends a message; the connector's process writes what is emitted into `emissions`
+// and sends one back, once at the end, or earlier with a question. Whoever reads takes nothing for granted: a
+// Reader never leaves its area.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <deque>
+#include <list>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -20,11 +20,11 @@
 namespace sluice::plugin::wire {
 
 inline constexpr std::size_t area_bytes = std::size_t{128} << 20;  // reserved; memory is taken as it is used
-inline constexpr std::size_t cancel_bytes = 64;  // at the head of `arguments`: a flag of 4 bytes, not 0: stop
+inline constexpr std::size_t head_bytes = 128;                     // of each area: bell.hpp
 inline constexpr int socket_fd = 3, arguments_fd = 4, emissions_fd = 5;
 
-// What a message on the socket says.
-enum class Bell : std::uint8_t { call = 1, answer = 2, done = 3, ask = 4 };
+// What a message says.
+enum class Say : std::uint32_t { call = 1, answer = 2, done = 3, ask = 4 };
 
 enum class Function : std::uint8_t {
   create = 1,
@@ -63,7 +63,7 @@ enum class Emission : std::uint8_t {
 };
 
 struct Message {
-  Bell bell = Bell::call;
+  Say say = Say::call;
   std::uint32_t what = 0;      // Function or Ask
   std::int32_t status = 0;     // done, answer: a SLUICE_* status
   std::uint32_t extra = 0;     // done of create: the functions that are there, as bits
@@ -87,7 +87,14 @@ class Writer {
   std::size_t size() const { return at_; }
   void rewind(std::size_t at) { at_ = at, ok_ = true; }
 
-  void number(std::uint64_t value) { raw(&value, sizeof value); }
+  void number(std::uint64_t value) {
+    if (!ok_ || sizeof value > area_.size() - at_) {
+      ok_ = false;
+      return;
+    }
+    std::memcpy(area_.data() + at_, &value, sizeof value);
+    at_ += sizeof value;
+  }
   template <typename T>
   void operator()(const T& value) {
     if constexpr (sizeof(T) == sizeof(std::int64_t) && std::is_floating_point_v<T>) {
@@ -117,14 +124,17 @@ class Writer {
     number(text.ptr == nullptr ? absent : text.len);
     if (text.ptr != nullptr) raw(text.ptr, text.len, padding);
   }
-  void raw(const void* bytes, std::size_t count, std::size_t padding = 0) {
+  void raw(const void* bytes, std::size_t count, std::size_t padding = 0) {  // 0 or SLUICE_PADDING
     const std::size_t room = (count + padding + 7) & ~std::size_t{7};
     if (!ok_ || room < count || room > area_.size() - at_) {
       ok_ = false;
       return;
     }
+    if (room == 0) return;
+    constexpr std::uint64_t nothing = 0;  // what fills up is zero: its last word before what overlaps it
+    std::memcpy(area_.data() + at_ + room - sizeof nothing, &nothing, sizeof nothing);
+    if (padding > 0) std::memset(area_.data() + at_ + count, 0, SLUICE_PADDING);
     if (count > 0) std::memcpy(area_.data() + at_, bytes, count);
-    std::memset(area_.data() + at_ + count, 0, room - count);
     at_ += room;
   }
   std::span<char> area_;
@@ -209,8 +219,8 @@ class Reader {
   std::span<const char> area_;
   std::size_t at_ = 0;
   bool ok_ = true;
-  std::deque<std::vector<sluice_header>> headers_;
-  std::deque<std::vector<sluice_str>> texts_;
+  std::list<std::vector<sluice_header>> headers_;  // their places stay; an empty one costs nothing
+  std::list<std::vector<sluice_str>> texts_;
 };
 
 // The fields of each struct, in one order for both ends. `size` is set by whoever reads.
@@ -219,7 +229,8 @@ void pass(IO& io, T& s)
   requires std::is_same_v<std::remove_const_t<T>, sluice_record>
 {
   io(s.op), io(s.attempt), io(s.time_us), io(s.id), io(s.key), io(s.entity), io(s.name);
-  io.padded(s.payload), io.padded(s.identifiers), io(s.address), io(s.remote_id), io(s.place);
+  io.padded(s.payload), io.padded(s.identifiers), io(s.address), io(s.remote_id);
+  io(s.audience_id), io(s.place);
 }
 template <typename IO, typename T>
 void pass(IO& io, T& s)
@@ -239,7 +250,8 @@ template <typename IO, typename T>
 void pass(IO& io, T& s)
   requires std::is_same_v<std::remove_const_t<T>, sluice_response>
 {
-  io(s.purpose), io(s.status), io(s.retry_after_ms), io.padded(s.body), io(s.state), io(s.error);
+  io(s.purpose), io(s.status), io(s.retry_after_ms), io(s.received_us), io.padded(s.body), io(s.state);
+  io(s.error);
   io.headers(s.headers, s.header_count), io.indexes(s.records, s.record_count);
 }
 template <typename IO, typename T>

@@ -30,7 +30,8 @@ const std::string settings = R"({"endpoint": "https://api.example.com", "token":
 std::vector<plugin::Record> records(const std::vector<std::string>& ids, const std::string& payload) {
   std::vector<plugin::Record> out;
   for (const std::string& id : ids) {
-    out.push_back({.id = id, .name = "Said \"so\"", .payload = payload, .remote_id = "there"});
+    out.push_back(
+        {.id = id, .name = "Said \"so\"", .payload = payload, .remote_id = "there", .audience_id = "a-1"});
   }
   return out;
 }
@@ -40,7 +41,7 @@ using Indexes = std::vector<std::uint32_t>;
 void probe(const std::string& remote_id) {
   Built built("{}");
   const auto batch = records({"first", "second", "third"}, R"({"a":1})");
-  const auto planned = built.connector->plan(batch);
+  const auto planned = built.connector->plan(batch, {}, {.snapshot = "s-1", .part = 2});
   if (!planned) FAIL(planned.error().detail);
   REQUIRE(planned.value().requests.size() == 3);
   for (std::uint32_t i = 0; i < 3; ++i) {

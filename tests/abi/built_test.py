@@ -7,7 +7,7 @@ import compilers
 import variants
 from compilers import CC, HERE, needs, run
 
-CPP = ["-std=c++20", "-DPLANT_GOOD"]
+CPP = ["-std=c++20"]
 PLANTED = HERE.parent / "loader/planted.cpp"
 CONTRACT = "[#connector_test],[#inquiry_test]"  # all that tests/loader asks of a good connector
 

@@ -33,7 +33,8 @@ FROZEN(sluice_record, payload, 88, 16);
 FROZEN(sluice_record, identifiers, 104, 16);
 FROZEN(sluice_record, address, 120, 16);
 FROZEN(sluice_record, remote_id, 136, 16);
-FROZEN(sluice_record, place, 152, 16);
+FROZEN(sluice_record, audience_id, 152, 16);
+FROZEN(sluice_record, place, 168, 16);
 
 FROZEN(sluice_batch, size, 0, 4);
 FROZEN(sluice_batch, stride, 4, 4);
@@ -71,11 +72,12 @@ FROZEN(sluice_response, header_count, 12, 4);
 FROZEN(sluice_response, record_count, 16, 4);
 FROZEN(sluice_response, reserved, 20, 4);
 FROZEN(sluice_response, retry_after_ms, 24, 8);
-FROZEN(sluice_response, body, 32, 16);
-FROZEN(sluice_response, state, 48, 16);
-FROZEN(sluice_response, error, 64, 16);
-FROZEN(sluice_response, headers, 80, 8);
-FROZEN(sluice_response, records, 88, 8);
+FROZEN(sluice_response, received_us, 32, 8);
+FROZEN(sluice_response, body, 40, 16);
+FROZEN(sluice_response, state, 56, 16);
+FROZEN(sluice_response, error, 72, 16);
+FROZEN(sluice_response, headers, 88, 8);
+FROZEN(sluice_response, records, 96, 8);
 
 FROZEN(sluice_incoming, size, 0, 4);
 FROZEN(sluice_incoming, header_count, 4, 4);
@@ -112,8 +114,9 @@ FROZEN(sluice_poll, since_us, 48, 8);
 FROZEN(sluice_poll, fields, 56, 8);
 
 FROZEN(sluice_plan, size, 0, 4);
-FROZEN(sluice_plan, reserved, 4, 4);
+FROZEN(sluice_plan, part, 4, 4);
 FROZEN(sluice_plan, batch, 8, 8);
+FROZEN(sluice_plan, snapshot, 16, 16);
 
 FROZEN(sluice_interpret, size, 0, 4);
 FROZEN(sluice_interpret, reserved, 4, 4);
@@ -189,16 +192,16 @@ FROZEN(sluice_plugin, manifest, 24, 8);
 
 EXACTLY(sluice_str, 16);
 EXACTLY(sluice_header, 32);
-AT_LEAST(sluice_record, 168);
+AT_LEAST(sluice_record, 184);
 AT_LEAST(sluice_batch, 24);
 AT_LEAST(sluice_outcome, 64);
 AT_LEAST(sluice_request, 128);
-AT_LEAST(sluice_response, 96);
+AT_LEAST(sluice_response, 104);
 AT_LEAST(sluice_incoming, 120);
 AT_LEAST(sluice_reply, 56);
 AT_LEAST(sluice_open, 56);
 AT_LEAST(sluice_poll, 64);
-AT_LEAST(sluice_plan, 16);
+AT_LEAST(sluice_plan, 32);
 AT_LEAST(sluice_interpret, 32);
 AT_LEAST(sluice_discover, 24);
 AT_LEAST(sluice_provision, 40);
@@ -222,6 +225,7 @@ VALUE(SLUICE_UNSUPPORTED, 6);
 VALUE(SLUICE_THROTTLE, 7);
 VALUE(SLUICE_SKIPPED, 8);
 VALUE(SLUICE_UNKNOWN, 9);
+VALUE(SLUICE_GONE, 10);
 VALUE(SLUICE_NO_TIME, INT64_MIN);
 
 VALUE(SLUICE_SOURCE, 1);

@@ -48,7 +48,8 @@ static sluice_status plan(sluice_instance* instance, const sluice_plan* args, sl
     const sluice_record* const record = sluice_at(batch, i);
     sluice_request request;
     if (i >= 3 || !is(record->id, ids[i]) || !is(record->payload, "{\"a\":1}") ||
-        !is(record->remote_id, "there"))
+        !is(record->remote_id, "there") || !is(record->audience_id, "a-1") || args->part != 2 ||
+        !is(args->snapshot, "s-1"))
       return call->fail(call, SLUICE_INVALID, str("a record is not where the stride leads"));
 #ifdef PROBE_NEWER
     if (SLUICE_HAS(record, appended) || SLUICE_HAS(args, appended))

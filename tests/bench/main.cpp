@@ -211,18 +211,26 @@ bool print_isolation(const Options& options) {
     std::fprintf(stderr, "bench: %s\n", costs.error().detail.c_str());
     return false;
   }
-  std::printf("\n%-14s %9s %14s %14s %16s\n", "plan(), braze", "records", "in process us", "apart us",
+  std::printf(
+      "\nplan(), isolated or not: microseconds a call, the median of rounds (their range), and the CPU "
+      "time\n");
+  std::printf("%-8s %8s %29s %8s %29s %8s %15s\n", "", "records", "in process", "CPU", "apart", "CPU",
               "more ns/record");
   for (const IsolationCost& c : costs.value()) {
-    std::printf("%-14s %9zu %14.1f %14.1f %16.0f\n", "", c.records, c.in_process_us, c.apart_us,
-                (c.apart_us - c.in_process_us) * 1000 / static_cast<double>(c.records));
+    std::printf("%-8s %8zu", c.connector.c_str(), c.records);
+    for (const CallCost& one : {c.in_process, c.apart}) {
+      std::printf(" %9.2f (%7.2f - %7.2f) %8.2f", one.wall_us, one.wall_least_us, one.wall_most_us,
+                  one.cpu_us);
+    }
+    std::printf(" %15.0f\n",
+                (c.apart.wall_us - c.in_process.wall_us) * 1000 / static_cast<double>(c.records));
   }
   return true;
 }
 
 int measure(const Options& options) {
   std::vector<Figures> all;
-  print_header();
+  if (options.rounds > 0) print_header();
   for (std::int64_t round = 1; round <= options.rounds; ++round) {
     Result<std::vector<Figures>> figures = measure_round(options, round, round == options.rounds);
     if (!figures) {
@@ -261,7 +269,7 @@ bool read_options(int argc, char** argv, Options& options) {
   }
   for (std::int64_t* events : {&options.events, &options.warm_up}) *events -= *events % batch_events;
   return argc % 2 == 1 && !options.hub.empty() && !options.config.empty() && !options.folder.empty() &&
-         options.events > 0 && options.rounds > 0 && options.connections > 0;
+         options.events > 0 && options.connections > 0;
 }
 
 }  // namespace

@@ -1,8 +1,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
+#include <fstream>
 #include <map>
+#include <thread>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <sys/wait.h>
@@ -87,8 +91,8 @@ TEST_CASE(
                                                      {"scribble", "SIGSEGV"},
                                                      {"loop", "did not end in its time"},
                                                      {"garbage", "cannot be read"},
-                                                     {"hang_up", "in plan()"},
-                                                     {"foreign_message", "in plan()"}}) {
+                                                     {"asks", "did not end in its time"},
+                                                     {"rings", "in plan()"}}) {
     INFO(one.name);
     const auto failed = faulty.plan({"well", one.name});
     REQUIRE_FALSE(failed);
@@ -98,6 +102,34 @@ TEST_CASE(
     if (!sanitized || !its_end) CHECK(failed.error().detail.find(one.how) != std::string::npos);
     CHECK(faulty.says("well") == "nothing");
   }
+}
+
+TEST_CASE("a process that hangs up is replaced") {
+  Faulty faulty;
+  (void)faulty.plan({"hang_up"});  // what it said before counts
+  (void)faulty.plan({"well"});
+  CHECK(faulty.says("well") == "nothing");
+}
+
+TEST_CASE("a process that has nothing to do costs no CPU time, also after calls that came densely") {
+  Faulty faulty;
+  for (int i = 0; i < 5'000; ++i) REQUIRE(faulty.says("well") == "nothing");
+  pid_t child = 0;
+  std::ifstream("/proc/self/task/" + std::to_string(::getpid()) + "/children") >> child;
+  clockid_t clock{};
+  REQUIRE(::clock_getcpuclockid(child, &clock) == 0);
+  const auto spent_ms = [clock] {
+    timespec time{};
+    ::clock_gettime(clock, &time);
+    return time.tv_sec * 1'000 + time.tv_nsec / 1'000'000;
+  };
+  bool idle = false;
+  for (int i = 0; i < 50 && !idle; ++i) {
+    const auto before = spent_ms();
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));  // measured, not waited for
+    idle = spent_ms() - before <= 2;
+  }
+  CHECK(idle);
 }
 
 TEST_CASE("memory that a connector takes is bounded, and given back with its process") {

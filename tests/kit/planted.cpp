@@ -1,5 +1,6 @@
 // A good destination, or the same with one planted bug that the conformance kit must find; see kit_test.py
-// for which check finds it.
+// for which check finds it. What can be decided when it runs is compiled once for all of them (plant.c names
+// the bug); what is in the table, the manifest or the symbols is decided by the preprocessor.
 #include <cstdlib>
 #include <fcntl.h>
 #include <stdexcept>
@@ -11,9 +12,15 @@
 #include "sluice/json.hpp"
 #include "sluice/plugin.hpp"
 
+extern "C" const char planted_bug[];  // plant.c
+
 namespace {
 
 namespace sdk = sluice::sdk;
+
+bool is(std::string_view bug) {
+  return bug == planted_bug;
+}
 
 #if defined(PLANT_UNIQUE_SYMBOL)
 template <typename T>
@@ -29,21 +36,18 @@ class Planted {
 
   Planted(const sdk::Host& host, const sdk::Open& open) : host_(host), token_(host.secret("token")) {
     const sdk::Json config = sdk::Json::parse(open.config).value_or(sdk::Json());
-#if !defined(PLANT_TAKES_ANY_CONFIG)
-    if (!config.is_object()) throw sdk::Fail(SLUICE_INVALID, "the settings are no mapping");
-#endif
-#if defined(PLANT_CRASHES_ON_CONFIG)
-    if (config["endpoint"] && !config["endpoint"].is_string()) std::abort();
-#elif defined(PLANT_CREATES_ONCE)
+    if (!config.is_object() && !is("takes_any_config")) {
+      throw sdk::Fail(SLUICE_INVALID, "the settings are no mapping");
+    }
+    if (is("crashes_on_config") && config["endpoint"] && !config["endpoint"].is_string()) std::abort();
     static bool made = false;
-    if (std::exchange(made, true)) throw sdk::Fail(SLUICE_INTERNAL, "there is one already");
-#elif defined(PLANT_SECRET_IN_LOG)
-    host.log(SLUICE_DEBUG, "connecting with " + token_);
-#elif defined(PLANT_LEAKS_DESCRIPTORS)
-    descriptor_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-#elif defined(PLANT_LEAKS_THREADS)
-    std::thread([] { ::sleep(60); }).detach();
-#elif defined(PLANT_UNIQUE_SYMBOL)
+    if (is("creates_once") && std::exchange(made, true)) {
+      throw sdk::Fail(SLUICE_INTERNAL, "there is one already");
+    }
+    if (is("secret_in_log")) host.log(SLUICE_DEBUG, "connecting with " + token_);
+    if (is("leaks_descriptors")) descriptor_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (is("leaks_threads")) std::thread([] { ::sleep(60); }).detach();
+#if defined(PLANT_UNIQUE_SYMBOL)
     ++Shared<int>::count;
 #endif
   }
@@ -64,27 +68,19 @@ class Planted {
         call.outcome(i, {.status = SLUICE_INVALID, .reason = "unknown_op"});
         continue;
       }
-      if (misbehaves(batch, i, request, call)) continue;
+      if (misbehaves(batch, i, call)) continue;
       request.body += request.body.empty() ? "[" : ",";
       request.body +=
           "{\"name\":" + quoted(record.name) + ",\"payload\":" + std::string(record.payload) + '}';
       request.records.push_back(i);
     }
-#if defined(PLANT_CRASHES_ON_NOTHING)
-    if (batch[0].op == SLUICE_EVENT) request.timeout_ms = 1'000;
-#elif defined(PLANT_EXITS)
-    if (batch.size() > 30) ::_exit(0);
-#elif defined(PLANT_LEAKS_MEMORY)
-    leaked_ = new std::string(4'096, 'x');
-#elif defined(PLANT_READS_FILES)
-    ::close(::open("/etc/hostname", O_RDONLY | O_CLOEXEC));
-#elif defined(PLANT_WRONG_HOST)
-    request.url = "https://collector.example.net/?token=" + token_;
-#elif defined(PLANT_READS_CLOCK)
-    request.headers.push_back({"x-sent", std::to_string(host_.now_us())});
-#elif defined(PLANT_COUNTS)
-    request.headers.push_back({"x-count", std::to_string(++count_)});
-#endif
+    if (is("crashes_on_nothing") && batch[0].op == SLUICE_EVENT) request.timeout_ms = 1'000;
+    if (is("exits") && batch.size() > 30) ::_exit(0);
+    if (is("leaks_memory")) leaked_ = new std::string(4'096, 'x');
+    if (is("reads_files")) ::close(::open("/etc/hostname", O_RDONLY | O_CLOEXEC));
+    if (is("wrong_host")) request.url = "https://collector.example.net/?token=" + token_;
+    if (is("reads_clock")) request.headers.push_back({"x-sent", std::to_string(host_.now_us())});
+    if (is("counts")) request.headers.push_back({"x-count", std::to_string(++count_)});
     request.body += ']';
     if (!request.records.empty()) call.request(request);
   }
@@ -92,17 +88,15 @@ class Planted {
   void interpret(const sdk::Batch&, const sdk::Response& response, sdk::Call& call) {
     sluice_status status = sdk::verdict(response.status());
     std::string reason = status == SLUICE_OK ? "" : "http_" + std::to_string(response.status()), detail;
-#if defined(PLANT_CRASHES_ON_GARBAGE)
-    if (response.body().starts_with('<')) *const_cast<volatile char*>(static_cast<char*>(nullptr)) = 1;
-#elif defined(PLANT_CALLS_IT_DELIVERED)
-    status = SLUICE_OK;
-#elif defined(PLANT_SECRET_IN_REASON)
-    if (status == SLUICE_INVALID) reason = token_;
-#elif defined(PLANT_EMAIL_IN_DETAIL)
-    if (status != SLUICE_OK) detail = response.body().substr(0, 100);
-#elif defined(PLANT_REASON_IS_A_SENTENCE)
-    if (status != SLUICE_OK) reason = "HTTP status " + std::to_string(response.status());
-#endif
+    if (is("crashes_on_garbage") && response.body().starts_with('<')) {
+      *const_cast<volatile char*>(static_cast<char*>(nullptr)) = 1;
+    }
+    if (is("calls_it_delivered")) status = SLUICE_OK;
+    if (is("secret_in_reason") && status == SLUICE_INVALID) reason = token_;
+    if (is("email_in_detail") && status != SLUICE_OK) detail = response.body().substr(0, 100);
+    if (is("reason_is_a_sentence") && status != SLUICE_OK) {
+      reason = "HTTP status " + std::to_string(response.status());
+    }
     for (const std::uint32_t i : response.records()) {
       call.outcome(i, {.status = status,
                        .reason = reason,
@@ -112,62 +106,56 @@ class Planted {
   }
 
  private:
-  static bool takes([[maybe_unused]] std::uint32_t op) {
-#if defined(PLANT_GUESSES_OPERATIONS)
-    return true;
-#elif defined(PLANT_THROWS)
-    return op == SLUICE_EVENT || op == SLUICE_UPSERT || op > 90;
-#else
-    return op == SLUICE_EVENT || op == SLUICE_UPSERT;
+  static bool takes(std::uint32_t op) {
+#if defined(PLANT_THROWS)
+    if (op > 90) return true;
 #endif
+    return op == SLUICE_EVENT || op == SLUICE_UPSERT || is("guesses_operations");
   }
 
   static std::string quoted(std::string_view text) {
-#if defined(PLANT_NO_ESCAPES)
-    return '"' + std::string(text) + '"';
-#else
-    return sdk::json_string(text);
-#endif
+    return is("no_escapes") ? '"' + std::string(text) + '"' : sdk::json_string(text);
   }
 
   // True: the record is dealt with.
-  bool misbehaves([[maybe_unused]] const sdk::Batch& batch, [[maybe_unused]] std::uint32_t i,
-                  [[maybe_unused]] sdk::Request& request, [[maybe_unused]] sdk::Call& call) {
-#if defined(PLANT_LEAVES_OUT)
-    return batch.size() > 1 && i == 1;
-#elif defined(PLANT_COVERS_TWICE)
-    if (batch.size() > 1 && i == 1) call.outcome(i, {.status = SLUICE_SKIPPED, .reason = "twice"});
-#elif defined(PLANT_KEEPS_POINTER)
-    if (last_ != nullptr) seen_ = *last_;
-    last_ = batch[i].payload.data();
-#elif defined(PLANT_READS_TOO_FAR)
-    const volatile char* const payload = batch[i].payload.data();
-    seen_ = payload[batch[i].payload.size() + SLUICE_PADDING];
-#elif defined(PLANT_WRITES)
-    auto* const payload = const_cast<volatile char*>(batch[i].payload.data());
-    *payload = *payload;
-#elif defined(PLANT_IGNORES_STOP)
-    try {
-      call.outcome(i, {.status = SLUICE_SKIPPED, .reason = "no_address"});
-    } catch (...) {
+  bool misbehaves(const sdk::Batch& batch, std::uint32_t i, sdk::Call& call) {
+    const sdk::Record record = batch[i];
+    const bool second = batch.size() > 1 && i == 1;
+    if (is("covers_twice") && second) call.outcome(i, {.status = SLUICE_SKIPPED, .reason = "twice"});
+    if (is("keeps_pointer")) {
+      if (last_ != nullptr) seen_ = *last_;
+      last_ = record.payload.data();
     }
-    return true;
-#elif defined(PLANT_EMAIL_IN_FAILURE)
-    if (!sdk::Json::parse(batch[i].payload)) {
-      throw sdk::Fail(SLUICE_INVALID, "cannot parse " + std::string(batch[i].payload));
+    if (is("reads_too_far")) {
+      const volatile char* const payload = record.payload.data();
+      seen_ = payload[record.payload.size() + SLUICE_PADDING];
     }
-#elif defined(PLANT_THROWS)
-    if (batch[i].op > 90) throws_ = true;
+    if (is("writes")) {
+      auto* const payload = const_cast<volatile char*>(record.payload.data());
+      *payload = *payload;
+    }
+    if (is("email_in_failure") && !sdk::Json::parse(record.payload)) {
+      throw sdk::Fail(SLUICE_INVALID, "cannot parse " + std::string(record.payload));
+    }
+#if defined(PLANT_THROWS)
+    if (record.op > 90) throws_ = true;
 #endif
-    return false;
+    if (is("ignores_stop")) {
+      try {
+        call.outcome(i, {.status = SLUICE_SKIPPED, .reason = "no_address"});
+      } catch (...) {
+      }
+      return true;
+    }
+    return is("leaves_out") && second;
   }
 
   sdk::Host host_;
   std::string token_;
-  [[maybe_unused]] const volatile char* last_ = nullptr;
-  [[maybe_unused]] volatile char seen_ = 0;
-  [[maybe_unused]] int descriptor_ = -1, count_ = 0;
-  [[maybe_unused]] std::string* volatile leaked_ = nullptr;
+  const volatile char* last_ = nullptr;
+  volatile char seen_ = 0;
+  int descriptor_ = -1, count_ = 0;
+  std::string* volatile leaked_ = nullptr;
 
  public:
   [[maybe_unused]] bool throws_ = false;

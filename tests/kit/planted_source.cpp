@@ -8,9 +8,15 @@
 #include "sluice/json.hpp"
 #include "sluice/plugin.hpp"
 
+extern "C" const char planted_bug[];  // plant.c
+
 namespace {
 
 namespace sdk = sluice::sdk;
+
+bool is(std::string_view bug) {
+  return bug == planted_bug;
+}
 
 class Planted {
  public:
@@ -20,55 +26,40 @@ class Planted {
   Planted(const sdk::Host&, const sdk::Open&) {}
 
   void read(const sdk::Poll& poll, sdk::Call& call) {
-    bool again = poll.cursor != "end";
-#if defined(PLANT_STUMBLES_ON_CURSORS)
-    if (!poll.cursor.empty() && again) std::abort();
-#endif
-#if defined(PLANT_FORGETS_CURSOR)
-    again = true;
-#endif
-    if (again) {
+    const bool done = poll.cursor == "end";
+    if (is("stumbles_on_cursors") && !poll.cursor.empty() && !done) std::abort();
+    if (!done || is("forgets_cursor")) {
       call.record({.key = "1", .name = "rows", .payload = R"({"a":1})"});
-#if !defined(PLANT_NO_CHECKPOINT)
-      call.checkpoint("end");
-#endif
+      if (!is("no_checkpoint")) call.checkpoint("end");
     }
-#if defined(PLANT_IGNORES_CANCEL)
-    while (!poll.until_idle) ::usleep(1'000);
-#else
-    while (!poll.until_idle && !call.cancelled()) ::usleep(1'000);
-#endif
+    while (!poll.until_idle && (is("ignores_cancel") || !call.cancelled())) ::usleep(1'000);
     call.ended();
   }
 
-  void fetch(const sdk::Poll&, [[maybe_unused]] sdk::Call& call) {
-#if !defined(PLANT_FETCHES_NOTHING)
-    call.request({.method = "GET", .url = "/rows"});
-#endif
+  void fetch(const sdk::Poll&, sdk::Call& call) {
+    if (!is("fetches_nothing")) call.request({.method = "GET", .url = "/rows"});
   }
 
-  void receive([[maybe_unused]] const sdk::Incoming& incoming, sdk::Call& call) {
-#if defined(PLANT_STUMBLES_ON_REQUESTS)
-    if (incoming.body().empty()) std::abort();
-#endif
+  void receive(const sdk::Incoming& incoming, sdk::Call& call) {
+    if (is("stumbles_on_requests") && incoming.body().empty()) std::abort();
     call.reply({.status = 200});
   }
 
   void interpret(const sdk::Poll&, const sdk::Response& response, sdk::Call& call) {
-#if !defined(PLANT_CHECKPOINTS_FAILURES)
-    if (!response.ok()) throw sdk::Fail(sdk::verdict(response.status()), "the list cannot be read");
-#endif
+    if (!response.ok() && !is("checkpoints_failures")) {
+      throw sdk::Fail(sdk::verdict(response.status()), "the list cannot be read");
+    }
     const std::optional<sdk::Json> page = sdk::Json::parse(response.body());
     if (!page && response.ok()) throw sdk::Fail(SLUICE_RETRY, "the list is no JSON");
     call.checkpoint("2");
   }
 
   void deliver(const sdk::Batch& batch, sdk::Call& call) {
-#if defined(PLANT_WRITES_FILES)
-    const int file = ::open("delivered.txt", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    (void)!::write(file, "x", 1);
-    ::close(file);
-#endif
+    if (is("writes_files")) {
+      const int file = ::open("delivered.txt", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+      (void)!::write(file, "x", 1);
+      ::close(file);
+    }
     for (std::uint32_t i = 0; i < batch.size(); ++i) {
       const bool known = batch[i].op == SLUICE_EVENT;
       call.outcome(i, {.status = known ? SLUICE_OK : SLUICE_INVALID, .reason = known ? "" : "unknown_op"});

@@ -1,4 +1,4 @@
-// One connector, good or with one planted fault; see CMakeLists.txt.
+// A good connector, whose records say what it does.
 #include <cstring>
 #include <new>
 #include <stdexcept>
@@ -122,63 +122,10 @@ class Planted {
   std::string config_;
 };
 
-[[maybe_unused]] constexpr sluice_connector table = sdk::detail::table<Planted>();
-
 }  // namespace
 
-// What the faulty ones say, with one thing changed.
-#define MANIFEST(name, extra)                                                                            \
-  "{\"plugin\": \"" name "\", \"version\": \"1.0.0\"" extra                                              \
-  ", \"connectors\": [{\"id\": \"planted.both\", \"kind\": [\"source\", \"destination\"],"               \
-  "\"base_url\": \"{config.endpoint}\", \"hosts\": [\"api.example.com\"],"                               \
-  "\"auth\": {\"type\": \"header\", \"name\": \"authorization\", \"value\": \"Bearer {secret.token}\"}," \
-  "\"config\": {\"properties\": {\"token\": {\"type\": \"string\", \"x-secret\": true}}}}]}"
-
-#if defined(PLANT_GOOD)
-SLUICE_PLUGIN(MANIFEST("planted", ""), Planted)
-#elif defined(PLANT_OTHER_NAME)
-SLUICE_PLUGIN(MANIFEST("planted_again", ""), Planted)
-#elif defined(PLANT_NEWER_MANIFEST)
-SLUICE_PLUGIN(MANIFEST("newer", ", \"needs_minor\": 99"), Planted)
-#elif defined(PLANT_NO_JSON)
-SLUICE_PLUGIN("{\"plugin\": ", Planted)
-#else
-namespace {
-#if !defined(PLANT_NO_MANIFEST)
-[[gnu::section(".sluice_manifest"), gnu::used]] constexpr char text[] = MANIFEST("faulty", "");
-#endif
-#if defined(PLANT_UNRESOLVED)
-extern "C" void nobody_defines_this();
-[[gnu::used]] void calls_it() {
-  nobody_defines_this();
-}
-#endif
-constexpr sluice_connector changed() {
-  sluice_connector out = table;
-#if defined(PLANT_WRONG_ID)
-  out.id = "another.id";
-#elif defined(PLANT_WRONG_KIND)
-  out.kind = SLUICE_SOURCE;
-#elif defined(PLANT_NO_CREATE)
-  out.create = nullptr;
-#elif defined(PLANT_NO_WAY_IN)
-  out.plan = nullptr;
-#endif
-  return out;
-}
-constexpr sluice_connector connector = changed();
-constexpr const sluice_connector* connectors[] = {&connector};
-#if defined(PLANT_NEWER_TABLE)
-constexpr std::uint32_t needs_minor = 99;
-#else
-constexpr std::uint32_t needs_minor = 0;
-#endif
-}  // namespace
-#if defined(PLANT_OTHER_MAJOR)
-#define TABLE sluice_plugin_v2
-extern "C" SLUICE_EXPORT const sluice_plugin sluice_plugin_v2;
-#else
-#define TABLE sluice_plugin_v1
-#endif
-extern "C" constinit const sluice_plugin TABLE = {sizeof(sluice_plugin), 0, needs_minor, 1, connectors, "{}"};
-#endif
+SLUICE_PLUGIN(R"({"plugin": "planted", "version": "1.0.0", "connectors": [{"id": "planted.both",
+  "kind": ["source", "destination"], "base_url": "{config.endpoint}", "hosts": ["api.example.com"],
+  "auth": {"type": "header", "name": "authorization", "value": "Bearer {secret.token}"},
+  "config": {"properties": {"token": {"type": "string", "x-secret": true}}}}]})",
+              Planted)

@@ -61,6 +61,8 @@ typedef int32_t sluice_status; /* signed; never negative */
 #define SLUICE_THROTTLE    7 /* too fast: not this record alone but its whole lane waits */
 #define SLUICE_SKIPPED     8 /* nothing to do (no address, nothing mapped): no dead letter */
 #define SLUICE_UNKNOWN     9 /* sent, and nobody knows whether it arrived */
+#define SLUICE_GONE       10 /* of a record: what its audience_id, else its remote_id, named is not there any more: the
+                              * host forgets the id, provisions the audience anew, and repeats the record */
 
 /* Kinds of connector: a set of bits. */
 enum { SLUICE_SOURCE = 1, SLUICE_DESTINATION = 2 };
@@ -71,12 +73,13 @@ enum {
   SLUICE_UPSERT = 2,          /* a profile: only what changed since its last upsert; an explicit null removes a field */
   SLUICE_DELETE = 3,          /* a profile leaves this destination */
   SLUICE_ENTER = 4,           /* the person is in the audience `name` ... */
-  SLUICE_LEAVE = 5,           /* ... or no longer (remote_id: the audience's, from provision) */
+  SLUICE_LEAVE = 5,           /* ... or no longer */
   SLUICE_MESSAGE = 6,         /* one message to `address`, of the template `name` */
   SLUICE_MERGE = 7,           /* payload {"from": old profile id, "to": the one that stays} */
   SLUICE_ERASE = 8,           /* forget the person for good, which DELETE does not; remote_id of the outcome: a receipt */
   SLUICE_CONSENT = 9,         /* payload {"purpose": ..., "granted": true|false, "time": ...} */
-  SLUICE_SNAPSHOT_BEGIN = 10, /* a full refresh of stream or audience `name` begins ... */
+  SLUICE_SNAPSHOT_BEGIN = 10, /* a full refresh of stream or audience `name` begins: a destination then gets an ENTER
+                               * for each member, see sluice_plan ... */
   SLUICE_SNAPSHOT_END = 11    /* ... and ends: what did not come between the two is gone */
 };
 
@@ -111,7 +114,9 @@ typedef struct sluice_record { /* destinations receive it, sources emit it */
   sluice_str identifiers; /* destination: JSON object {"user_id": ["..."], "email": ["..."]} with the types that the
                            * manifest asks for, normalised and hashed as it asks; "{}" if the person has none */
   sluice_str address;     /* destination: a message's receiver */
-  sluice_str remote_id;   /* destination: what an earlier outcome of this person (or audience) said; else absent */
+  sluice_str remote_id;   /* destination: what an earlier outcome of this person said; else absent */
+  sluice_str audience_id; /* destination: of ENTER, LEAVE and the marks: what provision said of the audience `name`;
+                           * absent where provision is not offered */
   sluice_str place;       /* source: where it stood, for messages: "orders.csv:12" */
 } sluice_record;
 
@@ -129,7 +134,7 @@ static inline const sluice_record* sluice_at(const sluice_batch* b, uint32_t i) 
 
 typedef struct sluice_outcome { /* the fate of one record */
   uint32_t size;
-  sluice_status status;   /* OK, RETRY, INVALID, AUTH, THROTTLE, SKIPPED, UNKNOWN; CANCELLED is read as RETRY,
+  sluice_status status;   /* OK, RETRY, INVALID, AUTH, THROTTLE, SKIPPED, UNKNOWN, GONE; CANCELLED is read as RETRY,
                            * UNSUPPORTED as INVALID, any other as a bug: RETRY, or UNKNOWN when a request was sent */
   int64_t retry_after_ms; /* with RETRY and THROTTLE; -1: the host's back-off */
   sluice_str reason;      /* stable key for metrics: a-z, 0-9 and _, at most 64; else it counts as "other" */
@@ -164,6 +169,7 @@ typedef struct sluice_response {
   uint32_t record_count;
   uint32_t reserved;
   int64_t retry_after_ms;          /* from Retry-After, seconds or date; -1: none */
+  int64_t received_us;             /* when it came: what interpret, which has no clock, counts from */
   sluice_str body, state, error;   /* state: the request's */
   const sluice_header* headers;    /* names in lower case */
   const uint32_t* records;         /* the request's */
@@ -209,8 +215,15 @@ typedef struct sluice_poll { /* fetch, read */
 /* plan, deliver. One batch holds one record of a person, in the person's order, unless the manifest says that a request
  * is taken or refused as a whole */
 typedef struct sluice_plan {
-  uint32_t size, reserved;
+  uint32_t size;
+  uint32_t part;       /* 0: no snapshot; else the batch is this part of `snapshot`, from 1 */
   const sluice_batch* batch;
+  /* A snapshot of one audience: part 1 begins with SNAPSHOT_BEGIN, the last part ends with SNAPSHOT_END, between them
+   * stand ENTERs. Parts come one at a time, each when the one before has been delivered as a whole, and nothing else of
+   * the audience meanwhile. A part comes again, after a crash too, with the same id, number and records, or fewer where
+   * persons withdrew. plan makes one request of it, and may leave out records from some point on: the next part begins
+   * there. INVALID ends the snapshot. */
+  sluice_str snapshot; /* its id */
 } sluice_plan;
 
 typedef struct sluice_interpret { /* interpret */

@@ -134,12 +134,12 @@ template <typename T>
 constexpr void fill_ways(sluice_connector& k) {
   if constexpr (has_plan<T>) {
     k.plan = [](sluice_instance* i, const sluice_plan* p, sluice_call* call) {
-      return run<T>(i, call, [&](T& t, Call& c) { t.plan(Batch(p->batch), c); });
+      return run<T>(i, call, [&](T& t, Call& c) { t.plan(Batch(*p), c); });
     };
   }
   if constexpr (has_deliver<T>) {
     k.deliver = [](sluice_instance* i, const sluice_plan* p, sluice_call* call) {
-      return run<T>(i, call, [&](T& t, Call& c) { t.deliver(Batch(p->batch), c); });
+      return run<T>(i, call, [&](T& t, Call& c) { t.deliver(Batch(*p), c); });
     };
   }
   if constexpr (has_fetch<T>) {

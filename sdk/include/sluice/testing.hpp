@@ -14,7 +14,7 @@
 // A recorded exchange is JSON; docs/connectors.md has its members:
 //   {"connector": ID, "with": {…}, "exchanges": [
 //     {"about": "…", "records": [{"op", "id", "key", "name", "payload", "identifiers", "address",
-//     "remote_id"}],
+//     "remote_id", "audience_id"}], "part": 1, "snapshot": "…",
 //      "requests": [{"method", "url", "headers", "body"}], "answers": [{"status", "headers", "body"}],
 //      "outcomes": [{"record", "status", "reason", "remote_id"}]},
 //     {"about": "…", "poll": {"stream", "cursor"}, "requests": […], "answers": […],
@@ -37,9 +37,10 @@ namespace sluice::sdk::testing {
 
 // "ok", "retry", …: how exchanges write a status.
 constexpr std::string_view status_name(sluice_status status) {
-  constexpr std::string_view names[] = {"ok",       "retry",       "invalid",  "auth",    "cancelled",
-                                        "internal", "unsupported", "throttle", "skipped", "unknown"};
-  static_assert(SLUICE_UNKNOWN == std::size(names) - 1);
+  constexpr std::string_view names[] = {"ok",        "retry",    "invalid",     "auth",
+                                        "cancelled", "internal", "unsupported", "throttle",
+                                        "skipped",   "unknown",  "gone"};
+  static_assert(SLUICE_GONE == std::size(names) - 1);
   return status >= 0 && status < static_cast<sluice_status>(std::size(names))
              ? names[static_cast<std::size_t>(status)]
              : "internal";
@@ -172,6 +173,8 @@ class Checks {
       std::uint32_t op = SLUICE_EVENT;
       for (std::uint32_t one = SLUICE_EVENT; one <= SLUICE_CONSENT; ++one)
         op = op_name(one) == r["op"].text_or("") ? one : op;
+      if (r["op"].text_or("") == "snapshot_begin") op = SLUICE_SNAPSHOT_BEGIN;
+      if (r["op"].text_or("") == "snapshot_end") op = SLUICE_SNAPSHOT_END;
       records.push_back({.op = op,
                          .time_us = r["time_us"].integer_value().value_or(SLUICE_NO_TIME),
                          .id = text(r["id"]),
@@ -180,10 +183,13 @@ class Checks {
                          .payload = text(r["payload"]),
                          .identifiers = text(r["identifiers"]),
                          .address = text(r["address"]),
-                         .remote_id = text(r["remote_id"])});
+                         .remote_id = text(r["remote_id"]),
+                         .audience_id = text(r["audience_id"])});
     }
+    const Part part{static_cast<std::uint32_t>(exchange["part"].integer_value().value_or(0)),
+                    text(exchange["snapshot"])};
     const Output out =
-        follow(connector.plan(records), exchange, [&](const Request& request, const Answer& answer) {
+        follow(connector.plan(records, part), exchange, [&](const Request& request, const Answer& answer) {
           return connector.interpret(records, request, answer);
         });
     if (!exchange["outcomes"]) return;

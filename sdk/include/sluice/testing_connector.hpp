@@ -11,6 +11,11 @@
 
 namespace sluice::sdk::testing {
 
+struct Part {  // of a snapshot: what sluice_plan says of it
+  std::uint32_t number = 0;
+  std::string_view snapshot = {};
+};
+
 // One connector, made with `config`: what stands under `with:`, secrets too. Throws std::runtime_error where
 // it cannot be opened. The library stays loaded. [one thread]
 class Connector {
@@ -36,8 +41,12 @@ class Connector {
     if (!SLUICE_OFFERS(table_, check)) return unsupported();
     return run([&](sluice_call* call) { return table_->check(instance_, call); });
   }
-  Output plan(const std::vector<Record>& records) { return take(table_->plan, records); }
-  Output deliver(const std::vector<Record>& records) { return take(table_->deliver, records); }
+  Output plan(const std::vector<Record>& records, const Part& part = {}) {
+    return take(table_->plan, records, part);
+  }
+  Output deliver(const std::vector<Record>& records, const Part& part = {}) {
+    return take(table_->deliver, records, part);
+  }
   Output fetch(const Poll& poll = {}) { return give(table_->fetch, poll); }
   Output read(const Poll& poll = {}) { return give(table_->read, poll); }
 
@@ -122,6 +131,7 @@ class Connector {
       c.identifiers = texts.keep(r.identifiers.empty() ? "{}" : r.identifiers);
       c.address = texts.keep(r.address);
       c.remote_id = texts.keep(r.remote_id);
+      c.audience_id = texts.keep(r.audience_id);
       out.push_back(c);
     }
     return out;
@@ -141,15 +151,16 @@ class Connector {
     return c;
   }
 
-  Output take(Take function, const std::vector<Record>& records) {
+  Output take(Take function, const std::vector<Record>& records, const Part& part) {
     if (function == nullptr) return unsupported();
     detail::Texts texts;
     const std::vector<sluice_record> rows = rows_of(records, texts);
     const sluice_batch batch = batch_of(rows);
-    const sluice_plan args{sizeof(sluice_plan), 0, &batch};
+    const sluice_plan args{sizeof(sluice_plan), part.number, &batch, texts.keep(part.snapshot)};
     Output out = run([&](sluice_call* call) { return function(instance_, &args, call); });
     std::vector<std::uint32_t> all(rows.size());
     for (std::uint32_t i = 0; i < all.size(); ++i) all[i] = i;
+    while (part.number > 0 && all.size() > 1 && !named(out, all.back())) all.pop_back();  // for the next part
     if (out.status == SLUICE_OK) cover(out, all);
     return out;
   }
@@ -171,6 +182,7 @@ class Connector {
     r.header_count = static_cast<std::uint32_t>(headers.size());
     r.record_count = static_cast<std::uint32_t>(request.records.size());
     r.retry_after_ms = answer.retry_after_ms;
+    r.received_us = answer.received_us;
     r.body = texts.keep(answer.body);
     r.state = texts.keep(request.state);
     if (answer.status == 0) r.error = texts.keep("no answer");
@@ -187,6 +199,12 @@ class Connector {
     return out;
   }
 
+  static bool named(const Output& out, std::uint32_t record) {
+    return std::ranges::any_of(out.outcomes, [&](const Fate& f) { return f.record == record; }) ||
+           std::ranges::any_of(out.requests, [&](const Request& r) {
+             return std::ranges::find(r.records, record) != r.records.end();
+           });
+  }
   // Each record of the call has one fate: an outcome, or a request.
   static void cover(Output& out, const std::vector<std::uint32_t>& records) {
     std::map<std::uint32_t, int> fates;

@@ -20,6 +20,7 @@ struct Answer {               // what the vendor says
   std::string body = {};
   std::vector<Header> headers = {};  // names in lower case
   std::int64_t retry_after_ms = -1;
+  std::int64_t received_us = 1'763'825'600'000'000;
 };
 
 struct Fate {  // an outcome of the record `record` of the batch

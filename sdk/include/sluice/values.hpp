@@ -40,14 +40,19 @@ struct Record {  // borrowed texts; see sluice_record for which side sets what
   std::int64_t time_us = SLUICE_NO_TIME;
   std::string_view id = {}, key = {}, entity = {}, name = {};
   std::string_view payload = {};  // one JSON object
-  std::string_view identifiers = {}, address = {}, remote_id = {}, place = {};
+  std::string_view identifiers = {}, address = {}, remote_id = {}, audience_id = {}, place = {};
 };
 
 class Batch {  // borrows
  public:
   explicit Batch(const sluice_batch* batch) : batch_(batch) {}
+  explicit Batch(const sluice_plan& plan)
+      : batch_(plan.batch), part_(plan.part), snapshot_(view(plan.snapshot)) {}
   std::uint32_t size() const { return batch_ == nullptr ? 0 : batch_->count; }
   bool empty() const { return size() == 0; }
+  // plan, deliver: 0, or which part of the snapshot it is; see sluice_plan.
+  std::uint32_t part() const { return part_; }
+  std::string_view snapshot() const { return snapshot_; }
   Record operator[](std::uint32_t index) const {
     const sluice_record& r = *sluice_at(batch_, index);
     return {.op = r.op,
@@ -61,11 +66,14 @@ class Batch {  // borrows
             .identifiers = view(r.identifiers),
             .address = view(r.address),
             .remote_id = view(r.remote_id),
+            .audience_id = view(r.audience_id),
             .place = view(r.place)};
   }
 
  private:
   const sluice_batch* batch_;
+  std::uint32_t part_ = 0;
+  std::string_view snapshot_;
 };
 
 struct Header {
@@ -92,6 +100,7 @@ class Response {  // borrows
   std::string_view state() const { return view(r_->state); }
   std::string_view error() const { return view(r_->error); }
   std::int64_t retry_after_ms() const { return r_->retry_after_ms; }
+  std::int64_t received_us() const { return r_->received_us; }
   std::span<const std::uint32_t> records() const { return {r_->records, r_->record_count}; }
   // The first header of this name (lower case); empty if there is none.
   std::string_view header(std::string_view name) const {

@@ -59,6 +59,7 @@ pub struct Record {
     pub identifiers: Str,
     pub address: Str,
     pub remote_id: Str,
+    pub audience_id: Str,
     pub place: Str,
 }
 
@@ -119,6 +120,7 @@ pub struct Response {
     pub record_count: u32,
     pub reserved: u32,
     pub retry_after_ms: i64,
+    pub received_us: i64,
     pub body: Str,
     pub state: Str,
     pub error: Str,
@@ -129,8 +131,9 @@ pub struct Response {
 #[repr(C)]
 pub struct Plan {
     pub size: u32,
-    pub reserved: u32,
+    pub part: u32,
     pub batch: *const Batch,
+    pub snapshot: Str,
 }
 
 #[repr(C)]
@@ -190,11 +193,11 @@ pub struct Plugin {
 // The sizes of version 1.0: what stands above is what the header says.
 const _: () = {
     assert!(std::mem::size_of::<Str>() == 16);
-    assert!(std::mem::size_of::<Record>() == 168);
+    assert!(std::mem::size_of::<Record>() == 184);
     assert!(std::mem::size_of::<Batch>() == 24);
     assert!(std::mem::size_of::<Outcome>() == 64);
     assert!(std::mem::size_of::<Request>() == 128);
-    assert!(std::mem::size_of::<Response>() == 96);
+    assert!(std::mem::size_of::<Response>() == 104);
     assert!(std::mem::size_of::<Interpret>() == 32);
     assert!(std::mem::size_of::<Connector>() == 120);
     assert!(std::mem::size_of::<Plugin>() == 32);
