@@ -26,8 +26,10 @@ std::size_t cost_of_key(std::size_t entries, const Value& key) {
   return (entries + entries * bytes / 32) / 8;
 }
 
-// Keys are compared by value, numbers across their kinds.
-const MapEntry* find(const Value::Map& map, const Value& key) {
+// Keys are compared by value, numbers across their kinds and to the last digit.
+const MapEntry* find(const Value::Map& map, Value key) {
+  if (std::int64_t whole = 0; key.kind() == Kind::number && whole_number(key, whole))
+    key = Value::integer(whole);
   for (std::size_t i = 0; i < map.size; ++i) {
     if (compare(map.entries[i].key, key, false) == Order::equal) return &map.entries[i];
   }

@@ -59,7 +59,7 @@ Value to_unsigned(const Value& v) {
       return Value::unsigned_integer(static_cast<std::uint64_t>(v.as_integer()));
     case Kind::number: {
       const double d = v.as_number();
-      if (!(d > -1 && d < two_63 * 2)) return Value::unknown(out_of_range);
+      if (!(d >= 0 && d < two_63 * 2)) return Value::unknown(out_of_range);
       return Value::unsigned_integer(static_cast<std::uint64_t>(d));
     }
     case Kind::string:

@@ -63,6 +63,9 @@ TEST_CASE("numbers of the data mix with whole numbers, those written follow the 
              {"9223372036854775807 + 1", "unknown"},
              {"-9223372036854775808 - 1", "unknown"},
              {"int(traits.big)", "unknown"},
+             {"uint(-0.5)", "unknown"},
+             {"9007199254740992.0 in {9007199254740993: true}", "false"},
+             {"{1u: \"a\"}[1.0]", "\"a\""},
              {"[10, 20, 30][traits.zero]", "10"}},
             context);
 }
