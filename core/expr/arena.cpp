@@ -19,12 +19,6 @@ void Arena::reset() {
   impl_->used = 0;
 }
 
-Arena::Impl::Share::Share(Impl& arena) : arena_(arena) {
-  if (arena_.depth++ > 0) return;
-  arena_.made = 0;
-  arena_.spent = 0;
-}
-
 void* Arena::Impl::allocate(std::size_t bytes) {
   if (bytes > arena_bytes_max || made + bytes > arena_bytes_max) return nullptr;
   bytes = std::max(alignment, (bytes + alignment - 1) / alignment * alignment);

@@ -54,7 +54,11 @@ struct Arena::Impl {
   // What one evaluation may still use. One within another (a computed trait) has no share of its own.
   class Share {
    public:
-    explicit Share(Impl& arena);
+    explicit Share(Impl& arena) : arena_(arena) {
+      if (arena_.depth++ > 0) return;
+      arena_.made = 0;
+      arena_.spent = 0;
+    }
     ~Share() { --arena_.depth; }
     Share(const Share&) = delete;
     Share& operator=(const Share&) = delete;

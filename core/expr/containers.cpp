@@ -119,7 +119,13 @@ Value contains(const Value& container, const Value& item, bool mix, Arena::Impl&
   if (is_list(container)) {
     const Value::List* list = list_of(container, arena);
     if (list == nullptr || !arena.spend(list->size)) return Value::unknown(too_large);
+    const bool text = item.kind() == Kind::string;
+    if (text && !arena.spend_text(item.as_text().size() * list->size)) return Value::unknown(too_large);
     for (std::size_t i = 0; i < list->size; ++i) {
+      if (text && list->items[i].kind() == Kind::string) {
+        if (list->items[i].as_text() == item.as_text()) return Value::boolean(true);
+        continue;
+      }
       const Value same = equals(list->items[i], item, mix, arena);
       if (same.is_unknown() || same.is_true()) return same;
     }

@@ -12,16 +12,28 @@ namespace {
 
 constexpr const char* too_costly = "it costs too much";
 
+bool is_comparison(Op op) {
+  return op >= Op::equal && op <= Op::greater_equal;
+}
+
 class Evaluator {
  public:
   Evaluator(const Code& code, Context& context, Arena::Impl& arena, Value* locals)
-      : code_(code), context_(context), arena_(arena), locals_(locals) {}
+      : code_(code),
+        nodes_(code.nodes.data()),
+        children_(code.children.data()),
+        constants_(code.constants.data()),
+        context_(context),
+        arena_(arena),
+        locals_(locals) {}
 
-  Value run(std::uint32_t index) {
-    const Node& node = code_.nodes[index];
+  Value run(std::uint32_t index) { return run(nodes_[index]); }
+
+ private:
+  Value run(const Node& node) {
     switch (node.op) {
       case Op::constant:
-        return code_.constants[node.index];
+        return constants_[node.index];
       case Op::local:
         return locals_[node.index];
       case Op::variable:
@@ -69,19 +81,26 @@ class Evaluator {
     }
   }
 
- private:
-  std::uint32_t child(const Node& node, std::uint32_t i) const { return code_.children[node.first + i]; }
+  std::uint32_t child(const Node& node, std::uint32_t i) const { return children_[node.first + i]; }
+  // What most operands are needs no call.
+  Value operand(const Node& parent, std::uint32_t i) {
+    const Node& node = nodes_[child(parent, i)];
+    if (node.op == Op::constant) return constants_[node.index];
+    if (node.op == Op::trait) return context_.trait(code_.traits[node.index]);
+    return run(node);
+  }
   static Value unknown_of(const Value& v) {
     return v.is_unknown() ? v : Value::unknown("it is not true or false");
   }
 
   // && and ||: a value that decides wins over what is unknown, wherever it stands.
-  Value connect(const Node& node, bool decisive) {
+  [[gnu::noinline]] Value connect(const Node& node, bool decisive) {
     if (!arena_.spend(node.count)) return Value::unknown(too_costly);
     Value unknown;
     bool known = true;
     for (std::uint32_t i = 0; i < node.count; ++i) {
-      const Value v = run(child(node, i));
+      const Node& term = nodes_[child(node, i)];
+      const Value v = is_comparison(term.op) ? comparison(term) : run(term);
       if (v.kind() == Kind::boolean) {
         if (v.as_boolean() == decisive) return v;
       } else if (known) {
@@ -92,33 +111,23 @@ class Evaluator {
     return known ? Value::boolean(!decisive) : unknown;
   }
 
-  // Numbers of the domain, which are doubles, first: they are what most conditions compare.
-  Value comparison(const Node& node) {
+  // Doubles first: most conditions compare them. Rarer operations stand apart: run() then needs little stack.
+  [[gnu::noinline]] Value comparison(const Node& node) {
     if (!arena_.spend(1)) return Value::unknown(too_costly);
-    const Value a = run(child(node, 0));
+    const Value a = operand(node, 0);
     if (a.is_unknown()) return a;
-    const Value b = run(child(node, 1));
+    const Value b = operand(node, 1);
     if (b.is_unknown()) return b;
     if (a.kind() != Kind::number || b.kind() != Kind::number) return compared(node, a, b);
     const double x = a.as_number();
     const double y = b.as_number();
-    switch (node.op) {
-      case Op::equal:
-        return Value::boolean(x == y);
-      case Op::not_equal:
-        return Value::boolean(x != y);
-      case Op::less:
-        return Value::boolean(x < y);
-      case Op::less_equal:
-        return Value::boolean(x <= y);
-      case Op::greater:
-        return Value::boolean(x > y);
-      default:
-        return Value::boolean(x >= y);
-    }
+    const bool upwards = node.op == Op::less || node.op == Op::less_equal;
+    if (node.op == Op::equal) return Value::boolean(x == y);
+    if (node.op == Op::not_equal) return Value::boolean(x != y);
+    if (node.op == Op::less || node.op == Op::greater) return Value::boolean(upwards ? x < y : x > y);
+    return Value::boolean(upwards ? x <= y : x >= y);
   }
 
-  // Rarer operations stand apart, so that run() needs little of the stack.
   [[gnu::noinline]] Value compared(const Node& node, const Value& a, const Value& b) {
     if (node.op == Op::equal) return equals(a, b, node.mix, arena_);
     if (node.op != Op::not_equal) return ordered(node.op, compare(a, b, node.mix));
@@ -157,24 +166,14 @@ class Evaluator {
       default:
         break;
     }
-    const Value a = run(child(node, 0));
+    const Value a = operand(node, 0);
     if (a.is_unknown()) return a;
     if (node.op == Op::negate) return negate(a);
     if (node.op == Op::member) return member(a, code_.names[node.index], arena_);
-    const Value b = run(child(node, 1));
+    const Value b = operand(node, 1);
     if (b.is_unknown()) return b;
-    return binary(node, a, b);
-  }
-
-  Value binary(const Node& node, const Value& a, const Value& b) {
-    switch (node.op) {
-      case Op::in:
-        return contains(b, a, node.mix, arena_);
-      case Op::index:
-        return at(a, b, arena_);
-      default:
-        return arithmetic(node.op, a, b, node.mix, arena_);
-    }
+    if (node.op == Op::in) return contains(b, a, node.mix, arena_);
+    return node.op == Op::index ? at(a, b, arena_) : arithmetic(node.op, a, b, node.mix, arena_);
   }
 
   static Value ordered(Op op, Order order) {
@@ -191,7 +190,7 @@ class Evaluator {
     }
   }
 
-  // has(a.b): where a itself is missing in the data, b is too.
+  // Where a of has(a.b) is missing in the data, b is too.
   Value has(const Node& node) {
     const Value container = run(child(node, 0));
     if (container.is_unknown()) return node.mix ? Value::boolean(false) : container;
@@ -203,7 +202,7 @@ class Evaluator {
     Value* args = node.count <= few.size() ? few.data() : arena_.values(node.count);
     if (args == nullptr) return Value::unknown("the evaluation is too large");
     for (std::uint32_t i = 0; i < node.count; ++i) {
-      args[i] = run(child(node, i));
+      args[i] = operand(node, i);
       if (args[i].is_unknown()) return args[i];
     }
     const re2::RE2* pattern = node.index == no_index ? nullptr : code_.patterns[node.index].get();
@@ -220,6 +219,9 @@ class Evaluator {
   Value transform(const Node& node, const Value::List* list, const Value::Map* map, std::size_t size);
 
   const Code& code_;
+  const Node* nodes_;
+  const std::uint32_t* children_;
+  const Value* constants_;
   Context& context_;
   Arena::Impl& arena_;
   Value* locals_;
@@ -385,6 +387,7 @@ Value Evaluator::transform(const Node& node, const Value::List* list, const Valu
 
 Value evaluate_node(const Code& code, std::uint32_t node, Context& context, Arena::Impl& arena) {
   const Arena::Impl::Share share(arena);
+  if (code.locals == 0) return Evaluator(code, context, arena, nullptr).run(node);
   std::array<Value, 4> few;
   Value* locals = code.locals <= few.size() ? few.data() : arena.values(code.locals);
   if (locals == nullptr) return Value::unknown("the evaluation is too large");
