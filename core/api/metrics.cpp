@@ -35,6 +35,15 @@ class Metrics {
     end(v);
   }
   void labelled(std::string_view a, std::string_view a_text, std::string_view b, std::string_view b_text,
+                std::string_view c, std::string_view c_text, std::uint64_t v) {
+    begin(a, a_text, b, b_text);
+    out_.resize(out_.size() - 2);  // "} "
+    out_.append(",").append(c).append("=");
+    quote(c_text);
+    out_ += "} ";
+    end(v);
+  }
+  void labelled(std::string_view a, std::string_view a_text, std::string_view b, std::string_view b_text,
                 double v) {
     begin(a, a_text, b, b_text);
     append_json_number(out_, v);  // finite
@@ -186,6 +195,11 @@ void write_connectors(Metrics& m, hub::Hub& hub) {
   write(false);
   m.family("sluice_connector_gauge", "gauge", "What a connector says of itself, as last told.");
   write(true);
+  m.family("sluice_connector_restarts_total", "counter",
+           "Times that a connector's own process ended before its time: it crashed, hung or said that it is "
+           "broken.");
+  for (const auto& row : hub.connector_processes().rows())
+    m.labelled("connector", row.connector, row.restarts);
   m.one("sluice_connector_metrics_refused_total", "counter",
         "Reports of connectors with a bad name or value, or beyond 50 names.",
         hub.connector_metrics().refused());
@@ -199,6 +213,35 @@ void write_configuration(Metrics& m, hub::Hub& hub) {
   m.one("sluice_config_refused_total", "counter", "Changed files refused since the start.", file.refused);
 }
 
+void write_webhooks(Metrics& m, hub::Hub& hub) {
+  if (const hub::Webhooks* webhooks = hub.webhooks()) {
+    m.family("sluice_webhook_requests_total", "counter",
+             "Requests on routes of connectors, by what came of them.");
+    for (const ingest::WebhookCount& route : webhooks->door().counts()) {
+      for (std::size_t i = 0; i < route.requests.size(); ++i) {
+        m.labelled("name", route.name, "route", route.route, "result",
+                   name_of(static_cast<ingest::WebhookResult>(i)), route.requests[i]);
+      }
+    }
+    m.one("sluice_webhook_unknown_total", "counter", "Requests to routes that are not there.",
+          webhooks->door().unknown());
+  }
+  if (const hub::Subscriptions* subscriptions = hub.subscriptions()) {
+    const hub::Subscriptions::Counts counts = subscriptions->counts();
+    m.one("sluice_webhooks_registered", "gauge", "Routes that are registered with their vendors.",
+          counts.registered);
+    m.one("sluice_webhook_registration_failures_total", "counter",
+          "Tries to register or take back a route that failed, since the start.", counts.failures);
+  }
+  if (const hub::Receipts* receipts = hub.receipts()) {
+    const hub::ReceiptCounters& c = receipts->counters();
+    m.family("sluice_receipts_total", "counter", "What vendors said of messages, by what came of it.");
+    m.labelled("result", "taken", c.taken);
+    m.labelled("result", "unknown", c.unknown);
+    m.labelled("result", "late", c.late);
+  }
+}
+
 }  // namespace
 
 std::string metrics_text(hub::Hub& hub) {
@@ -206,6 +249,7 @@ std::string metrics_text(hub::Hub& hub) {
   write_state(m, hub);
   write_lanes(m, hub);
   write_doors(m, hub);
+  write_webhooks(m, hub);
   write_connectors(m, hub);
   write_configuration(m, hub);
   m.one("sluice_journal_seq", "counter", "Inputs in the journal.", hub.journal().log().next_seq() - 1);

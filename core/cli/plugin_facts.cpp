@@ -46,10 +46,26 @@ std::string auth_text(Json auth) {
   return out;
 }
 
+const char* verified_by(plugin::VerifyKind kind) {
+  switch (kind) {
+    case plugin::VerifyKind::hmac_sha256:
+      return " (HMAC-SHA256)";
+    case plugin::VerifyKind::standard_webhooks:
+      return " (Standard Webhooks)";
+    case plugin::VerifyKind::twilio:
+      return " (Twilio's signature)";
+    case plugin::VerifyKind::none:
+      return " (by anybody)";
+    case plugin::VerifyKind::unsaid:
+      break;
+  }
+  return " (unverified)";
+}
+
 std::string routes_text(const std::vector<plugin::WebhookRoute>& routes) {
   std::vector<std::string> out;
   for (const plugin::WebhookRoute& route : routes) {
-    out.push_back((route.methods.empty() ? "" : joined(route.methods) + " ") + route.path);
+    out.push_back(joined(route.methods) + ' ' + route.path + verified_by(route.verify.kind));
   }
   return joined(out);
 }

@@ -153,21 +153,26 @@ int plugin_list(const Common& common) {
   JsonWriter w(out);
   w.begin_array();
   const auto list = [&](const std::string& name, const std::string& id, const char* kind,
-                        const std::string& version, const std::string& title, const std::string& path) {
+                        const std::string& version, const std::string& title, const std::string& path,
+                        const char* isolation) {
     if (common.json) {
       w.begin_object().member("plugin", name).member("id", id).member("kind", kind);
-      w.member("version", version).member("title", title).member("path", path).end_object();
+      w.member("version", version).member("title", title).member("path", path);
+      w.member("isolation", isolation).end_object();
     } else {
-      (void)std::printf("%-16s %-12s %-10s %s\n", name.c_str(), kind, version.c_str(), title.c_str());
+      (void)std::printf("%-16s %-12s %-10s %-8s %s\n", name.c_str(), kind, version.c_str(), isolation,
+                        title.c_str());
     }
   };
   for (const plugin::Entry& entry : registry.entries()) {
     const bool source = (entry.info.kind & SLUICE_SOURCE) != 0;
     const bool destination = (entry.info.kind & SLUICE_DESTINATION) != 0;
     const char* kind = source && destination ? "source, destination" : source ? "source" : "destination";
-    list(entry.plugin, entry.info.id, kind, entry.version, entry.info.title, entry.path);
+    list(entry.plugin, entry.info.id, kind, entry.version, entry.info.title, entry.path,
+         entry.own ? "none" : "process");
   }
-  list("tracking", "tracking", "source", SLUICE_VERSION, "Segment's HTTP API (the hub's own, no file)", "");
+  list("tracking", "tracking", "source", SLUICE_VERSION, "Segment's HTTP API (the hub's own, no file)", "",
+       "none");
   w.end_array();
   if (common.json) (void)std::puts(out.c_str());
   for (const plugin::Refused& refused : registry.refused()) {

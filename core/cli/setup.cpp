@@ -2,27 +2,21 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
-#include <unistd.h>
 
 #include "base/text.hpp"
 #include "hub/epoch.hpp"
 #include "net/client.hpp"
+#include "plugin/installation.hpp"
 
 namespace sluice::cli {
 
 std::vector<std::string> plugin_folders(const std::vector<std::string>& first) {
-  namespace fs = std::filesystem;
   std::vector<std::string> folders = first;
   if (const char* given = std::getenv("SLUICE_PLUGINS"); given != nullptr && *given != '\0') {
     for (const std::string_view folder : split(given, ':')) folders.emplace_back(folder);
     return folders;
   }
-  std::error_code ignored;
-  const fs::path here = fs::read_symlink("/proc/self/exe", ignored).parent_path();
-  for (const fs::path& folder : {here / "plugins", here / ".." / "lib" / "sluice" / "plugins"}) {
-    if (fs::is_directory(folder, ignored)) folders.push_back(folder.lexically_normal().string());
-  }
+  for (std::string& folder : plugin::own_folders()) folders.push_back(std::move(folder));
   return folders;
 }
 

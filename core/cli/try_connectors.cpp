@@ -3,10 +3,12 @@
 
 #include "sluice/plugin.h"
 
+#include "base/clock.hpp"
 #include "base/text.hpp"
 #include "cli/setup.hpp"
 #include "deliver/connector_courier.hpp"
 #include "plugin/connector.hpp"
+#include "plugin/installation.hpp"
 
 namespace sluice::cli {
 
@@ -16,7 +18,7 @@ namespace {
 class NoServices final : public plugin::HostServices {
  public:
   void log(std::int32_t, std::string_view) override {}
-  TimeUs now_us() override { return 0; }
+  TimeUs now_us() override { return clock_.wall_us(); }
   void metric(std::int32_t, std::string_view, double) override {}
   Result<std::optional<std::string>> get(std::string_view) override { return std::optional<std::string>(); }
   Status put(std::string_view, std::optional<std::string_view>) override { return Done{}; }
@@ -25,6 +27,9 @@ class NoServices final : public plugin::HostServices {
     out.error = "no request is sent while the configuration is checked";
     return out;
   }
+
+ private:
+  SystemClock clock_;
 };
 
 // The line up to the name of what is refused: behind it may stand what is secret.
@@ -39,7 +44,8 @@ std::string shown_line(const config::Place& place, std::size_t name_bytes) {
 }
 
 void try_one(Setup& setup, const std::string& name, const std::string& plugin, const std::string& with,
-             std::uint32_t kind, const std::vector<std::string>& allow_hosts, const config::Place& place) {
+             std::uint32_t kind, const std::vector<std::string>& allow_hosts,
+             const config::Isolation& isolation, const config::Place& place) {
   const plugin::Entry* entry = setup.registry.find(plugin, kind);
   if (entry == nullptr) return;  // the door is no plugin; of others the loader has told
   const std::string settings = with.empty() ? "{}" : with;
@@ -51,7 +57,15 @@ void try_one(Setup& setup, const std::string& name, const std::string& plugin, c
   if (!expanded) return;
   instance.config = expanded.value();
   NoServices services;
-  const auto made = plugin::Connector::open(*entry, instance, services);
+  const auto open = [&]() -> Status {
+    if (isolation.process) {
+      instance.program = SLUICE_TRY(plugin::connector_program());
+      instance.memory_bytes = isolation.memory_bytes;
+    }
+    SLUICE_TRY(plugin::Connector::open(*entry, instance, services));
+    return Done{};
+  };
+  const Status made = open();
   if (made) return;
   config::Diagnostic diagnostic;
   diagnostic.place = place;
@@ -69,11 +83,12 @@ void try_connectors(Setup& setup) {
   if (!setup.config) return;
   const std::size_t before = setup.diagnostics.size();
   for (const config::Source& source : setup.config->sources) {
-    try_one(setup, source.name, source.plugin, source.with, SLUICE_SOURCE, {}, source.place);
+    try_one(setup, source.name, source.plugin, source.with, SLUICE_SOURCE, {}, source.isolation,
+            source.place);
   }
   for (const config::Destination& destination : setup.config->destinations) {
     try_one(setup, destination.name, destination.plugin, destination.with, SLUICE_DESTINATION,
-            destination.allow_hosts, destination.place);
+            destination.allow_hosts, destination.isolation, destination.place);
   }
   if (setup.diagnostics.size() > before) setup.config.reset();
 }

@@ -58,6 +58,13 @@ struct Stream {
   Place place;
 };
 
+// Where a connector runs.
+struct Isolation {
+  bool process = false;         // of its own; else in the hub's
+  std::optional<bool> written;  // nothing: it follows from who installed the connector
+  std::uint64_t memory_bytes = std::uint64_t{512} << 20;  // of its own process, at most
+};
+
 struct Source {
   std::string name;
   std::string plugin;  // "tracking" is the hub's own door
@@ -68,7 +75,7 @@ struct Source {
   std::map<std::string, std::string> consent_categories;  // category of context.consent -> purpose
   std::string with;  // JSON object for the plugin; secrets as references "${NAME}"
   std::vector<Stream> streams;
-  bool isolated = false;
+  Isolation isolation;
   Place place;
 };
 
@@ -164,7 +171,7 @@ struct Destination {
   OnUnknown on_unknown = OnUnknown::retry;
   bool on_unknown_set = false;  // else messages hold and events are sent again
   bool shadow = false;          // mode: shadow: render and record, send nothing
-  bool isolated = false;
+  Isolation isolation;
   std::optional<DurationUs> linger;  // batching beside the manifest's
   std::optional<std::uint32_t> batch_records;
   std::uint32_t parallel = 8;         // requests in flight
@@ -210,6 +217,7 @@ struct ConnectorInfo {
   std::string plugin;  // the name in `plugin:`
   bool source = false, destination = false;
   std::string manifest;  // JSON text; `config` in it is the schema of `with:`
+  bool own = true;  // installed with the hub: it may run in the hub's process, and does unless told otherwise
 };
 
 struct Loaded {

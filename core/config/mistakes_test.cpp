@@ -203,8 +203,10 @@ const Mistake mistakes[] = {
      "missing-key", "needs 'subject'"},
     {"send: braze, with: { subject:", "send: post, @with: { subject:", "missing-key", "'text' or 'html'"},
     {"consent:\n", "retention: { events: @0d }\nconsent:\n", "out-of-range", "nothing would be kept"},
+    {"    rate: 250 per 1s", "    isolation: @container", "bad-value", "process"},
+    {"    rate: 250 per 1s", "    isolation: process\n    memory: @4MiB", "out-of-range",
+     "between 16MiB and 64GiB"},
     // what comes later
-    {"    rate: 250 per 1s", "    isolation: @process", "not-supported-yet", "for now: none"},
     {"again: { after: 7d }", "again: @always", "not-supported-yet", "never"},
     {"again: { after: 7d }", "@exit: [ { event: X } ]", "not-supported-yet", "exit"},
     {"again: { after: 7d }", "@goal: { event: X }", "not-supported-yet", "goal"},

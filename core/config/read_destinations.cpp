@@ -26,6 +26,7 @@ Destination read_destination(Reading& reading, const Member& m) {
   read_purpose(reading, section, d);
   d.region = text_of(section, "region");
   d.with = read_settings(reading, section, m.key, false, "destinations." + d.name);
+  d.isolation = read_isolation(reading, section, false);
   for (const Node* host : texts_of(section, "allow_hosts")) d.allow_hosts.push_back(host->text);
   d.allow_private = boolean_of(section, "allow_private");
   if (const Node* rate = section.find("rate")) d.rate = parse_rate(rate->text);

@@ -118,7 +118,7 @@ void check_stream_name(Reading& reading, const Source& source, const Node& name)
   std::vector<std::string> names;
   std::string known;
   parser.parse(info->manifest)["streams"].elements([&](Json stream) {
-    names.emplace_back(stream["name"].string_or(""));
+    names.emplace_back(stream.is_string() ? stream.string_or("") : stream["name"].string_or(""));
     known += (known.empty() ? "known: " : ", ") + names.back();
   });
   if (names.empty() || std::find(names.begin(), names.end(), name.text) != names.end()) return;
@@ -130,13 +130,15 @@ void check_stream_name(Reading& reading, const Source& source, const Node& name)
 void read_streams(Reading& reading, const Node& section, const Node& key, Source& source) {
   const Member* streams = section.member("streams");
   if (is_tracking(section)) {
-    for (const char* not_here : {"streams", "every"}) {
+    const auto refuse = [&](const char* not_here, const char* why) {
       if (const Member* m = section.member(not_here)) {
         error(reading.report, m->key, "conflict",
-              "the tracking source has no '" + std::string(not_here) + "'",
-              "what it receives is events already");
+              "the tracking source has no '" + std::string(not_here) + "'", why);
       }
-    }
+    };
+    for (const char* not_here : {"streams", "every"}) refuse(not_here, "what it receives is events already");
+    for (const char* not_here : {"isolation", "memory"})
+      refuse(not_here, "it is the hub's own door, and no connector");
     return;
   }
   if (streams == nullptr || (streams->value.is_map() && streams->value.members.empty())) {
@@ -170,6 +172,7 @@ Source read_source(Reading& reading, const Member& m) {
           "write 1s or more");
   }
   source.with = read_settings(reading, section, m.key, true, "sources." + source.name);
+  if (!is_tracking(section)) source.isolation = read_isolation(reading, section, true);
   read_categories(reading, section, source);
   if (source.trust == Trust::publik && reading.config.consent.present &&
       section.member("consent") == nullptr) {

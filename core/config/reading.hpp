@@ -65,6 +65,9 @@ void read_workflows(Reading& reading);
 std::string read_settings(Reading& reading, const Node& section, const Node& owner, bool source,
                           const std::string& path);
 
+// Where the connector of a source or destination runs.
+Isolation read_isolation(Reading& reading, const Node& section, bool source);
+
 // The configuration as canonical JSON.
 std::string resolve(const Reading& reading);
 

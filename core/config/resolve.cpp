@@ -75,6 +75,13 @@ class Resolver {
     if (found != reading_.redacted.end()) w_.key("with").raw(found->second);
   }
 
+  // Where a connector runs by itself is a matter of this machine.
+  void isolation(const Isolation& i) {
+    if (i.written) w_.member("isolation", *i.written ? "process" : "none");
+    if (i.memory_bytes != Isolation{}.memory_bytes)
+      w_.member_integer("memory_bytes", static_cast<std::int64_t>(i.memory_bytes));
+  }
+
   void hub() {
     const Hub& h = c_.hub;
     w_.key("hub").begin_object();
@@ -96,6 +103,7 @@ class Resolver {
       for (const auto& [category, purpose] : s.consent_categories) w_.member(category, purpose);
       w_.end_object();
     }
+    isolation(s.isolation);
     list("streams", s.streams, [this](const Stream& t) { stream(t); });
   }
 
@@ -181,6 +189,7 @@ class Resolver {
     if (d.rate) w_.key("rate").begin_array().number(d.rate->first).integer(d.rate->second).end_array();
     if (d.on_unknown_set) w_.member("on_unknown", d.on_unknown == OnUnknown::hold ? "hold" : "retry");
     if (d.shadow) w_.member("mode", "shadow");
+    isolation(d.isolation);
     duration("linger_us", d.linger);
     if (d.batch_records) w_.member_integer("batch_records", *d.batch_records);
     w_.member_integer("parallel", d.parallel);

@@ -18,6 +18,9 @@ constexpr std::string_view tracking_manifest =
     R"({"config":{"type":"object","required":["write_key"],)"
     R"("properties":{"write_key":{"type":"string","x-secret":true}}}})";
 
+constexpr std::uint64_t memory_bytes_min = std::uint64_t{16} << 20,
+                        memory_bytes_max = std::uint64_t{64} << 30;
+
 std::string quoted(std::string_view text) {
   return "'" + std::string(text.substr(0, 60)) + "'";
 }
@@ -278,6 +281,43 @@ class Settings {
   std::string folder_, prefix_;
 };
 
+// Where vendors call back, the hub must know that it is they who call, and by which URL.
+void check_routes(Reading& reading, const Node& plugin, Json routes, Json settings, bool source) {
+  const bool is_public = !reading.config.hub.public_url.empty();
+  routes.elements([&](Json route) {
+    const std::string path(route["path"].string_or(""));
+    const std::string what = "the route " + quoted(path) + " of " + quoted(plugin.text);
+    const Json verify = route["verify"];
+    const std::string_view type = verify["type"].string_or("");
+    if (type.empty()) {
+      error(reading.report, plugin, "unverified-route", what + " does not say how its callers are verified",
+            R"(its manifest needs "verify", or {"type": "none"} if anybody may call)");
+    } else if (type == "none") {
+      warn(reading.report, plugin, "unverified-route", "anybody may call " + what, "");
+    } else if (type == "twilio" && !is_public && source) {
+      error(reading.report, plugin, "missing-key", what + " is verified by its public URL",
+            "add public_url: under hub:");
+    }
+    bool named = false, set = false;
+    const auto look = [&](std::string_view field) {
+      named = true;
+      set = set || settings[field].string_or("") != "";
+    };
+    if (const Json secret = verify["secret"]; secret.is_string()) look(secret.string_or(""));
+    verify["secret"].elements([&](Json field) { look(field.string_or("")); });
+    if (named && !set) {
+      warn(reading.report, plugin, "unverified-route",
+           "nobody can call " + what + ": no secret that signs is set",
+           std::string(verify["secret"].text()) + " under 'with'");
+    }
+  });
+  if (!source && !is_public && routes.size() > 0) {
+    warn(reading.report, plugin, "no-public-url",
+         "what becomes of messages is not told: " + quoted(plugin.text) + " cannot call this hub",
+         "add public_url: under hub:");
+  }
+}
+
 }  // namespace
 
 std::string read_settings(Reading& reading, const Node& section, const Node& owner, bool source,
@@ -317,7 +357,39 @@ std::string read_settings(Reading& reading, const Node& section, const Node& own
   settings.object(with != nullptr ? with->value : none, root["config"],
                   with != nullptr ? &with->key : &owner);
   reading.redacted[path] = settings.shown;
+  JsonParser given;
+  check_routes(reading, *plugin, root["routes"], given.parse(settings.real), source);
   return settings.real;
+}
+
+Isolation read_isolation(Reading& reading, const Node& section, bool source) {
+  Isolation out;
+  const std::string plugin = text_of(section, "plugin");
+  const auto& all = reading.options.connectors;
+  const auto info = std::find_if(all.begin(), all.end(), [&](const ConnectorInfo& c) {
+    return c.plugin == plugin && (source ? c.source : c.destination);
+  });
+  const bool own = info == all.end() || info->own;
+  const Node* written = section.find("isolation");
+  if (written != nullptr && !written->bad) out.written = written->text == "process";
+  out.process = out.written.value_or(!own);
+  if (!out.process && !own) {
+    error(reading.report, *written, "foreign-connector",
+          quoted(plugin) + " was not installed with Sluice: it may not run in the hub's process",
+          "write process, or leave it out");
+  }
+  const Node* memory = section.find("memory");
+  if (memory == nullptr || memory->bad) return out;
+  out.memory_bytes = parse_size(memory->text).value_or(out.memory_bytes);
+  if (out.memory_bytes < memory_bytes_min || out.memory_bytes > memory_bytes_max) {
+    error(reading.report, *memory, "out-of-range", "'memory' is not between 16MiB and 64GiB",
+          "512MiB holds without it");
+  } else if (!out.process) {
+    warn(reading.report, *memory, "no-effect",
+         "'memory' has no effect: " + quoted(plugin) + " runs in the hub's process",
+         "write isolation: process, or leave it out");
+  }
+  return out;
 }
 
 }  // namespace sluice::config

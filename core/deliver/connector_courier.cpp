@@ -9,6 +9,7 @@
 #include "deliver/courier_services.hpp"
 #include "plugin/connector.hpp"
 #include "plugin/http_request.hpp"
+#include "plugin/installation.hpp"
 #include "plugin/rate_headers.hpp"
 
 namespace sluice::deliver {
@@ -91,11 +92,6 @@ void depart(const std::shared_ptr<Flight>& flight) {
   });
 }
 
-// A bug in place of an outcome says nothing about what was sent before.
-sluice_status once_sent(sluice_status status) {
-  return status == SLUICE_INTERNAL ? SLUICE_UNKNOWN : status;
-}
-
 Fate fate_of(sluice_status status) {
   switch (status) {
     case SLUICE_OK:
@@ -130,6 +126,7 @@ class ConnectorCourier final : public Courier {
     limits_.all_or_nothing =
         info.all_or_nothing || (connector_->offers_plan() && !connector_->offers_interpret());
     limits_.unsafe_operations = info.unsafe_ops;
+    limits_.called_back = !info.routes.empty();
     for (const plugin::Rate& rate : info.rates) limits_.rates.push_back({rate.count, rate.per});
     limits_.group_by = info.group_by == "key"    ? GroupBy::person
                        : info.group_by == "op"   ? GroupBy::operation
@@ -141,18 +138,20 @@ class ConnectorCourier final : public Courier {
 
   Result<Answer> plan(std::span<const Parcel> parcels) override {
     auto batch = std::make_shared<std::vector<plugin::Record>>(records_of(parcels));
-    plugin::PlanOutput output = SLUICE_TRY(connector_->plan(*batch, {.stop = stop_.get_token()}));
-    return answer_of(std::move(output), batch);
+    plugin::PlanOutput output = SLUICE_TRY(connector_->plan(*batch, computing()));
+    return answer_of(std::move(output), batch, WasSent::no);
   }
 
   Result<Answer> interpret(const CourierRequest& request, const CourierResponse& response) override {
     const auto sent = std::static_pointer_cast<Sent>(request.what);
     const auto got = std::static_pointer_cast<Got>(response.what);
     if (got->no_credentials) return without_credentials(request, response, *got->no_credentials);
-    plugin::InterpretOutput output =
-        SLUICE_TRY(connector_->interpret(*sent->batch, got->response, {.stop = stop_.get_token()}));
-    for (plugin::Fate& fate : output.outcomes) fate.outcome.status = once_sent(fate.outcome.status);
-    Answer out = answer_of(std::move(output), sent->batch);
+    Result<plugin::InterpretOutput> output = connector_->interpret(*sent->batch, got->response, computing());
+    // What ended its process may not have been this answer: asking again sends nothing again.
+    if (!output && output.error().code == Code::transient && !stop_.stop_requested())
+      output = connector_->interpret(*sent->batch, got->response, computing());
+    if (!output) return output.error();
+    Answer out = answer_of(std::move(output).value(), sent->batch, WasSent::yes);
     sort_refusals(request, got->response, out);
     add_announced(request, got->response, out);
     if (response.status >= 200 && response.status < 300 && response.retry_after > 0)
@@ -178,11 +177,8 @@ class ConnectorCourier final : public Courier {
         out.verdicts.push_back({i, {fate, -1, "connector_failed", host_->redact(error.detail), {}}});
       return out;
     }
-    for (std::uint32_t i = 0; i < outcomes.value().size(); ++i) {
-      plugin::Outcome& outcome = outcomes.value()[i];
-      outcome.status = once_sent(outcome.status);
-      out.verdicts.push_back({i, verdict_of(std::move(outcome))});
-    }
+    for (std::uint32_t i = 0; i < outcomes.value().size(); ++i)
+      out.verdicts.push_back({i, verdict_of(std::move(outcomes.value()[i]), WasSent::yes)});
     return out;
   }
 
@@ -224,6 +220,9 @@ class ConnectorCourier final : public Courier {
   void cancel() override { stop_.request_stop(); }
 
  private:
+  plugin::CallLimits computing() const {
+    return {.timeout = std::min(connector_->info().timeout, plugin::compute_max), .stop = stop_.get_token()};
+  }
   static std::vector<plugin::Record> records_of(std::span<const Parcel> parcels) {
     std::vector<plugin::Record> records;
     records.reserve(parcels.size());
@@ -243,17 +242,27 @@ class ConnectorCourier final : public Courier {
     return records;
   }
 
-  Verdict verdict_of(plugin::Outcome outcome) const {
-    Verdict out{fate_of(outcome.status), -1, std::move(outcome.reason), host_->redact(outcome.detail),
-                std::move(outcome.remote_id)};
+  enum class WasSent : std::uint8_t { no, yes };
+  // A bug in place of an outcome says nothing about what was sent before.
+  Verdict verdict_of(plugin::Outcome outcome, WasSent sent) const {
+    const bool bug = outcome.status == SLUICE_INTERNAL;
+    const Fate fate = bug && sent == WasSent::yes ? Fate::unknown : fate_of(outcome.status);
+    Verdict out{fate,
+                -1,
+                std::move(outcome.reason),
+                host_->redact(outcome.detail),
+                std::move(outcome.remote_id),
+                static_cast<Receiver>(outcome.receiver),
+                bug};
     if (outcome.retry_after_ms >= 0) out.retry_after = outcome.retry_after_ms * us_per_ms;
     return out;
   }
 
-  Answer answer_of(plugin::Output output, const std::shared_ptr<std::vector<plugin::Record>>& batch) const {
+  Answer answer_of(plugin::Output output, const std::shared_ptr<std::vector<plugin::Record>>& batch,
+                   WasSent sent) const {
     Answer out;
     for (plugin::Fate& fate : output.outcomes)
-      out.verdicts.push_back({fate.record, verdict_of(std::move(fate.outcome))});
+      out.verdicts.push_back({fate.record, verdict_of(std::move(fate.outcome), sent)});
     for (plugin::Request& request : output.requests) {
       // Whether it may be sent does not depend on its body, which is neither copied nor signed for that.
       std::string body = std::exchange(request.body, {});
@@ -270,6 +279,7 @@ class ConnectorCourier final : public Courier {
       planned.records = request.records;
       planned.delay = request.delay_ms * us_per_ms;
       planned.bucket = bucket_of(request.bucket);
+      planned.reads_only = request.method == "GET" || request.method == "HEAD";
       planned.what = std::make_shared<Sent>(Sent{batch, std::move(request)});
     }
     for (const plugin::RateLimit& limit : output.limits) add_limit(bucket_of(limit.bucket), limit, out);
@@ -358,12 +368,21 @@ Result<std::unique_ptr<Courier>> open_courier(const std::shared_ptr<const Connec
   auto host = std::make_unique<CourierServices>(*connections, destination.name,
                                                 Redactor(with, expanded, entry->info.secrets));
   std::vector<std::string> hosts = destination.allow_hosts;
-  const plugin::Instance instance{.name = destination.name,
-                                  .config = expanded,
-                                  .folder = connections->folder,
-                                  .allow_hosts = std::move(hosts)};
+  plugin::Instance instance{
+      .name = destination.name,
+      .config = expanded,
+      .folder = connections->folder,
+      .routes_url = connections->routes_url ? connections->routes_url(destination.name) : std::string(),
+      .kind = SLUICE_DESTINATION,
+      .allow_hosts = std::move(hosts)};
+  instance.stop = connections->stop;
+  if (destination.isolation.process) {
+    instance.program = SLUICE_TRY(plugin::connector_program());
+    instance.memory_bytes = destination.isolation.memory_bytes;
+  }
   auto connector = plugin::Connector::open(*entry, instance, *host);
   if (!connector) return Error{connector.error().code, host->redact(connector.error().detail)};
+  if (connections->opened) connections->opened(destination.name, *entry, destination.isolation);
   return std::unique_ptr<Courier>(
       std::make_unique<ConnectorCourier>(connections, std::move(host), std::move(connector).value()));
 }

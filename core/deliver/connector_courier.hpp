@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -35,7 +36,14 @@ struct Connections {  // all of it must outlive the couriers
   // What a connector counts, unchecked. May be empty. [any]
   std::function<void(std::string_view destination, std::int32_t kind, std::string_view name, double value)>
       metric = {};
+  // Where the routes of a source or destination stand in public; empty: nowhere. May be empty itself.
+  std::function<std::string(std::string_view name)> routes_url = {};
   store::Vault* vault = nullptr;  // keeps tokens that vendors rotate; null: such connections do not work
+  // A destination's connector has been opened; its process has ended before its time. May be empty. [any]
+  std::function<void(const std::string& destination, const plugin::Entry&, const config::Isolation&)> opened =
+      {};
+  std::function<void(std::string_view destination, const std::string& how)> process_ended = {};
+  std::stop_token stop = {};  // ends the opening of connectors
 };
 
 // For Delivery::open().

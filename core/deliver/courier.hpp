@@ -16,6 +16,7 @@
 #include "sluice/result.hpp"
 
 #include "base/time.hpp"
+#include "deliver/outcome.hpp"
 #include "model/effect.hpp"
 
 namespace sluice::deliver {
@@ -41,6 +42,7 @@ struct CourierLimits {
   // person's order: so a batch takes one record of a person, unless the connector promises that the records
   // of one request are accepted together or not at all.
   bool all_or_nothing = false;
+  bool called_back = false;  // the vendor tells later what became of messages: who got which is kept
 };
 
 struct Parcel {    // one record on its way
@@ -67,13 +69,16 @@ struct Verdict {
   Fate fate = Fate::delivered;
   DurationUs retry_after = -1;  // -1: the lane's back-off
   std::string reason, detail, remote_id;
+  Receiver receiver = Receiver::unsaid;
+  bool bug = false;  // of the connector, which the same record may meet again: repeated a few times only
 };
 
 struct CourierRequest {
   std::vector<std::uint32_t> records;  // whose fate it decides: indexes of the parcels given to plan()
   DurationUs delay = 0;                // not before now + delay
   std::size_t bucket = 0;              // of CourierLimits::rates
-  std::shared_ptr<void> what;          // the courier's own
+  bool reads_only = false;     // it asks (GET): whatever becomes of it, it has done nothing over there
+  std::shared_ptr<void> what;  // the courier's own
 };
 
 struct CourierResponse {

@@ -39,6 +39,9 @@ class CourierServices final : public plugin::HostServices {  // [any]
   Result<std::optional<std::string>> kept_secret(std::string_view key) override;
   Status keep_secret(std::string_view key, std::string_view value) override;
   std::shared_ptr<void> turn(std::string_view key) override;
+  void process_ended(std::string_view how) override {
+    if (connections_.process_ended) connections_.process_ended(name_, std::string(how));
+  }
   void hide(std::string_view secret) override;
   plugin::Response http(const plugin::HttpRequest& request) override;
 

@@ -174,7 +174,10 @@ Result<std::shared_ptr<Lane>> Delivery::Impl::open_lane(const config::Destinatio
                           .memory_bytes = options.memory_bytes,
                           .segment_bytes = options.segment_bytes,
                           .destination = lasting(destination),
-                          .on_outcome = options.on_outcome,
+                          .on_outcome =
+                              [this, name = destination.name](const Effect& effect, const Outcome& outcome) {
+                                if (options.on_outcome) options.on_outcome(name, effect, outcome);
+                              },
                           .on_idle =
                               [this] {
                                 const std::lock_guard lock(mutex);

@@ -59,7 +59,7 @@ struct DeliveryOptions {
   std::uint64_t memory_bytes = 32ULL << 20;  // a lane's records in memory; the rest is read back from its log
   std::uint64_t segment_bytes = 16ULL << 20;  // of a lane's two logs
   DurationUs stop_patience = 5 * us_per_s;    // real time that drain_and_stop() may take
-  std::function<void(const Effect&, const Outcome&)> on_outcome =
+  std::function<void(const std::string& destination, const Effect&, const Outcome&)> on_outcome =
       {};  // [lane threads] must be quick; may be empty
   std::function<void(const Error&)> on_fatal =
       {};  // [lane threads] a lane's files failed: the process must stop

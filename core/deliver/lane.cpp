@@ -188,13 +188,8 @@ DurationUs Lane::pump() {
   const DurationUs now = options_.clock.monotonic_us();
   queue_.wake(now);
   DurationUs next = never;
-  bool more = false;
-  {
-    const std::lock_guard lock(inbox_->mutex);
-    more = !inbox_->stopping;
-  }
-  if (more && changing()) more = false;  // a landing wakes the lane
-  while (more && !broken_ && send_more(next)) {
+  const bool more = !stopping() && !changing();  // else a landing wakes the lane
+  while (more && !broken_ && !stopping() && send_more(next)) {
   }
   if (const Status written = write_outcomes(); !written) return fail(written.error()), never;
   next = std::min({next, queue_.next_due(), sync_when_due()});
@@ -207,7 +202,12 @@ DurationUs Lane::pump() {
 
 void Lane::start() {
   if (thread_.joinable()) return;
-  thread_ = std::thread([this] { run(); });
+  thread_ = std::thread([this, inbox = inbox_] {
+    run();
+    const std::lock_guard lock(inbox->mutex);
+    inbox->ended = true;
+    inbox->changed.notify_all();
+  });
 }
 
 void Lane::run() {
@@ -238,10 +238,16 @@ void Lane::ask_to_stop() {
 void Lane::stop(DurationUs patience) {
   if (std::exchange(stopped_, true)) return;
   ask_to_stop();
-  if (thread_.joinable()) thread_.join();
+  const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(patience);
+  if (thread_.joinable()) {
+    std::unique_lock lock(inbox_->mutex);
+    // A connector may hang in its process, and has half a minute for a call.
+    if (!inbox_->changed.wait_until(lock, until, [this] { return inbox_->ended; })) courier_->cancel();
+    lock.unlock();
+    thread_.join();
+  }
   // What is on its way may still come back: its outcome is worth a moment, since it would else be sent twice
   // or held.
-  const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(patience);
   while (in_flight_ > 0 && !broken_) {
     std::unique_lock lock(inbox_->mutex);
     const bool landed = inbox_->changed.wait_until(lock, until, [this] { return !inbox_->landed.empty(); });
@@ -255,6 +261,11 @@ void Lane::stop(DurationUs patience) {
   if (const Status synced = log_->sync(); !synced) fail(synced.error());
   const std::lock_guard lock(status_mutex_);
   status_.state = LaneState::stopped;
+}
+
+bool Lane::stopping() const {
+  const std::lock_guard lock(inbox_->mutex);
+  return inbox_->stopping;
 }
 
 LaneStatus Lane::status() const {

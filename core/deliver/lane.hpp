@@ -49,7 +49,7 @@ class History;
 inline constexpr std::uint32_t failures_in_a_row = 3;
 inline constexpr std::uint32_t attempts_max = 24;           // for a record whose destination takes others
 inline constexpr std::uint32_t attempts_together = 4;       // after as many a record goes alone
-inline constexpr std::uint32_t connector_failures_max = 5;  // of plan() for one record alone
+inline constexpr std::uint32_t connector_failures_max = 5;  // for one record: it is dead-lettered then
 // What is held when it is not known whether it arrived goes out in small numbers, so that a crash leaves a
 // handful to be decided by hand: one in a deliver(), and so many in a request, in so many requests at a time.
 inline constexpr std::uint32_t careful_records_max = 8;
@@ -108,6 +108,7 @@ class Lane {
     DurationUs not_before = 0;
     enum class State : std::uint8_t { waiting, flying, done } state = State::waiting;
     DurationUs sent = 0;
+    bool follows = false;  // on a request that has reached the destination and may have done something
   };
   struct Batch {
     std::uint64_t id = 0;
@@ -140,8 +141,8 @@ class Lane {
     std::deque<Arrived> arrived;  // no vector: it grows long, and moves nothing
     std::vector<Landed> landed;
     std::uint64_t offers = 0;
-    bool spilled = true;  // records are in the log that are neither here nor in the queue
-    bool stopping = false;
+    bool spilled = true;                   // records are in the log that are neither here nor in the queue
+    bool stopping = false, ended = false;  // the thread's end is asked for; it has come
   };
   // What a response, or a failed call, means for the records it decides.
   struct Landing {
@@ -168,6 +169,7 @@ class Lane {
     std::unique_ptr<Courier> courier;
   };
   bool changing();
+  bool stopping() const;
   void run();
 
   // lane.cpp: what comes in
@@ -211,7 +213,8 @@ class Lane {
   void note_failure(const Landing& landing);
   void pause(DurationUs until);
   void end(Item* item, OutcomeKind kind, std::string reason, std::string detail,
-           const Landing* landing = nullptr, std::string remote_id = {});
+           const Landing* landing = nullptr, const Verdict* said = nullptr);
+  void remember(const Effect& effect, const Outcome& outcome);
   Status write_outcomes();
   DurationUs sync_when_due();
   void fail(const Error& error);
@@ -248,6 +251,7 @@ class Lane {
   bool unsynced_ = false;
   std::vector<store::Database::RemoteId> remote_ids_;  // that outcomes brought
   bool has_remote_ids_ = false;                        // this destination gives any
+  std::vector<store::MessageRow> messages_;            // that vendors will speak of again
   std::vector<store::DeadLetter> letters_;             // of those among them that are dead letters
   bool one_per_person_ = false, broken_ = false, stopped_ = false;
 

@@ -31,20 +31,24 @@ void Lane::land(Landed landed) {
   landing.retry_after = landed.response.retry_after;
   landing.sent = planned.sent;
   landing.error = landed.response.error;
+  // What only asks has done nothing; what follows on a request that may have done something is no safer than
+  // that.
+  landed.response.sent = planned.follows || (landed.response.sent && !planned.request.reads_only);
   const CourierRequest request = std::move(planned.request);
   landing.request = &request;
   Result<Answer> answer = courier_->interpret(request, landed.response);
   if (answer) {
     for (CourierRequest& further : answer.value().requests) {
       const DurationUs at = options_.clock.monotonic_us() + further.delay;
-      batch->requests.push_back({std::move(further), at, Planned::State::waiting});
+      batch->requests.push_back({std::move(further), at, Planned::State::waiting, 0, landed.response.sent});
       ++batch->open;
     }
     judge_all(*batch, request.records, answer.value(), landing);
   } else {
     landing.error = "the connector could not read the answer: " + answer.error().detail;
     for (const std::uint32_t r : request.records) {
-      judge(*batch, r, {Fate::unknown, -1, "connector_failed", landing.error, {}}, landing);
+      judge(*batch, r, {Fate::unknown, -1, "connector_failed", landing.error, {}, Receiver::unsaid, true},
+            landing);
     }
   }
   close_landing(*batch, landing);
@@ -93,16 +97,18 @@ void Lane::judge(Batch& batch, std::uint32_t record, const Verdict& verdict, Lan
   const bool ends = fate == Fate::delivered || fate == Fate::skipped || fate == Fate::rejected;
   if (!ends && fate != Fate::unknown && std::exchange(item->intent, false))
     retracted_.push_back(item->effect.key);
+  const OutcomeKind refused =
+      verdict.receiver == Receiver::opted_out ? OutcomeKind::suppressed : OutcomeKind::rejected;
   switch (fate) {
     case Fate::delivered:
       landing.success = landing.delivered = true;
-      return end(item, OutcomeKind::delivered, verdict.reason, verdict.detail, &landing, verdict.remote_id);
+      return end(item, OutcomeKind::delivered, verdict.reason, verdict.detail, &landing, &verdict);
     case Fate::skipped:
       landing.success = true;
       return end(item, OutcomeKind::no_address, verdict.reason, verdict.detail);
     case Fate::rejected:
       landing.success = true;  // of the destination: it works, and does not want this one
-      return end(item, OutcomeKind::rejected, verdict.reason, verdict.detail, &landing);
+      return end(item, refused, verdict.reason, verdict.detail, &landing, &verdict);
     case Fate::unknown:
       return judge_unknown(item, verdict, landing);
     case Fate::retry:
@@ -121,7 +127,7 @@ void Lane::judge(Batch& batch, std::uint32_t record, const Verdict& verdict, Lan
       if (landing.error.empty()) landing.error = verdict.reason;
       if (landing.records > 1) return landing.split.push_back(item);
       landing.success = true;
-      return end(item, OutcomeKind::rejected, verdict.reason, verdict.detail, &landing);
+      return end(item, refused, verdict.reason, verdict.detail, &landing, &verdict);
   }
 }
 
@@ -139,7 +145,13 @@ void Lane::judge_retry(Item* item, const Verdict& verdict, Landing& landing) {
     landing.error = verdict.reason + (verdict.detail.empty() ? "" : ": " + verdict.detail);
   const DurationUs now = options_.clock.monotonic_us();
   if (item->first_failure == 0) item->first_failure = std::max<DurationUs>(1, now);
-  if (item->attempts >= attempts_max && last_success_ > item->first_failure) {
+  const bool others_are_taken = last_success_ > item->first_failure;
+  // By then it has stood alone. Of what was sent the answer may be to blame, while nothing is taken.
+  if (verdict.bug && item->attempts >= connector_failures_max &&
+      (others_are_taken || landing.response == nullptr)) {
+    return end(item, OutcomeKind::rejected, verdict.reason, verdict.detail, &landing);
+  }
+  if (item->attempts >= attempts_max && others_are_taken) {
     return end(item, OutcomeKind::rejected, "retries_exhausted",
                "failed " + std::to_string(item->attempts) +
                    " times while other records were taken; last: " + landing.error,
@@ -214,10 +226,14 @@ void Lane::pause(DurationUs until) {
 }
 
 void Lane::end(Item* item, OutcomeKind kind, std::string reason, std::string detail, const Landing* landing,
-               std::string remote_id) {
+               const Verdict* said) {
   const TimeUs at = options_.clock.wall_us();
   const EffectKey key = item->effect.key;
-  Outcome outcome{kind, std::move(reason), std::move(detail), item->attempts, at, std::move(remote_id)};
+  Outcome outcome{kind, std::move(reason), std::move(detail), item->attempts, at, {}};
+  if (said != nullptr) {
+    outcome.remote_id = said->remote_id;
+    outcome.receiver = said->receiver;
+  }
   std::unique_ptr<Item> owned = queue_.finish(item);
   if ((kind == OutcomeKind::rejected || kind == OutcomeKind::held) && options_.database != nullptr) {
     store::DeadLetter letter;
@@ -236,17 +252,31 @@ void Lane::end(Item* item, OutcomeKind kind, std::string reason, std::string det
     letter.at = at;
     letters_.push_back(std::move(letter));
   }
-  // A receipt of an erasure, and what comes back after one, is nobody's name.
-  const Operation op = owned->effect.op;
-  const ProfileId person = owned->effect.person;
-  if (kind == OutcomeKind::delivered && !outcome.remote_id.empty() && options_.database != nullptr &&
-      person != nobody && op != Operation::erase && op != Operation::remove &&
-      options_.gate.allows(person, owned->effect.purpose)) {
+  if (options_.database != nullptr) remember(owned->effect, outcome);
+  ended_.push_back({key, std::move(outcome)});
+  ended_items_.push_back(std::move(owned));
+}
+
+// What the destination calls the person, or which message was whose. A receipt of an erasure, and what comes
+// back after one, is nobody's.
+void Lane::remember(const Effect& effect, const Outcome& outcome) {
+  const ProfileId person = effect.person;
+  if (person == nobody || effect.op == Operation::erase || effect.op == Operation::remove ||
+      !options_.gate.allows(person, effect.purpose))
+    return;
+  if (effect.op == Operation::message) {
+    const bool out = outcome.kind == OutcomeKind::delivered || outcome.kind == OutcomeKind::held;
+    if (!limits_.called_back || !out) return;
+    messages_.push_back({.remote_id = outcome.remote_id,
+                         .key = key_of(effect.key),
+                         .profile = options_.gate.winner_of(person),
+                         .name = effect.name,
+                         .route = effect.route,
+                         .at = outcome.at});
+  } else if (outcome.kind == OutcomeKind::delivered && !outcome.remote_id.empty()) {
     remote_ids_.push_back({options_.gate.winner_of(person), outcome.remote_id});
     has_remote_ids_ = true;
   }
-  ended_.push_back({key, std::move(outcome)});
-  ended_items_.push_back(std::move(owned));
 }
 
 // Dead letters first, durably: once the log says that a record has ended, nothing else remembers it.
@@ -264,6 +294,10 @@ Status Lane::write_outcomes() {
   if (!remote_ids_.empty()) {
     SLUICE_TRY(options_.database->keep_remote_ids(name(), remote_ids_));
     remote_ids_.clear();
+  }
+  if (!messages_.empty()) {
+    SLUICE_TRY(options_.database->keep_messages(name(), messages_));
+    messages_.clear();
   }
   SLUICE_TRY(log_->append_outcomes(ended_));
   if (!std::exchange(unsynced_, true)) unsynced_since_ = options_.clock.monotonic_us();

@@ -268,6 +268,13 @@ void Lane::plan(Batch& batch, const std::vector<Parcel>& parcels) {
   Result<Answer> answer = courier_->plan(parcels);
   Landing landing;
   landing.records = batch.items.size();
+  if (!answer && stopping()) {  // it may have been cancelled: that says nothing about the records
+    for (Item*& item : batch.items) queue_.put_back(std::exchange(item, nullptr));
+    for (const std::vector<Item*>& group : std::exchange(batch.rest, {})) {
+      for (Item* item : group) queue_.put_back(item);
+    }
+    return;
+  }
   if (!answer) {
     const Error& error = answer.error();
     landing.error = "the connector could not plan: " + error.detail;
@@ -295,6 +302,10 @@ void Lane::plan(Batch& batch, const std::vector<Parcel>& parcels) {
   batch.open = batch.requests.size();
   std::vector<std::uint32_t> all(batch.items.size());
   for (std::uint32_t i = 0; i < all.size(); ++i) all[i] = i;
+  for (const Judged& judged : answer.value().verdicts) {  // a try, though nothing was sent
+    Item* const item = judged.record < batch.items.size() ? batch.items[judged.record] : nullptr;
+    if (item != nullptr && judged.verdict.fate == Fate::retry) ++item->attempts;
+  }
   judge_all(batch, all, answer.value(), landing);
   close_landing(batch, landing);
 }

@@ -106,6 +106,38 @@ TEST_CASE("a connector that cannot plan a record loses that record alone", "[lan
   CHECK(w.count(OutcomeKind::rejected) == 1);
 }
 
+TEST_CASE("a record whose answer a connector cannot bear is sent five times, and no more", "[lane]") {
+  LaneWorld w;
+  w.open();
+  bool broken = false;
+  w.vendor.answer = [&](const std::vector<Seen>& records) {
+    const bool bad =
+        std::any_of(records.begin(), records.end(), [](const Seen& r) { return r.key.seq == 5; });
+    if (!broken && !bad) return Vendor::ok();
+    Verdicts v = Vendor::all(records, 200, Fate::unknown);
+    for (Verdict& verdict : v.each) verdict.bug = true;
+    return v;
+  };
+  const auto add = [&](std::uint64_t first) {
+    for (std::uint64_t seq = first; seq < first + 10; ++seq) w.offer(seq, seq);
+  };
+  add(1);
+  w.run();
+  CHECK(w.vendor.accepted.size() == 9);
+  CHECK(w.count(OutcomeKind::rejected) == 1);
+  CHECK(std::count_if(w.vendor.requests.begin(), w.vendor.requests.end(), [](const auto& records) {
+          return std::any_of(records.begin(), records.end(), [](const Seen& r) { return r.key.seq == 5; });
+        }) == connector_failures_max);
+
+  broken = true;  // of all: then it is not this record
+  add(11);
+  w.run(us_per_h);
+  CHECK(w.count(OutcomeKind::rejected) == 1);
+  broken = false;
+  w.run();
+  CHECK(w.vendor.accepted.size() == 19);
+}
+
 TEST_CASE("a gate that closes while a record waits ends it suppressed", "[lane]") {
   LaneWorld w;
   w.limits.records_max = 1;
@@ -251,6 +283,64 @@ TEST_CASE("beyond its memory budget a lane reads back from its log", "[lane]") {
   w.run();
   CHECK(w.vendor.accepted.size() == 2010);
   CHECK(w.in_order());
+}
+
+TEST_CASE("what is asked after a message without an answer neither sends it again nor makes it safe to",
+          "[lane]") {
+  for (const bool second_is_sent : {true, false}) {
+    LaneWorld w;
+    w.limits.unsafe_operations = 1U << static_cast<unsigned>(Operation::message);
+    w.open();
+    w.courier->asks_after = true;
+    std::size_t asked = 0;
+    w.vendor.answer = [&](const std::vector<Seen>& records) {
+      Verdicts v = Vendor::all(records, 0, Fate::unknown);
+      v.response.sent = asked++ == 0 || second_is_sent;
+      return v;
+    };
+    Effect effect = w.effect(1, 1, 1);
+    effect.op = Operation::message;
+    w.offer(1, {effect});
+    w.run();
+    REQUIRE(w.outcomes.size() == 1);
+    CHECK(w.outcomes[0].second.kind == OutcomeKind::held);
+    CHECK(asked == 2);
+  }
+}
+
+TEST_CASE("a message that never left is sent again, whatever was asked after it", "[lane]") {
+  LaneWorld w;
+  w.limits.unsafe_operations = 1U << static_cast<unsigned>(Operation::message);
+  w.open();
+  w.courier->asks_after = true;
+  std::size_t asked = 0;
+  w.vendor.answer = [&](const std::vector<Seen>& records) {
+    if (asked++ >= 2) return Vendor::ok();
+    Verdicts v = Vendor::all(records, 0, Fate::unknown);
+    v.response.sent = asked == 2;  // the first was not, the question was
+    return v;
+  };
+  Effect effect = w.effect(1, 1, 1);
+  effect.op = Operation::message;
+  w.offer(1, {effect});
+  w.run();
+  REQUIRE(w.outcomes.size() == 1);
+  CHECK(w.outcomes[0].second.kind == OutcomeKind::delivered);
+}
+
+TEST_CASE("a receiver who has opted out ends the message suppressed, and is told of", "[lane]") {
+  LaneWorld w;
+  w.open();
+  w.vendor.answer = [](const std::vector<Seen>& records) {
+    Verdicts v = Vendor::all(records, 400, Fate::rejected);
+    v.each[0].receiver = Receiver::opted_out;
+    return v;
+  };
+  w.offer(1, 1);
+  w.run();
+  REQUIRE(w.outcomes.size() == 1);
+  CHECK(w.outcomes[0].second.kind == OutcomeKind::suppressed);
+  CHECK(w.outcomes[0].second.receiver == Receiver::opted_out);
 }
 
 }  // namespace

@@ -26,6 +26,10 @@ std::string_view name_of(OutcomeKind kind);      // "delivered", ..., "no addres
 
 inline constexpr DurationUs expires_default = 7 * us_per_d;  // of a record whose destination does not say
 
+// What the vendor says of a message's address: nothing; its owner wants no more; nothing will ever arrive
+// there.
+enum class Receiver : std::uint8_t { unsaid = 0, opted_out = 1, unreachable = 2 };
+
 struct Outcome {
   OutcomeKind kind = OutcomeKind::delivered;
   std::string reason;  // stable snake_case key, for metrics: "http_400"; empty where the kind says it all
@@ -33,6 +37,7 @@ struct Outcome {
   std::uint32_t attempts = 0;  // sends so far, 0 where nothing was sent
   TimeUs at = 0;               // wall clock
   std::string remote_id;       // the vendor's id of what it made, where it told one
+  Receiver receiver = Receiver::unsaid;
 };
 
 using OutcomeCounts = std::array<std::uint64_t, outcome_kinds>;  // by kind

@@ -65,6 +65,8 @@ class ScriptedCourier final : public Courier {
 
   std::vector<Pending> pending;
   std::function<Status(std::span<const Parcel>)> refuse_plan, refuse_deliver;
+  // After a first answer with status 0, the same records are asked about, by a request that only reads.
+  bool asks_after = false;
   std::function<std::size_t(const Parcel&)> bucket = [](const Parcel&) { return std::size_t{0}; };
 
   const CourierLimits& limits() const override { return limits_; }
@@ -83,6 +85,13 @@ class ScriptedCourier final : public Courier {
     const auto verdicts = std::static_pointer_cast<Verdicts>(response.what);
     Answer answer;
     if (!verdicts) return answer;
+    if (asks_after && response.status == 0 && !request.reads_only) {
+      CourierRequest& further = answer.requests.emplace_back();
+      further.records = request.records;
+      further.reads_only = true;
+      further.what = request.what;
+      return answer;
+    }
     for (std::uint32_t i = 0; i < request.records.size(); ++i) {
       answer.verdicts.push_back({request.records[i], verdicts->each.empty() ? Verdict{} : verdicts->each[i]});
     }

@@ -15,7 +15,7 @@ std::vector<config::ConnectorInfo> connectors_of(const plugin::Registry& registr
   std::vector<config::ConnectorInfo> out;
   for (const plugin::Entry& entry : registry.entries()) {
     out.push_back({entry.plugin, (entry.info.kind & SLUICE_SOURCE) != 0,
-                   (entry.info.kind & SLUICE_DESTINATION) != 0, entry.info.text});
+                   (entry.info.kind & SLUICE_DESTINATION) != 0, entry.info.text, entry.own});
   }
   return out;
 }

@@ -29,7 +29,10 @@ std::string folder_of(const config::Config& config) {
 }
 
 Hub::Hub(HubOptions options)
-    : options_(std::move(options)), files_(make_file_system()), config_(options_.config) {}
+    : options_(std::move(options)),
+      files_(make_file_system()),
+      opening_for_(options_.config),
+      config_(options_.config) {}
 
 Hub::~Hub() {
   stop();
@@ -113,13 +116,23 @@ Status Hub::open_delivery() {
       [this](std::string_view destination, std::int32_t kind, std::string_view name, double value) {
         connector_metrics_.report(destination, kind, name, value);
       },
-      vault_.get()};
+      [this](std::string_view name) { return routes_url(*opening_for_, name); },
+      vault_.get(),
+      [this](const std::string& name, const plugin::Entry& entry, const config::Isolation& isolation) {
+        connector_processes_.opened(name, entry, isolation);
+      },
+      [this](std::string_view name, const std::string& how) { connector_processes_.ended(name, how); },
+      opening_.get_token()};
   const JournalIdentity& identity = journal_->identity();
   deliver::DeliveryOptions delivery{*files_, clock_, lanes_folder(options_.config->hub.data),
                                     identity.id + '.' + std::to_string(identity.generation), gate_};
   delivery.database = database_.get();
   delivery.seed = random_word();
   delivery.on_fatal = [this](const Error& error) { fail(error); };
+  delivery.on_outcome = [this](const std::string& destination, const Effect& effect,
+                               const deliver::Outcome& outcome) {
+    if (receipts_) receipts_->take_outcome(destination, effect, outcome);
+  };
   delivery_ = SLUICE_TRY(deliver::Delivery::open(std::move(delivery), *options_.config,
                                                  deliver::make_couriers(std::move(connections))));
   return Done{};
@@ -180,6 +193,7 @@ void Hub::start_step() {
 Status Hub::start() {
   start_step();
   make_door();
+  make_webhooks();
   Next next = SLUICE_TRY(prepare(options_.config, false));
   SLUICE_TRY(write_epoch(*options_.config, false));
   delivery_->start();
@@ -226,6 +240,7 @@ std::shared_ptr<const config::Config> Hub::config() const {
 }
 
 void Hub::request_stop() {
+  opening_.request_stop();
   const std::lock_guard lock(mutex_);
   stop_requested_ = true;
   wake_.notify_all();
@@ -245,9 +260,12 @@ void Hub::stop() {
   stopped_ = true;
   ready_ = false;
   if (watcher_) watcher_->stop();
+  if (subscriptions_) subscriptions_->stop();
   for (const auto& source : sources_) source->runner->stop();
   if (server_) server_->stop();
+  if (webhooks_) webhooks_->stop();
   journal_->stop();
+  if (receipts_) receipts_->stop();
   if (step_) step_->stop();
   const bool failed = [this] {
     const std::lock_guard lock(mutex_);
@@ -294,6 +312,9 @@ void Hub::retain() {
   }
   const auto& keep = config->retention.events;
   const TimeUs now = clock_.wall_us();
+  const TimeUs known_since = std::max(now - message_memory, keep ? add_span(now, *keep, -1) : INT64_MIN);
+  if (const auto removed = database_->remove_messages_before(known_since); !removed)
+    log_warn("store", "retention: " + removed.error().detail);
   const TimeUs kept = keep ? add_span(now, *keep, -1) : INT64_MIN;
   const Status expired = delivery_->expire_removed(std::max(now - deliver::expires_default, kept));
   if (!expired) log_warn("delivery", "lanes of removed destinations: " + expired.error().detail);

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,10 +22,14 @@
 #include "deliver/gate.hpp"
 #include "hub/checkpointer.hpp"
 #include "hub/connector_metrics.hpp"
+#include "hub/connector_processes.hpp"
 #include "hub/projector.hpp"
+#include "hub/receipts.hpp"
 #include "hub/services.hpp"
 #include "hub/step_thread.hpp"
+#include "hub/subscriptions.hpp"
 #include "hub/watcher.hpp"
+#include "hub/webhooks.hpp"
 #include "hub/world.hpp"
 #include "ingest/source_runner.hpp"
 #include "ingest/tracking.hpp"
@@ -89,8 +94,12 @@ class Hub {
   Checkpoints& checkpoints() { return *checkpoints_; }
   const StepThread& step() const { return *step_; }
   const ingest::TrackingDoor* door() const { return door_.get(); }
+  const Webhooks* webhooks() const { return webhooks_.get(); }
+  const Receipts* receipts() const { return receipts_.get(); }
+  const Subscriptions* subscriptions() const { return subscriptions_.get(); }
   std::vector<ingest::FeedStatus> feeds() const;
   const ConnectorMetrics& connector_metrics() const { return connector_metrics_; }
+  const ConnectorProcesses& connector_processes() const { return connector_processes_; }
 
   // An operator's command, as JSON; returns when it is durable. [any]
   Status command(std::string payload);
@@ -126,6 +135,7 @@ class Hub {
     std::vector<OpenSource> sources;  // new or changed
     std::set<std::string> ending;     // sources gone or changed
     std::vector<ingest::TrackingSource> keys;
+    std::vector<std::shared_ptr<Endpoint>> endpoints;  // all: those that are the same, and new ones
     std::vector<std::string> rotated;  // "destinations braze": its secrets are others, its text is the same
     bool running = false;              // else the lanes are there already
     deliver::Delivery::Change lanes;
@@ -148,7 +158,16 @@ class Hub {
   void stop_sources(const std::set<std::string>& names);
   Result<std::vector<ingest::TrackingSource>> tracking_sources(const config::Config& config) const;
   void make_door();
-  Status listen(const config::Config& config);
+  Status listen(const Next& next);
+
+  // hub_webhooks.cpp
+  void make_webhooks();
+  Status open_endpoints(const config::Config& config, Next& next);
+  template <typename Item>
+  Result<std::shared_ptr<Endpoint>> open_endpoint(const config::Config& config, const Item& item,
+                                                  std::uint32_t kind);
+  std::string routes_url(const config::Config& config,
+                         std::string_view name) const;  // empty: nowhere in public
 
   HubOptions options_;
   std::unique_ptr<FileSystem> files_;
@@ -162,14 +181,20 @@ class Hub {
   std::unique_ptr<World> world_;
   deliver::Gate gate_;
   ConnectorMetrics connector_metrics_;
+  ConnectorProcesses connector_processes_{clock_};
+  std::stop_source opening_;  // connectors that are being opened; stopped with the hub
   std::unique_ptr<deliver::Delivery> delivery_;
   std::unique_ptr<Checkpointer> checkpointer_;
   std::unique_ptr<StepThread> step_;
   std::unique_ptr<Projector> projector_;
   std::unique_ptr<ingest::TrackingDoor> door_;
+  std::unique_ptr<Receipts> receipts_;
+  std::unique_ptr<Webhooks> webhooks_;
+  std::unique_ptr<Subscriptions> subscriptions_;
   std::unique_ptr<net::HttpServer> server_;
   mutable std::mutex sources_mutex_;                     // guards sources_
   std::vector<std::unique_ptr<RunningSource>> sources_;  // of plugins; they end before what they stand on
+  std::shared_ptr<const config::Config> opening_for_;    // the applier's: whose connectors are being opened
   std::map<std::string, std::uint64_t> prints_;          // the applier's: "destination braze" -> what it is
   std::vector<ingest::TrackingSource> keys_;             // the applier's: of the door
   std::vector<std::string> mistakes_;                    // the applier's: of the file, as last told
@@ -178,7 +203,7 @@ class Hub {
   std::mutex replay_mutex_;  // one replay at a time: a letter is looked at, journaled, then marked
   std::atomic<bool> ready_{false};
   std::atomic<DurationUs> last_event_{0};  // monotonic: when the door last took one
-  std::atomic<bool> listens_{false};       // a tracking source is there
+  std::atomic<bool> listens_{false};       // a source that is called is there
   std::atomic<bool> applying_{false};      // sources may be between two lives
   std::atomic<std::uint64_t> version_{1};  // of config_
   mutable std::mutex mutex_;               // guards what follows
@@ -189,6 +214,9 @@ class Hub {
   std::optional<Error> failure_;
   bool stopped_ = false;
 };
+
+// hub.public_url without a slash at its end; empty: none.
+std::string public_url(const config::Config& config);
 
 // Absolute: where relative paths of the configuration start.
 std::string folder_of(const config::Config& config);

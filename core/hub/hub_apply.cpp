@@ -24,7 +24,8 @@ Result<std::map<std::string, std::uint64_t>> prints_of(const config::Config& con
       const std::string with =
           SLUICE_TRY(config::expand_secrets(item.with.empty() ? "{}" : item.with, folder));
       out[std::string(section) + ' ' + item.name] =
-          hash64(with, hash64(text_of_item(config, section, item.name)));
+          hash64(with, hash64(text_of_item(config, section, item.name) + config.hub.public_url,
+                              item.isolation.process ? 1 : 0));
     }
     return Done{};
   };
@@ -45,6 +46,7 @@ Result<Hub::Next> Hub::prepare(std::shared_ptr<const config::Config> config, boo
   Next next;
   const auto before = this->config();
   next.prints = SLUICE_TRY(prints_of(*config));
+  opening_for_ = config;
   const auto same = [&](const std::string& what) {
     const auto is = next.prints.find(what), was = prints_.find(what);
     return is != next.prints.end() && was != prints_.end() && is->second == was->second;
@@ -55,7 +57,9 @@ Result<Hub::Next> Hub::prepare(std::shared_ptr<const config::Config> config, boo
     const std::size_t space = what.find(' ');
     const std::string section = what.substr(0, space), name = what.substr(space + 1);
     const std::string text = text_of_item(*config, section, name);
-    if (!text.empty() && text == text_of_item(*before, section, name)) next.rotated.push_back(what);
+    const bool other_url = config->hub.public_url != before->hub.public_url;
+    if (!text.empty() && !other_url && text == text_of_item(*before, section, name))
+      next.rotated.push_back(what);
     (what.starts_with("sources ") ? next.ending : changed).insert(name);
   }
   for (const config::Source& source : config->sources) {
@@ -63,10 +67,11 @@ Result<Hub::Next> Hub::prepare(std::shared_ptr<const config::Config> config, boo
     next.sources.push_back(SLUICE_TRY(open_source(source)));
   }
   next.keys = SLUICE_TRY(tracking_sources(*config));
-  SLUICE_TRY(listen(*config));
   next.running = running;
   if (running) next.lanes = SLUICE_TRY(delivery_->prepare(*config, changed));
+  SLUICE_TRY(open_endpoints(*config, next));
   next.config = std::move(config);
+  SLUICE_TRY(listen(next));
   return next;
 }
 
@@ -140,6 +145,7 @@ Result<bool> Hub::apply(std::shared_ptr<const config::Config> config) {
   applying_ = true;
   door_->set_sources(std::move(staying));
   stop_sources(next.ending);
+  webhooks_->pause_but(next.endpoints);
   SLUICE_TRY(write_epoch(*next.config, true));
   finish(next);
   return !next.rotated.empty();
@@ -155,8 +161,10 @@ void Hub::finish(Next& next) {
   prints_ = std::move(next.prints);
   keys_ = next.keys;
   last_event_ = clock_.monotonic_us();
-  listens_ = !next.keys.empty();
   door_->set_sources(std::move(next.keys));
+  webhooks_->set(next.endpoints);
+  listens_ = !keys_.empty() || webhooks_->has_sources();
+  subscriptions_->set(std::move(next.endpoints), public_url(*next.config));
   launch(std::move(next.sources));
   applying_ = false;
   if (next.running) delivery_->finish(std::move(next.lanes));  // last: a lane that ends may take its patience

@@ -6,6 +6,7 @@
 #include "base/json.hpp"
 #include "base/log.hpp"
 #include "hub/hub.hpp"
+#include "plugin/installation.hpp"
 
 namespace sluice::hub {
 
@@ -23,9 +24,16 @@ Result<std::unique_ptr<plugin::Connector>> Hub::open_connector(const config::Sou
   plugin::Instance instance;
   instance.name = source.name;
   instance.folder = folder_of(*options_.config);
+  instance.kind = SLUICE_SOURCE;
   instance.config = SLUICE_TRY(config::expand_secrets(source.with, instance.folder));
+  instance.routes_url = routes_url(*opening_for_, source.name);
+  instance.stop = opening_.get_token();
+  if (source.isolation.process) {
+    instance.program = SLUICE_TRY(plugin::connector_program());
+    instance.memory_bytes = source.isolation.memory_bytes;
+  }
   services = std::make_unique<ConnectorServices>(
-      source.name, clock_, *database_, *vault_, *http_, connector_metrics_,
+      source.name, clock_, *database_, *vault_, *http_, connector_metrics_, connector_processes_,
       deliver::Redactor(source.with.empty() ? "{}" : source.with, instance.config, entry->info.secrets));
   return plugin::Connector::open(*entry, instance, *services);
 }
@@ -62,9 +70,13 @@ Result<Hub::OpenSource> Hub::open_source(const config::Source& source) {
     if (source.every) feed.every = *source.every;
     feed.connector = SLUICE_TRY(open_connector(source, open.services.emplace_back()));
     feed.host = open.services.back().get();
+    // One that is only called has nothing to read: see hub_webhooks.cpp.
+    if (!feed.connector->offers_fetch() && !feed.connector->offers_read()) break;
     feed.event_time = event_times();
     open.feeds.push_back(std::move(feed));
   }
+  if (!open.feeds.empty())
+    connector_processes_.opened(source.name, open.feeds.front().connector->entry(), source.isolation);
   return open;
 }
 
@@ -148,16 +160,19 @@ void Hub::make_door() {
 
 // The door opens where the file asks for it or a source needs it: it says whether the hub is well even if
 // nothing is sent to it.
-Status Hub::listen(const config::Config& config) {
-  const bool needed = std::any_of(config.sources.begin(), config.sources.end(),
-                                  [](const config::Source& s) { return s.plugin == tracking; });
+Status Hub::listen(const Next& next) {
+  const config::Config& config = *next.config;
+  const bool needed = !next.keys.empty() || !next.endpoints.empty();
   if (server_ || (!needed && !config.hub.listen_written)) return Done{};
   net::ServerOptions server;
   server.error_headers = ingest::TrackingDoor::cors_headers();
-  server_ = SLUICE_TRY(net::HttpServer::listen(config.hub.listen, server,
-                                               [this](net::Request request, net::Responder responder) {
-                                                 door_->handle(std::move(request), std::move(responder));
-                                               }));
+  server_ = SLUICE_TRY(net::HttpServer::listen(
+      config.hub.listen, server, [this](net::Request request, net::Responder responder) {
+        if (ingest::WebhookDoor::is_at(request.path)) {
+          return webhooks_->door().handle(std::move(request), std::move(responder));
+        }
+        door_->handle(std::move(request), std::move(responder));
+      }));
   last_event_ = clock_.monotonic_us();
   log_info("hub", "listening on " + server_->address());
   return Done{};

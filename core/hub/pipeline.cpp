@@ -6,25 +6,12 @@
 #include "base/check.hpp"
 #include "base/hash.hpp"
 #include "base/json.hpp"
+#include "hub/pipeline_parts.hpp"
 #include "unify/facts.hpp"
 
 namespace sluice::hub {
 
 using state::Profile;
-
-struct Pipeline::Parts {
-  Parts(const view::Compiled& compiled, const state::State& state)
-      : reader(*compiled.config), identity(compiled), context(compiled, state), effects(compiled) {
-    readers.resize(compiled.config->audiences.size(), compiled.config->routes.size());
-    new_routes.resize(compiled.config->routes.size());
-  }
-  unify::Reader reader;
-  unify::Identity identity;
-  view::PersonContext context;
-  view::EffectList effects;
-  view::Readers readers;         // of the person at hand; cleared for each
-  std::vector<bool> new_routes;  // by slot: came with the epoch that holds
-};
 
 Pipeline::Pipeline(state::State& state, LoadEpoch load_epoch)
     : state_(state), load_epoch_(std::move(load_epoch)) {}
@@ -74,6 +61,11 @@ void Pipeline::apply(const Input& input, StepOutput& out) {
         }
         break;
       }
+      case InputKind::outcome: {
+        CallbackInput payload;
+        if (CallbackInput::decode(input.payload, payload)) callback(payload, state_.now, out);
+        break;
+      }
       case InputKind::command:
         command(input);
         break;
@@ -96,26 +88,35 @@ void Pipeline::refuse(const Error& why) {
   ++counters_.refused;
 }
 
-void Pipeline::event(Event& event, TimeUs now, StepOutput& out) {
+bool Pipeline::first_sight(const Event& event, TimeUs now) {
   const config::Hub& hub = compiled_->config->hub;
   ++state_.totals.events;
   ++counters_.events;
-  if (!event.message_id.empty() && !state_.first_sight(state::name_id(event.source), event.message_id, now,
-                                                       hub.dedup_days, hub.dedup_bytes)) {
-    ++state_.totals.duplicates;
-    ++counters_.duplicates;
-    return;
-  }
+  if (event.message_id.empty() || state_.first_sight(state::name_id(event.source), event.message_id, now,
+                                                     hub.dedup_days, hub.dedup_bytes))
+    return true;
+  ++state_.totals.duplicates;
+  ++counters_.duplicates;
+  return false;
+}
+
+void Pipeline::event(Event& event, TimeUs now, StepOutput& out) {
+  if (!first_sight(event, now)) return;
+  const std::string& country = compiled_->config->hub.country;
   const unify::Resolution who =
-      parts_->identity.resolve(state_, event, parts_->identity.claims(event, hub.country), state_.seq, now);
+      parts_->identity.resolve(state_, event, parts_->identity.claims(event, country), state_.seq, now);
   if (who.profile == nullptr) return refuse({Code::rejected, "no_person"});
+  happened(event, who, true, now, out);
+}
+
+void Pipeline::happened(Event& event, const unify::Resolution& who, bool own, TimeUs now, StepOutput& out) {
   Profile& profile = *who.profile;
   // A time from the future is the clock of somebody's device: with event clocks, now is never behind the
   // event.
   if (event.time == no_time) event.time = now;
   constexpr DurationUs ahead_max = 5 * us_per_min;
   if (event.time > now + ahead_max) event.time = now;
-  profile.last_seen = who.created ? event.time : std::max(profile.last_seen, event.time);
+  if (own) profile.last_seen = who.created ? event.time : std::max(profile.last_seen, event.time);
   profile.first_seen = std::min(profile.first_seen, event.time);
 
   parts_->readers.clear();

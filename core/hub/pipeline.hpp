@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "model/callback_input.hpp"
 #include "model/effect.hpp"
 #include "model/input.hpp"
 #include "route/route.hpp"
@@ -79,6 +80,14 @@ class Pipeline {
   void hand_over(StepOutput& out);
   void reevaluate_all(bool windows_are_new, TimeUs now);
   void event(Event& event, TimeUs now, StepOutput& out);  // sets its time right where it has none that can be
+  bool first_sight(const Event& event, TimeUs now);
+  // own: the person did it, and is alive; what a vendor did is not.
+  void happened(Event& event, const unify::Resolution& who, bool own, TimeUs now, StepOutput& out);
+  // pipeline_callbacks.cpp: what destinations say later of messages and their receivers
+  void callback(const CallbackInput& input, TimeUs now, StepOutput& out);
+  void add_wishes(const CallbackInput& input, std::size_t destination, const state::Profile& profile,
+                  Event& event);
+  unify::Resolution find_person(const CallbackInput& input, Event& event, TimeUs now);
   enum class Cause : std::uint8_t { input, time, configuration };
   void settle(state::Profile& profile, const Event* event, bool identifiers_changed, TimeUs now, Cause cause);
   void fill_new_lists(const state::Profile& profile, TimeUs now);

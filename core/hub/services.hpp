@@ -8,6 +8,7 @@
 #include "base/clock.hpp"
 #include "deliver/connector_courier.hpp"
 #include "hub/connector_metrics.hpp"
+#include "hub/connector_processes.hpp"
 #include "net/client.hpp"
 #include "plugin/host_services.hpp"
 #include "store/database.hpp"
@@ -19,13 +20,15 @@ class ConnectorServices final : public plugin::HostServices {
  public:
   // `name` is the source's or destination's; what is given must outlive this.
   ConnectorServices(std::string name, const Clock& clock, store::Database& database, store::Vault& vault,
-                    net::HttpClient& http, ConnectorMetrics& metrics, deliver::Redactor redactor)
+                    net::HttpClient& http, ConnectorMetrics& metrics, ConnectorProcesses& processes,
+                    deliver::Redactor redactor)
       : name_(std::move(name)),
         clock_(clock),
         database_(database),
         vault_(vault),
         http_(http),
         metrics_(metrics),
+        processes_(processes),
         redactor_(std::move(redactor)) {}
 
   void log(std::int32_t level, std::string_view text) override;
@@ -42,6 +45,7 @@ class ConnectorServices final : public plugin::HostServices {
     return vault_.put(row(key), value);
   }
   std::shared_ptr<void> turn(std::string_view key) override { return vault_.turn(row(key)); }
+  void process_ended(std::string_view how) override { processes_.ended(name_, std::string(how)); }
   void hide(std::string_view secret) override;
   plugin::Response http(const plugin::HttpRequest& request) override;
 
@@ -53,6 +57,7 @@ class ConnectorServices final : public plugin::HostServices {
   store::Vault& vault_;
   net::HttpClient& http_;
   ConnectorMetrics& metrics_;
+  ConnectorProcesses& processes_;
   std::shared_mutex mutex_;  // guards redactor_
   deliver::Redactor redactor_;
 };

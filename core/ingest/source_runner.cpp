@@ -80,6 +80,7 @@ struct SourceRunner::Impl {
   Status submit_commit(Commit commit);
   Status commit_direct(Running& running, std::vector<MergeItem> items);
   Status commit_merged(Running& running, std::vector<MergeItem> items);
+  bool busy() const;
   Status flush(Running& running) { return submit_commit(std::exchange(running.ready, {})); }
   void run(Running& running);
   Status read_once(Running& running, FeedSink& sink) const;
@@ -123,7 +124,14 @@ Status SourceRunner::Impl::commit_direct(Running& running, std::vector<MergeItem
   for (const MergeItem& item : items) bytes += bytes_of(item.draft);
   if (!running.ready.has_room(items.size(), bytes)) SLUICE_TRY(flush(running));
   for (MergeItem& item : items) running.ready.add(std::move(item.draft));
-  return running.ready.has_room(1, 1) ? Status(Done{}) : flush(running);
+  return running.ready.has_room(1, 1) && busy() ? Status(Done{}) : flush(running);
+}
+
+// Commits are on their way: further records wait for each other, and go on with one of the next checkpoints.
+// Else they go at once, since a read() may wait for its next record for hours.
+bool SourceRunner::Impl::busy() const {
+  const std::lock_guard lock(shared->mutex);
+  return shared->in_flight >= commits_in_flight_max / 2;
 }
 
 Status SourceRunner::Impl::commit_merged(Running& running, std::vector<MergeItem> items) {
@@ -153,7 +161,8 @@ Status SourceRunner::Impl::fetch_once(Running& running, FeedSink& sink) const {
   plugin::Connector& connector = *running.feed.connector;
   const plugin::Poll poll{
       .stream = running.feed.stream, .cursor = sink.cursor(), .until_idle = options.until_idle};
-  const plugin::CallLimits limits{.stop = stop.get_token()};
+  const plugin::CallLimits limits{.timeout = std::min(connector.info().timeout, plugin::compute_max),
+                                  .stop = stop.get_token()};
   plugin::FetchOutput first = SLUICE_TRY(connector.fetch(poll, sink, limits));
   SLUICE_TRY(sink.finish());
   std::deque<plugin::Request> todo(std::make_move_iterator(first.requests.begin()),

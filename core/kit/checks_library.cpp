@@ -3,6 +3,7 @@
 #include <cstring>
 #include <elf.h>
 
+#include "base/text.hpp"
 #include "kit/checks.hpp"
 #include "plugin/library.hpp"
 
@@ -65,17 +66,22 @@ bool has(Json properties, std::string_view name) {
   return static_cast<bool>(properties[name]);
 }
 
-// "{config.NAME}" and "{secret.NAME}" must be fields of `config`, the latter marked x-secret.
+// "{config.NAME}" and "{secret.NAME}" must be fields of `config`, the latter marked x-secret; so each of
+// several with | between, of which the last may be a text of its own.
 Status check_templates(const plugin::ManifestInfo& info, Json properties) {
   for (const std::string& text : {info.base_url, info.auth.value, info.auth.user, info.auth.password}) {
     for (std::size_t open = text.find('{'); open != std::string::npos; open = text.find('{', open + 1)) {
       const std::size_t close = text.find('}', open);
-      const bool secret = text.compare(open, 8, "{secret.") == 0;
-      if (close == std::string::npos || (!secret && text.compare(open, 8, "{config.") != 0)) continue;
-      const std::string name = text.substr(open + 8, close - open - 8);
-      if (!has(properties, name)) return broken(info.id + ": '" + text + "' names no field of 'config'");
-      if (secret && std::find(info.secrets.begin(), info.secrets.end(), name) == info.secrets.end())
-        return broken(info.id + ": '" + text + "' names a field that 'config' does not mark as x-secret");
+      if (close == std::string::npos) continue;
+      for (const std::string_view one :
+           split(std::string_view(text).substr(open + 1, close - open - 1), '|')) {
+        const bool secret = one.starts_with("secret.");
+        if (!secret && !one.starts_with("config.")) break;
+        const std::string_view name = one.substr(7);
+        if (!has(properties, name)) return broken(info.id + ": '" + text + "' names no field of 'config'");
+        if (secret && std::find(info.secrets.begin(), info.secrets.end(), name) == info.secrets.end())
+          return broken(info.id + ": '" + text + "' names a field that 'config' does not mark as x-secret");
+      }
     }
   }
   return Done{};

@@ -5,6 +5,7 @@
 #include "sluice/values.hpp"
 
 #include "base/json.hpp"
+#include "plugin/receipts.hpp"
 
 namespace sluice::kit {
 namespace {
@@ -39,11 +40,13 @@ std::string Emission::text() const {
   for (const plugin::Fate& f : outcomes) {
     const plugin::Outcome& o = f.outcome;
     out += "outcome " + std::to_string(f.record) + ' ' + std::to_string(o.status) + ' ' + o.reason + ' ' +
-           o.detail + ' ' + o.remote_id + ' ' + std::to_string(o.retry_after_ms) + '\n';
+           o.detail + ' ' + o.remote_id + ' ' + std::to_string(o.retry_after_ms) + ' ' +
+           std::to_string(o.receiver) + '\n';
   }
   for (const Row& r : rows) {
     out += "row " + std::to_string(r.op) + ' ' + std::to_string(r.time) + ' ' + r.key + ' ' + r.entity + ' ' +
-           r.name + ' ' + r.payload + ' ' + r.place + '\n';
+           r.name + ' ' + r.payload + ' ' + r.place + ' ' + r.identifiers + ' ' + r.remote_id + ' ' + r.id +
+           '\n';
   }
   for (const std::string& one : rejects) out += "reject " + one + '\n';
   for (const std::string& one : cursors) out += "cursor " + one + '\n';
@@ -112,15 +115,18 @@ Recorder::Recorder(Emission& out, std::uint32_t emits, const Knobs& knobs, std::
   outcome = [](sluice_call* c, std::uint32_t index, const sluice_outcome* o) {
     const sluice_status go = self(c).begin(emits_outcomes, "outcome");
     if (go == SLUICE_OK) {
-      self(c).out_.outcomes.push_back(
-          {index,
-           {o->status, text_of(o->reason), text_of(o->detail), text_of(o->remote_id), o->retry_after_ms}});
+      self(c).out_.outcomes.push_back({index,
+                                       {o->status, text_of(o->reason), text_of(o->detail),
+                                        text_of(o->remote_id), o->retry_after_ms, o->receiver}});
+      if (o->receiver > SLUICE_UNREACHABLE)
+        self(c).out_.faults.emplace_back("it said something of a receiver that this header does not know");
     }
     return go;
   };
   record = [](sluice_call* c, const sluice_record* r) {
-    const sluice_status go = self(c).begin(emits_records, "record");
-    if (go == SLUICE_OK) self(c).take_record(*r);
+    const sluice_status go = self(c).begin(emits_records | emits_callbacks, "record");
+    const bool callback = (self(c).emits_ & emits_callbacks) != 0;
+    if (go == SLUICE_OK) callback ? self(c).take_callback(*r) : self(c).take_record(*r);
     return go;
   };
   reject = [](sluice_call* c, sluice_str, sluice_str, sluice_str reason, sluice_str) {
@@ -186,6 +192,34 @@ void Recorder::take_record(const sluice_record& r) {
     out_.faults.emplace_back("it emitted a record whose payload is no JSON object");
   out_.rows.push_back({r.op, r.time_us, text_of(r.key), text_of(r.entity), text_of(r.name),
                        text_of(r.payload), text_of(r.place)});
+}
+
+void Recorder::take_callback(const sluice_record& r) {
+  const auto fault = [&](bool good, const char* what) {
+    if (!good) out_.faults.emplace_back(what);
+  };
+  const std::string payload = text_of(r.payload), who = text_of(r.identifiers);
+  if (r.op == SLUICE_CONSENT) {
+    JsonParser parser;
+    fault(parser.parse(payload)["granted"].boolean().has_value(),
+          "it emitted a consent whose payload has no \"granted\": true or false");
+  } else {
+    fault(r.op == SLUICE_EVENT, "receive() of a destination emits EVENT and CONSENT alone");
+    fault(plugin::is_receipt(view(r.name)), "it emitted a receipt by a name that the header does not have");
+    fault(payload.empty() || is_object(payload), "it emitted a receipt whose payload is no JSON object");
+  }
+  fault(!view(r.key).empty(), "it emitted a callback without a key");
+  fault(!who.empty() || !view(r.remote_id).empty() || !view(r.id).empty(),
+        "it emitted a callback about nobody");
+  fault(who.empty() || is_object(who), "it emitted a callback whose identifiers are no JSON object");
+  out_.rows.push_back({.op = r.op,
+                       .time = r.time_us,
+                       .key = text_of(r.key),
+                       .name = text_of(r.name),
+                       .payload = payload,
+                       .identifiers = who,
+                       .remote_id = text_of(r.remote_id),
+                       .id = text_of(r.id)});
 }
 
 }  // namespace sluice::kit

@@ -20,14 +20,15 @@ enum Emits : std::uint32_t {
   emits_outcomes = 2,
   emits_records = 4,
   emits_reply = 8,
-  emits_streams = 16
+  emits_streams = 16,
+  emits_callbacks = 32  // receive() of a destination: receipts and consent, by record()
 };
 
 struct Emission {
   struct Row {
     std::uint32_t op = 0;
     TimeUs time = no_time;
-    std::string key = {}, entity = {}, name = {}, payload = {}, place = {};
+    std::string key = {}, entity = {}, name = {}, payload = {}, place = {}, identifiers = {}, remote_id = {}, id = {};
   };
   sluice_status returned = SLUICE_OK;
   bool threw = false;
@@ -65,6 +66,7 @@ class Recorder : public sluice_call {
   sluice_status begin(std::uint32_t emits, const char* emitter);
   void take_request(const sluice_request& request);
   void take_record(const sluice_record& record);
+  void take_callback(const sluice_record& record);
 
   Emission& out_;
   std::uint32_t emits_;

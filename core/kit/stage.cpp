@@ -12,6 +12,7 @@ namespace {
 using sdk::view;
 
 constexpr DurationUs patience = 30 * us_per_s;
+constexpr std::string_view routes_url = "https://hub.kit.example/in/kit";
 constexpr TimeUs answered_at = 1'763'825'600'000'000;
 
 }  // namespace
@@ -117,10 +118,11 @@ Emission Stage::call(const char* name, std::uint32_t emits, const Knobs& knobs, 
 
 Emission Stage::create(std::string_view config) {
   const sluice_open* const open = lender_.value(sluice_open{.size = sizeof(sluice_open),
-                                                            .reserved = 0,
+                                                            .kind = kind,
                                                             .config = lender_.text(config),
                                                             .name = lender_.text("kit"),
-                                                            .folder = lender_.text(subject_.folder)});
+                                                            .folder = lender_.text(subject_.folder),
+                                                            .routes_url = lender_.text(routes_url)});
   return call("create()", no_emits, {}, [&](sluice_call* c) {
     sluice_instance* made = nullptr;
     const sluice_status status = table_->create(&host, open, c, &made);
@@ -277,7 +279,8 @@ Emission Stage::receive(const plugin::Incoming& in) {
                                     .headers = lender_.array(std::span<const sluice_header>(headers)),
                                     .peer = lender_.text(in.peer),
                                     .received_us = in.received});
-  return call("receive()", emits_records | emits_reply, {},
+  const bool destination = kind == SLUICE_DESTINATION || subject_.info.kind == SLUICE_DESTINATION;
+  return call("receive()", (destination ? emits_callbacks : emits_records) | emits_reply, {},
               [&](sluice_call* c) { return table_->receive(instance_, args, c); });
 }
 

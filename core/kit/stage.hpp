@@ -65,6 +65,7 @@ class Stage {
   Emission receive(const plugin::Incoming& incoming);
 
   StageHost host;
+  std::uint32_t kind = 0;    // as which it is opened; 0: any
   std::size_t appended = 0;  // bytes that a newer host has appended to each record
 
  private:

@@ -187,6 +187,9 @@ Result<Subject> make_subject(const Library& library, const plugin::ManifestInfo&
   if (const Json answer = sample["answer"]) {
     out.answer = answer.is_string() ? std::string(*answer.string()) : answer.text();
   }
+  if (const Json callback = sample["callback"]) {
+    out.callback = callback.is_string() ? std::string(*callback.string()) : callback.text();
+  }
   if (records) {
     out.records = SLUICE_TRY(records_of(*records));
   } else if ((info.kind & SLUICE_DESTINATION) != 0) {

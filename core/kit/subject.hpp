@@ -28,6 +28,7 @@ struct Subject {  // one connector
   plugin::HttpPolicy policy = {};
   std::vector<plugin::Record> records = {};  // one of each operation that it takes, or those given
   std::string answer = {};                   // the body of an answer that its vendor could give; may be empty
+  std::string callback = {};                 // likewise of a request on one of its routes
 };
 
 struct Library {

@@ -35,6 +35,13 @@ class Request {
 
   // The value of a header, by its name in any case; empty if absent. Of a repeated header the first.
   std::string_view header(std::string_view name) const;
+  // Calls each(name, value) for every header, in their order, names as they were sent.
+  template <typename F>
+  void each_header(F&& each) const {
+    const std::string_view text = fields_text_;
+    for (const Field& f : fields_)
+      each(text.substr(f.name, f.value - f.name), text.substr(f.value, f.end - f.value));
+  }
   // A query parameter, decoded; empty if absent. Of a repeated one the first.
   std::string query(std::string_view name) const;
   void add_header(std::string_view name, std::string_view value);

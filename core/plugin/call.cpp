@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "plugin/receipts.hpp"
 
 namespace sluice::plugin {
 namespace {
@@ -140,8 +141,9 @@ Call::Call(const CallContext& context)
 
 void Call::fill_source() {
   record = [](sluice_call* c, const sluice_record* r) {
-    return emit_sized(c, emits_records, r,
-                      [](Call& me, const sluice_record& given) { return me.add_record(given); });
+    return emit_sized(c, emits_records | emits_callbacks, r, [](Call& me, const sluice_record& given) {
+      return (me.context_.emits & emits_callbacks) != 0 ? me.add_callback(given) : me.add_record(given);
+    });
   };
   reject = [](sluice_call* c, sluice_str key, sluice_str place, sluice_str reason, sluice_str text) {
     return emit(c, emits_records, [&](Call& me) {
@@ -222,7 +224,8 @@ sluice_status Call::add_outcome(std::uint32_t index, const sluice_outcome& o) {
                                .reason = reason_of(o.reason),
                                .detail = tidy(view(o.detail)),
                                .remote_id = std::string(view(o.remote_id).substr(0, text_bytes_max)),
-                               .retry_after_ms = o.retry_after_ms < 0 ? -1 : o.retry_after_ms}});
+                               .retry_after_ms = o.retry_after_ms < 0 ? -1 : o.retry_after_ms,
+                               .receiver = o.receiver <= SLUICE_UNREACHABLE ? o.receiver : 0}});
   return SLUICE_OK;
 }
 
@@ -232,8 +235,13 @@ sluice_status Call::add_record(const sluice_record& r) {
     fault("it emitted an operation that sources do not have");
     return SLUICE_INVALID;
   }
-  const Emitted made{r.op,         r.time_us,       view(r.key),  view(r.entity),
-                     view(r.name), view(r.payload), view(r.place)};
+  const Emitted made{.op = r.op,
+                     .time = r.time_us,
+                     .key = view(r.key),
+                     .entity = view(r.entity),
+                     .name = view(r.name),
+                     .payload = view(r.payload),
+                     .place = view(r.place)};
   const bool bad_payload = r.op == SLUICE_EVENT && !parser_.parse(made.payload).is_object();
   if (bad_payload || !valid_utf8(made.key) || !valid_utf8(made.entity) || (made.key.empty() && !mark)) {
     fault("it emitted a record without a key or whose payload is no JSON object");
@@ -248,6 +256,36 @@ sluice_status Call::add_record(const sluice_record& r) {
                .c = std::string(made.name),
                .d = std::string(made.payload),
                .e = std::string(made.place)});
+}
+
+// A receipt of a message, or what its receiver wants.
+sluice_status Call::add_callback(const sluice_record& r) {
+  const bool consent = r.op == SLUICE_CONSENT;
+  if (!consent && (r.op != SLUICE_EVENT || !is_receipt(view(r.name)))) {
+    fault("it emitted what receive() of a destination does not emit; it is left out");
+    return SLUICE_INVALID;
+  }
+  const std::string_view key = view(r.key), who = view(r.identifiers), remote_id = view(r.remote_id),
+                         id = view(r.id);
+  const std::string payload(view(r.payload)), identifiers(who);  // whoever parses reads past the end
+  const bool facts = consent ? parser_.parse(payload)["granted"].boolean().has_value()
+                             : payload.empty() || parser_.parse(payload).is_object();
+  const bool whom = who.empty() ? !remote_id.empty() || !id.empty() : parser_.parse(identifiers).is_object();
+  if (!facts || !whom || key.empty() || !valid_utf8(key) || !valid_utf8(remote_id) || !valid_utf8(id)) {
+    fault("it emitted a callback without key, person or facts; it is left out");
+    return SLUICE_INVALID;
+  }
+  return keep({.what = Kept::What::record,
+               .op = r.op,
+               .time = r.time_us,
+               .a = std::string(key),
+               .b = {},
+               .c = std::string(view(r.name)),
+               .d = payload,
+               .e = {},
+               .f = identifiers,
+               .g = std::string(remote_id),
+               .h = std::string(id)});
 }
 
 sluice_status Call::add_reply(const sluice_reply& r) {
@@ -277,7 +315,10 @@ sluice_status Call::add_stream(std::string_view json) {
 }
 
 sluice_status Call::keep(Kept kept) {
-  bytes_ += sizeof kept + kept.a.size() + kept.b.size() + kept.c.size() + kept.d.size() + kept.e.size();
+  bytes_ += sizeof kept;
+  for (const std::string* const text :
+       {&kept.a, &kept.b, &kept.c, &kept.d, &kept.e, &kept.f, &kept.g, &kept.h})
+    bytes_ += text->size();
   if (bytes_ > emitted_bytes_max) {
     fault("it emitted more in one call than 64 MiB");
     return SLUICE_INVALID;
@@ -328,7 +369,7 @@ Status Call::deliver_to(Sink& sink) {
   for (const Kept& k : kept_) {
     switch (k.what) {
       case Kept::What::record:
-        SLUICE_TRY(sink.record({k.op, k.time, k.a, k.b, k.c, k.d, k.e}));
+        SLUICE_TRY(sink.record({k.op, k.time, k.a, k.b, k.c, k.d, k.e, k.f, k.g, k.h}));
         break;
       case Kept::What::reject:
         SLUICE_TRY(sink.reject({k.a, k.b, k.c, k.d}));

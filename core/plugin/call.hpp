@@ -40,6 +40,7 @@ enum Emits : std::uint32_t {
   emits_reply = 8,
   emits_always = 16,  // a failure's text
   emits_streams = 32,
+  emits_callbacks = 64,  // by receive() of a destination: receipts and consent, by record()
 };
 
 // A struct that a plugin of another minor version handed over: what it is too short for is zero, what it has
@@ -91,7 +92,7 @@ class Call : public sluice_call {
     enum class What : std::uint8_t { record, reject, checkpoint, ended } what;
     std::uint32_t op = 0;
     TimeUs time = no_time;
-    std::string a = {}, b = {}, c = {}, d = {}, e = {};
+    std::string a = {}, b = {}, c = {}, d = {}, e = {}, f = {}, g = {}, h = {};
   };
   enum class Covered : std::uint8_t { foreign, open, done };
 
@@ -104,6 +105,7 @@ class Call : public sluice_call {
   sluice_status add_request(const sluice_request& request);
   sluice_status add_outcome(std::uint32_t index, const sluice_outcome& outcome);
   sluice_status add_record(const sluice_record& record);
+  sluice_status add_callback(const sluice_record& record);
   sluice_status add_reply(const sluice_reply& reply);
   sluice_status add_stream(std::string_view json);
   sluice_status pass(Status status);

@@ -34,8 +34,14 @@ TEST_CASE("an outcome that does not carry its size is refused: it is not taken f
   Nobody host;
   for (const std::uint32_t size : {0U, 4U}) {
     Call call(of_one_record(host));
-    const sluice_outcome forgotten{
-        .size = size, .status = SLUICE_OK, .retry_after_ms = -1, .reason = {}, .detail = {}, .remote_id = {}};
+    const sluice_outcome forgotten{.size = size,
+                                   .status = SLUICE_OK,
+                                   .receiver = 0,
+                                   .reserved = 0,
+                                   .retry_after_ms = -1,
+                                   .reason = {},
+                                   .detail = {},
+                                   .remote_id = {}};
     CHECK(call.outcome(&call, 0, &forgotten) == SLUICE_INTERNAL);
     CHECK(call.outcome(&call, 0, nullptr) == SLUICE_INTERNAL);
     CHECK(call.finish(SLUICE_OK));
@@ -51,6 +57,8 @@ TEST_CASE("of an outcome of an older minor version what it has is taken, the res
   Call call(of_one_record(host));
   sluice_outcome shorter{.size = offsetof(sluice_outcome, detail),
                          .status = SLUICE_INVALID,
+                         .receiver = SLUICE_OPTED_OUT,
+                         .reserved = 0,
                          .retry_after_ms = -1,
                          .reason = {"refused", 7},
                          .detail = {"behind it", 9},
@@ -58,7 +66,7 @@ TEST_CASE("of an outcome of an older minor version what it has is taken, the res
   CHECK(call.outcome(&call, 0, &shorter) == SLUICE_OK);
   CHECK(call.finish(SLUICE_OK));
   const Outcome& taken = call.output().outcomes.at(0).outcome;
-  CHECK((taken.status == SLUICE_INVALID && taken.reason == "refused"));
+  CHECK((taken.status == SLUICE_INVALID && taken.reason == "refused" && taken.receiver == SLUICE_OPTED_OUT));
   CHECK((taken.detail.empty() && taken.remote_id.empty()));
 }
 

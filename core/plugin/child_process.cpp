@@ -166,6 +166,13 @@ void ChildProcess::set_cancel(bool cancel) {
   wire::head_at(arguments_).cancel.store(cancel ? 1 : 0, std::memory_order_relaxed);
 }
 
+DurationUs ChildProcess::cpu() const {
+  clockid_t clock{};
+  timespec used{};
+  if (reaped_ || ::clock_getcpuclockid(pid_, &clock) != 0 || ::clock_gettime(clock, &used) != 0) return 0;
+  return DurationUs{used.tv_sec} * us_per_s + used.tv_nsec / 1'000;
+}
+
 void ChildProcess::kill() {
   if (pid_ <= 0 || reaped_) return;
   ::kill(pid_, SIGKILL);

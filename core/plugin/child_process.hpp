@@ -11,6 +11,7 @@
 
 #include "sluice/result.hpp"
 
+#include "base/time.hpp"
 #include "plugin/bell.hpp"
 #include "plugin/wire.hpp"
 
@@ -30,6 +31,7 @@ class ChildProcess {
   void set_cancel(bool cancel);
   wire::Bell& bell() { return *bell_; }
 
+  DurationUs cpu() const;  // that it has used so far; 0: it has ended
   void kill();
   // After a death: "was killed by SIGSEGV (Segmentation fault)", "ended with exit code 0".
   std::string obituary();

@@ -83,6 +83,7 @@ struct Connector::Impl {
   std::unique_ptr<Remote> remote;  // null: in this process
   const sluice_connector* table = nullptr;
   sluice_instance* instance = nullptr;
+  bool called_back = false;  // a destination: what it receives are no rows
 
   Impl(const Entry& e, HostServices& s, Settings& settings, HttpPolicy policy)
       : entry(e), services(s), host(s, std::move(settings.secrets), std::move(policy)) {}
@@ -129,26 +130,31 @@ Result<std::unique_ptr<Connector>> Connector::open(const Entry& entry, const Ins
   HttpPolicy policy =
       SLUICE_TRY(make_http_policy(entry.info, settings.config, settings.secrets, instance.allow_hosts));
   const sluice_open open{.size = sizeof(sluice_open),
-                         .reserved = 0,
+                         .kind = instance.kind,
                          .config = str(settings.config),
                          .name = str(instance.name),
-                         .folder = str(instance.folder)};
+                         .folder = str(instance.folder),
+                         .routes_url = str(instance.routes_url)};
   auto impl = std::make_unique<Impl>(entry, host, settings, std::move(policy));
-  Call call(impl->context({}, 0, 0));
+  impl->called_back = instance.kind == SLUICE_DESTINATION || entry.info.kind == SLUICE_DESTINATION;
+  Call call(impl->context({.stop = instance.stop}, 0, 0));
   if (instance.program.empty()) {
     const sluice_plugin* const plugin = SLUICE_TRY(load_library(entry.path));
     impl->table = SLUICE_TRY(find_connector(*plugin, entry.info.id, entry.info.kind));
     SLUICE_TRY(call.finish(
         guarded([&] { return impl->table->create(&impl->host, &open, &call, &impl->instance); })));
   } else {
-    impl->remote = std::make_unique<Remote>(RemoteSpec{.program = instance.program,
-                                                       .library = entry.path,
-                                                       .id = entry.info.id,
-                                                       .kind = entry.info.kind,
-                                                       .confinement = {.memory_bytes = instance.memory_bytes,
-                                                                       .network = entry.info.network,
-                                                                       .files = entry.info.files}},
-                                            impl->host);
+    impl->remote = std::make_unique<Remote>(
+        RemoteSpec{.program = instance.program,
+                   .library = entry.path,
+                   .id = entry.info.id,
+                   .kind = entry.info.kind,
+                   .confinement = {.memory_bytes = instance.memory_bytes,
+                                   .network = entry.info.network,
+                                   .files = entry.info.files},
+                   .timeout = entry.info.timeout,
+                   .ended = [&host](const std::string& how) { host.process_ended(how); }},
+        impl->host);
     SLUICE_TRY(call.finish(impl->remote->create(open, &call)));
     impl->table = impl->remote->table();
     impl->instance = impl->remote->instance();
@@ -283,7 +289,8 @@ Status Connector::read(const Poll& poll, Sink& sink, const CallLimits& limits) {
 
 Result<Reply> Connector::receive(const Incoming& incoming, Sink& sink, const CallLimits& limits) {
   if (!offers_receive()) return impl_->no("receive");
-  Call call(impl_->context(limits, emits_records | emits_reply, 0));
+  const std::uint32_t emits = impl_->called_back ? emits_callbacks : emits_records;
+  Call call(impl_->context(limits, emits | emits_reply, 0));
   std::vector<sluice_header> headers;
   for (const Header& h : incoming.headers) headers.push_back({str(h.name), str(h.value)});
   const std::string body = incoming.body + std::string(SLUICE_PADDING, '\0');

@@ -21,16 +21,22 @@
 
 namespace sluice::plugin {
 
-struct Instance {           // what to open
-  std::string name = {};    // in connectors.yaml
-  std::string config = {};  // `with:` as a JSON object, secrets expanded
-  std::string folder = {};  // absolute; relative paths in config start here
+struct Instance {               // what to open
+  std::string name = {};        // in connectors.yaml
+  std::string config = {};      // `with:` as a JSON object, secrets expanded
+  std::string folder = {};      // absolute; relative paths in config start here
+  std::string routes_url = {};  // public, of its routes; empty: there is none
+  std::uint32_t kind = 0;       // as which it is configured: SLUICE_SOURCE or SLUICE_DESTINATION; 0: any
   std::vector<std::string> allow_hosts = {};
   // The path of sluice-connector: the connector runs in a process of its own, where it harms nobody. Empty:
   // in this one.
   std::string program = {};
   std::uint64_t memory_bytes = std::uint64_t{512} << 20;  // of that process
+  std::stop_token stop = {};                              // ends the opening
 };
+
+inline constexpr DurationUs compute_max =
+    10 * us_per_s;  // for what only computes, whatever the manifest says
 
 struct CallLimits {
   DurationUs timeout = 30 * us_per_s;  // told to the connector; past it cancelled() is true
@@ -89,7 +95,8 @@ class Connector {
   Result<FetchOutput> interpret_fetched(const Poll& poll, const Response& response, Sink& sink,
                                         const CallLimits& limits = {});
   Status read(const Poll& poll, Sink& sink, const CallLimits& limits = {});
-  // Both kinds. Send the reply after the sink's records are durable.
+  // Both kinds. Send the reply after the sink's records are durable. To a destination's sink go receipts and
+  // consent, as sluice_connector says.
   Result<Reply> receive(const Incoming& incoming, Sink& sink, const CallLimits& limits = {});
 
   // "Test connection": what to request; hand the answers to interpret_inquiry(). Nothing to request where not

@@ -39,6 +39,9 @@ class HostServices {
   // time.
   virtual std::shared_ptr<void> turn(std::string_view) { return nullptr; }
   virtual void hide(std::string_view /*secret*/) {}  // from now on: cut it out of what people read
+  // Of a connector in a process of its own: that has ended before its time, and `how`; the next call has a
+  // new one.
+  virtual void process_ended(std::string_view /*how*/) {}
   // Sends and waits, for deliver() and read(); the URL is checked and the credentials are in it. Network
   // failures are responses with status 0.
   virtual Response http(const HttpRequest& request) = 0;

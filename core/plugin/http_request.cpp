@@ -1,6 +1,7 @@
 #include "plugin/http_request.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/hash.hpp"
 #include "base/json.hpp"
@@ -38,31 +39,39 @@ bool any_matches(const std::vector<std::string>& patterns, const UrlParts& url) 
                      [&](const std::string& p) { return host_matches(p, url); });
 }
 
-// Fills "{config.NAME}" and "{secret.NAME}"; other braces stay.
+// What stands between the braces: "config.NAME" or "secret.NAME", or several with | between, of which the
+// first that is set counts; the last may be a text of its own. Nothing: it is none of ours, and stays.
+Result<std::optional<std::string>> lookup(std::string_view names, Json config,
+                                          const std::map<std::string, std::string>& secrets) {
+  std::string missing;
+  for (const std::string_view one : split(names, '|')) {
+    const bool of_config = one.starts_with("config."), of_secrets = one.starts_with("secret.");
+    if (!of_config && !of_secrets)
+      return missing.empty() ? std::optional<std::string>() : std::optional(std::string(one));
+    const std::string name(one.substr(7));
+    missing += (missing.empty() ? "'" : "' or '") + name;
+    if (of_config) {
+      const Json value = config[name];
+      if (!value.is_null_or_missing())
+        return std::optional(value.is_string() ? std::string(*value.string()) : value.text());
+    } else if (const auto secret = secrets.find(name); secret != secrets.end() && !secret->second.empty()) {
+      return std::optional(secret->second);
+    }
+  }
+  const char* const what = names.starts_with("secret.") ? "the secret " : "";
+  return Error{Code::misconfigured, what + missing + "' is missing in 'with:'"};
+}
+
 Result<std::string> expand(std::string_view text, Json config,
                            const std::map<std::string, std::string>& secrets) {
   std::string out;
-  while (true) {
-    const std::size_t open = std::min(text.find("{config."), text.find("{secret."));
-    if (open == std::string_view::npos) break;
+  for (std::size_t open = text.find('{'); open != std::string_view::npos; open = text.find('{')) {
     const std::size_t close = text.find('}', open);
     if (close == std::string_view::npos) break;
-    out.append(text.substr(0, open));
-    const std::string_view name = text.substr(open + 8, close - open - 8);
-    if (text.substr(open, 8) == "{config.") {
-      const Json value = config[name];
-      if (value.is_null_or_missing()) {
-        return Error{Code::misconfigured, "'" + std::string(name) + "' is missing in 'with:'"};
-      }
-      out += value.is_string() ? std::string(*value.string()) : value.text();
-    } else {
-      const auto secret = secrets.find(std::string(name));
-      if (secret == secrets.end() || secret->second.empty()) {
-        return Error{Code::misconfigured, "the secret '" + std::string(name) + "' is missing in 'with:'"};
-      }
-      out += secret->second;
-    }
-    text.remove_prefix(close + 1);
+    const auto value = SLUICE_TRY(lookup(text.substr(open + 1, close - open - 1), config, secrets));
+    out.append(text.substr(0, value ? open : open + 1));
+    if (value) out += *value;
+    text.remove_prefix(value ? close + 1 : open + 1);
   }
   return out.append(text);
 }

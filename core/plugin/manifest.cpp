@@ -130,16 +130,18 @@ Status read_data(Json c, ManifestInfo& out) {
   c["streams"].elements([&](Json stream) {
     out.streams.emplace_back(stream.is_string() ? *stream.string() : stream["name"].string_or(""));
   });
-  c["routes"].elements([&](Json route) {
-    WebhookRoute one{.path = std::string(route["path"].string_or("")), .methods = {}};
-    route["methods"].elements([&](Json method) { one.methods.emplace_back(method.string_or("")); });
-    out.routes.push_back(std::move(one));
-  });
+  out.routes = SLUICE_TRY(parse_routes(c["routes"]));
   if (c["config"]) out.config_schema = c["config"].text();
   if (c["input"]) out.input_schema = c["input"].text();
   c["config"]["properties"].members([&](std::string_view name, Json property) {
     if (property["x-secret"].boolean().value_or(false)) out.secrets.emplace_back(name);
   });
+  for (const WebhookRoute& route : out.routes) {
+    for (const std::string& secret : route.verify.secrets) {
+      if (std::find(out.secrets.begin(), out.secrets.end(), secret) == out.secrets.end())
+        return bad("'routes' verify by '" + secret + "', which is no x-secret field of 'config'");
+    }
+  }
   return Done{};
 }
 

@@ -14,6 +14,7 @@
 #include "base/time.hpp"
 #include "plugin/auth.hpp"
 #include "plugin/rate_headers.hpp"
+#include "plugin/webhook_route.hpp"
 
 namespace sluice::plugin {
 
@@ -23,11 +24,6 @@ struct Rate {
   std::string bucket = {};
   double count = 0;
   DurationUs per = us_per_s;
-};
-
-struct WebhookRoute {
-  std::string path = {};
-  std::vector<std::string> methods = {};
 };
 
 // One connector of a manifest.

@@ -12,6 +12,7 @@
 #include "sluice/plugin.h"
 
 #include "base/hash.hpp"
+#include "plugin/installation.hpp"
 
 namespace sluice::plugin {
 namespace {
@@ -113,8 +114,9 @@ Status Registry::add(const std::string& path) {
     }
   }
   const std::string sha256 = sha256_hex(bytes);
+  const bool own = is_own(path);
   for (ManifestInfo& info : manifest.connectors) {
-    entries_.push_back({manifest.plugin, manifest.version, path, sha256, std::move(info)});
+    entries_.push_back({manifest.plugin, manifest.version, path, sha256, own, std::move(info)});
   }
   return Done{};
 }

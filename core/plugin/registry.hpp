@@ -20,6 +20,7 @@ struct Entry {
   std::string version;
   std::string path;    // of the .so
   std::string sha256;  // of the file, for logs and the epoch
+  bool own = false;    // installed with the hub; see installation.hpp
   ManifestInfo info;
 };
 

@@ -54,17 +54,6 @@ sluice_str text(Reader& r) {
   return out;
 }
 
-void write_batch(Writer& w, const sluice_batch& batch) {
-  w.number(batch.count);
-  for (std::uint32_t i = 0; i < batch.count; ++i) pass(w, *sluice_at(&batch, i));
-}
-
-void write_plan(Writer& w, const sluice_plan& plan) {
-  w.number(plan.part);
-  w(plan.snapshot);
-  write_batch(w, *plan.batch);
-}
-
 }  // namespace
 
 struct Remote::Answers {
@@ -81,78 +70,9 @@ sluice_status Remote::create(const sluice_open& open, sluice_call* call) {
   config_ = view(open.config);
   name_ = view(open.name);
   folder_ = view(open.folder);
+  routes_url_ = view(open.routes_url);
+  kind_ = open.kind;
   return begin(call);
-}
-
-// The table has what the library over there has.
-void Remote::offer(std::uint32_t functions) {
-  const auto has = [functions](Function f) { return (functions & wire::bit(f)) != 0; };
-  table_ = {};
-  table_.size = sizeof table_;
-  table_.kind = spec_.kind;
-  table_.id = spec_.id.c_str();
-  table_.destroy = [](sluice_instance* i) { self(i).child_.reset(); };
-  if (has(Function::check)) {
-    table_.check = [](sluice_instance* i, sluice_call* c) {
-      return self(i).call(Function::check, [](Writer&) {}, c);
-    };
-  }
-  if (has(Function::plan)) {
-    table_.plan = [](sluice_instance* i, const sluice_plan* p, sluice_call* c) {
-      return self(i).call(Function::plan, [&](Writer& w) { write_plan(w, *p); }, c);
-    };
-  }
-  if (has(Function::deliver)) {
-    table_.deliver = [](sluice_instance* i, const sluice_plan* p, sluice_call* c) {
-      return self(i).call(Function::deliver, [&](Writer& w) { write_plan(w, *p); }, c);
-    };
-  }
-  if (has(Function::interpret)) {
-    table_.interpret = [](sluice_instance* i, const sluice_interpret* p, sluice_call* c) {
-      const auto encode = [&](Writer& w) {
-        pass(w, *p->response);
-        w(p->poll != nullptr), w(p->batch != nullptr);
-        if (p->poll != nullptr) pass(w, *p->poll);
-        if (p->batch != nullptr) write_batch(w, *p->batch);
-      };
-      return self(i).call(Function::interpret, encode, c);
-    };
-  }
-  if (has(Function::fetch)) {
-    table_.fetch = [](sluice_instance* i, const sluice_poll* p, sluice_call* c) {
-      return self(i).call(Function::fetch, [&](Writer& w) { pass(w, *p); }, c);
-    };
-  }
-  if (has(Function::read)) {
-    table_.read = [](sluice_instance* i, const sluice_poll* p, sluice_call* c) {
-      return self(i).call(Function::read, [&](Writer& w) { pass(w, *p); }, c);
-    };
-  }
-  if (has(Function::receive)) {
-    table_.receive = [](sluice_instance* i, const sluice_incoming* p, sluice_call* c) {
-      return self(i).call(Function::receive, [&](Writer& w) { pass(w, *p); }, c);
-    };
-  }
-  if (has(Function::discover)) {
-    table_.discover = [](sluice_instance* i, const sluice_discover* p, sluice_call* c) {
-      return self(i).call(Function::discover, [&](Writer& w) { pass(w, *p); }, c);
-    };
-  }
-  if (has(Function::provision)) {
-    table_.provision = [](sluice_instance* i, const sluice_provision* p, sluice_call* c) {
-      return self(i).call(Function::provision, [&](Writer& w) { pass(w, *p); }, c);
-    };
-  }
-  if (has(Function::subscribe)) {
-    table_.subscribe = [](sluice_instance* i, const sluice_subscribe* p, sluice_call* c) {
-      return self(i).call(Function::subscribe, [&](Writer& w) { pass(w, *p); }, c);
-    };
-  }
-  if (has(Function::unsubscribe)) {
-    table_.unsubscribe = [](sluice_instance* i, const sluice_subscribe* p, sluice_call* c) {
-      return self(i).call(Function::unsubscribe, [&](Writer& w) { pass(w, *p); }, c);
-    };
-  }
 }
 
 // A connector that dies again and again is started more and more slowly.
@@ -173,7 +93,13 @@ sluice_status Remote::begin(sluice_call* call) {
   const auto encode = [this](Writer& w) {
     w(str(spec_.library)), w(str(spec_.id)), w(spec_.kind);
     pass(w, spec_.confinement);
-    w(str(config_)), w(str(name_)), w(str(folder_));
+    const sluice_open open{.size = sizeof open,
+                           .kind = kind_,
+                           .config = str(config_),
+                           .name = str(name_),
+                           .folder = str(folder_),
+                           .routes_url = str(routes_url_)};
+    pass(w, open);
   };
   std::uint32_t functions = 0;
   const sluice_status status = exchange(Function::create, encode, call, functions);
@@ -194,7 +120,10 @@ sluice_status Remote::call(Function function, const Encode& encode, sluice_call*
   const sluice_status status = exchange(function, encode, call, extra);
   if (child_ && status != SLUICE_INTERNAL) deaths_ /= 2;
   // What failed inside may have left it without memory or half done: the next call has a new one.
-  if (status == SLUICE_INTERNAL) child_.reset();
+  if (status == SLUICE_INTERNAL && child_) {
+    child_.reset();
+    tell("said that it is broken, in " + name_of(function) + "()");
+  }
   return status;
 }
 
@@ -222,6 +151,7 @@ sluice_status Remote::await(Function function, Writer& arguments, sluice_call* c
   Answers answers;
   const std::size_t behind_arguments = arguments.size();
   std::optional<steady_clock::time_point> kill_at;  // it is told to stop
+  std::optional<Quiet> quiet;
   for (;;) {
     Message message;
     const Heard heard = child_->bell().hear(message, look_up_ms);
@@ -236,8 +166,16 @@ sluice_status Remote::await(Function function, Writer& arguments, sluice_call* c
       child_->kill();
       return bury("did not end in its time and was killed", function, call);
     }
-    if (heard == Heard::nothing) continue;
+    if (heard == Heard::nothing) {
+      if (function == Function::read && hangs(quiet)) {
+        child_->kill();
+        return bury("computed without an end and was killed", function, call);
+      }
+      continue;
+    }
+    quiet.reset();
 
+    const auto began = steady_clock::now();
     Reader emissions(child_->emissions(message.bytes));
     const bool ours =
         heard == Heard::message && (done || message.say == Say::ask) && message.sequence == sequence_;
@@ -260,7 +198,20 @@ sluice_status Remote::await(Function function, Writer& arguments, sluice_call* c
                               .bytes = arguments.size() - behind_arguments})) {
       return bury(child_->obituary(), function, call);
     }
+    if (kill_at) *kill_at += steady_clock::now() - began;  // the hub's own time does not count
   }
+}
+
+// A read() may wait for ever: it has no deadline. But who computes for as long as a call may take, and says
+// nothing all the while, will not say anything.
+bool Remote::hangs(std::optional<Quiet>& quiet) const {
+  const auto now = steady_clock::now();
+  const DurationUs cpu = child_->cpu();
+  if (!quiet) quiet = Quiet{now, cpu};
+  const DurationUs computed = cpu - quiet->cpu;
+  const auto silent = std::chrono::duration_cast<std::chrono::microseconds>(now - quiet->from).count();
+  return computed > spec_.timeout &&
+         computed > silent / 20;  // one that waits and looks up now and then does less
 }
 
 // Hands on what was emitted, up to the end or to a question. False: it cannot be read.
@@ -394,7 +345,9 @@ sluice_status Remote::serve(Ask ask, Reader& r, Writer& answer) {
 sluice_status Remote::bury(const std::string& how, Function function, sluice_call* call) {
   child_.reset();
   ++deaths_;
-  const std::string why = "the connector's process " + how + " in " + name_of(function) + "()";
+  const std::string what = how + " in " + name_of(function) + "()";
+  tell(what);
+  const std::string why = "the connector's process " + what;
   return call->fail(call, SLUICE_INTERNAL, str(why));
 }
 

@@ -3,9 +3,11 @@
 // one call here, with SLUICE_INTERNAL and a text; the next call has a new process. [serial]
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "sluice/plugin.h"
@@ -22,6 +24,8 @@ struct RemoteSpec {
   std::string library, id;
   std::uint32_t kind = 0;
   wire::Confinement confinement;
+  DurationUs timeout = 30 * us_per_s;                 // of CPU time, for a read() that says nothing
+  std::function<void(const std::string& how)> ended;  // before its time, after it was created; may be empty
 };
 
 class Remote {
@@ -49,17 +53,26 @@ class Remote {
                          std::uint32_t& extra);
   sluice_status await(wire::Function function, wire::Writer& arguments, sluice_call* call,
                       std::uint32_t& extra);
+  struct Quiet {  // since when nothing was heard
+    std::chrono::steady_clock::time_point from;
+    DurationUs cpu = 0;
+  };
+  bool hangs(std::optional<Quiet>& quiet) const;
   bool take(wire::Reader& emissions, Answers& answers, sluice_call* call);
   bool take_said(wire::Emission what, wire::Reader& r, Answers& answers);
   static bool take_judged(wire::Emission what, wire::Reader& r, Answers& answers, sluice_call* call);
   static bool take_sourced(wire::Emission what, wire::Reader& r, Answers& answers, sluice_call* call);
   sluice_status serve(wire::Ask ask, wire::Reader& question, wire::Writer& answer);
+  void tell(const std::string& how) const {
+    if (spec_.ended && table_.size != 0) spec_.ended(how);
+  }
   sluice_status bury(const std::string& how, wire::Function function, sluice_call* call);
 
   RemoteSpec spec_;
   const sluice_host& host_;
   sluice_connector table_{};
-  std::string config_, name_, folder_;  // of create(): for each new process
+  std::string config_, name_, folder_, routes_url_;  // of create(): for each new process
+  std::uint32_t kind_ = 0;
   std::unique_ptr<ChildProcess> child_;
   std::uint64_t sequence_ = 0;  // of calls
   std::uint32_t deaths_ = 0;    // in a row: a call that ended well forgives half of them

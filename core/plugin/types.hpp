@@ -64,6 +64,7 @@ struct Outcome {
   sluice_status status = SLUICE_OK;
   std::string reason = {}, detail = {}, remote_id = {};
   std::int64_t retry_after_ms = -1;
+  std::uint32_t receiver = 0;  // SLUICE_OPTED_OUT, SLUICE_UNREACHABLE
 };
 
 struct Fate {
@@ -71,10 +72,11 @@ struct Fate {
   Outcome outcome;
 };
 
-struct Emitted {  // by a source. Borrowed: valid while the sink's function runs
+struct Emitted {  // by a source, or by receive(). Borrowed: valid while the sink's function runs
   std::uint32_t op = SLUICE_EVENT;
   TimeUs time = no_time;
   std::string_view key = {}, entity = {}, name = {}, payload = {}, place = {};
+  std::string_view identifiers = {}, remote_id = {}, id = {};  // of what a destination received
 };
 
 struct Rejected {  // by a source: a row that cannot be read. Borrowed likewise

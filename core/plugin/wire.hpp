@@ -236,7 +236,7 @@ template <typename IO, typename T>
 void pass(IO& io, T& s)
   requires std::is_same_v<std::remove_const_t<T>, sluice_outcome>
 {
-  io(s.status), io(s.retry_after_ms), io(s.reason), io(s.detail), io(s.remote_id);
+  io(s.status), io(s.receiver), io(s.retry_after_ms), io(s.reason), io(s.detail), io(s.remote_id);
 }
 template <typename IO, typename T>
 void pass(IO& io, T& s)
@@ -271,7 +271,7 @@ template <typename IO, typename T>
 void pass(IO& io, T& s)
   requires std::is_same_v<std::remove_const_t<T>, sluice_open>
 {
-  io(s.config), io(s.name), io(s.folder);
+  io(s.kind), io(s.config), io(s.name), io(s.folder), io(s.routes_url);
 }
 template <typename IO, typename T>
 void pass(IO& io, T& s)

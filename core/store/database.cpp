@@ -9,7 +9,7 @@ namespace sluice::store {
 
 namespace {
 
-constexpr std::int64_t schema_version = 2;
+constexpr std::int64_t schema_version = 3;
 
 // From schema N - 1 to N. An entry that has been released is never changed.
 constexpr const char* migrations[] = {R"sql(
@@ -42,6 +42,15 @@ CREATE TABLE audit(
 CREATE TABLE remote_ids(
   destination TEXT, profile INTEGER, id TEXT NOT NULL, PRIMARY KEY(destination, profile)) STRICT, WITHOUT ROWID;
 CREATE INDEX remote_ids_by_profile ON remote_ids(profile);
+)sql",
+                                      R"sql(
+CREATE TABLE messages(
+  destination TEXT, key TEXT, remote_id TEXT NOT NULL, profile INTEGER NOT NULL, name TEXT NOT NULL,
+  route TEXT NOT NULL, at INTEGER NOT NULL, progress INTEGER NOT NULL, PRIMARY KEY(destination, key))
+  STRICT, WITHOUT ROWID;
+CREATE INDEX messages_by_remote_id ON messages(destination, remote_id);
+CREATE INDEX messages_by_profile ON messages(profile);
+CREATE INDEX messages_by_time ON messages(at);
 )sql"};
 
 Status prepare_file(Connection& db, const std::string& path) {
@@ -212,6 +221,7 @@ Status Database::erase(ProfileId profile) {
     SLUICE_TRY(run_for_profile(db, "DELETE FROM deliveries WHERE profile = ?", profile));
     SLUICE_TRY(run_for_profile(db, "DELETE FROM dead_letters WHERE profile = ?", profile));
     SLUICE_TRY(run_for_profile(db, "DELETE FROM remote_ids WHERE profile = ?", profile));
+    SLUICE_TRY(run_for_profile(db, "DELETE FROM messages WHERE profile = ?", profile));
     SLUICE_TRY(transaction->commit());
   }
   // The write-ahead log still holds older pages: bring it into the file and cut it.

@@ -51,6 +51,15 @@ struct DeliveryRow {  // one line of a person's history
   std::string destination, route, op, name, outcome, reason, idempotency_key;
 };
 
+struct MessageRow {       // a message that its vendor will speak of again
+  std::string remote_id;  // over there; empty: it told none
+  std::string key;        // idempotency key
+  ProfileId profile = nobody;
+  std::string name, route;  // the workflow's step, and the workflow
+  TimeUs at = 0;
+  int progress = 0;  // how far the vendor's receipts have come; 0: none yet
+};
+
 struct ProfileRow {
   ProfileId id = nobody;
   std::string document;  // JSON; empty: the profile is gone (erased, or merged away)
@@ -107,6 +116,14 @@ class Database {  // [any]: a mutex orders the calls; none waits for more than o
   Result<std::string> remote_id(std::string_view destination, ProfileId profile);
   Result<bool> has_remote_ids(std::string_view destination);
 
+  // Messages whose vendors call back. keep: one transaction; a key that is there keeps its progress.
+  // message(): by either, whichever is not empty.
+  Status keep_messages(std::string_view destination, const std::vector<MessageRow>& rows);
+  Result<std::optional<MessageRow>> message(std::string_view destination, std::string_view remote_id,
+                                            std::string_view key);
+  Status advance_message(std::string_view destination, std::string_view key, int progress);
+  Result<std::uint64_t> remove_messages_before(TimeUs at);
+
   // Projection: one transaction; each row replaces what stood there for its profile. `seq` is how far the
   // journal is in it.
   Status project(const std::vector<ProfileRow>& rows, std::uint64_t seq, TimeUs now);
@@ -118,7 +135,7 @@ class Database {  // [any]: a mutex orders the calls; none waits for more than o
   Result<std::vector<std::pair<std::string, std::uint64_t>>> audience_sizes();
   Result<std::uint64_t> profile_count();
 
-  // Erasure: removes the person's projection, history, dead letters and remote ids.
+  // Erasure: removes the person's projection, history, dead letters, messages and remote ids.
   Status erase(ProfileId profile);
 
   Status audit(const AuditRow& row);

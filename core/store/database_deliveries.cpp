@@ -227,4 +227,49 @@ Result<bool> Database::has_remote_ids(std::string_view destination) {
   return SLUICE_TRY(query->step());
 }
 
+Status Database::keep_messages(std::string_view destination, const std::vector<MessageRow>& rows) {
+  const std::lock_guard lock(impl_->mutex);
+  Connection& db = *impl_->connection;
+  const auto transaction = SLUICE_TRY(Transaction::begin(db));
+  for (const MessageRow& row : rows) {
+    // A message that was held, and then replayed, has a remote id the second time.
+    SLUICE_TRY(run(db,
+                   "INSERT INTO messages(destination, key, remote_id, profile, name, route, at, progress) "
+                   "VALUES(?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT(destination, key) DO UPDATE SET "
+                   "remote_id = excluded.remote_id, profile = excluded.profile, at = excluded.at",
+                   destination, row.key, row.remote_id, to_column(row.profile), row.name, row.route, row.at));
+  }
+  return transaction->commit();
+}
+
+Result<std::optional<MessageRow>> Database::message(std::string_view destination, std::string_view remote_id,
+                                                    std::string_view key) {
+  const std::lock_guard lock(impl_->mutex);
+  const auto query = SLUICE_TRY(impl_->connection->prepare(
+      "SELECT remote_id, key, profile, name, route, at, progress FROM messages WHERE destination = ?1 AND "
+      "((?2 <> '' AND remote_id = ?2) OR (?3 <> '' AND key = ?3)) LIMIT 1"));
+  query->bind(destination).bind(remote_id).bind(key);
+  if (!SLUICE_TRY(query->step())) return std::optional<MessageRow>();
+  return std::optional(MessageRow{.remote_id = std::string(query->text(0)),
+                                  .key = std::string(query->text(1)),
+                                  .profile = to_profile(query->integer(2)),
+                                  .name = std::string(query->text(3)),
+                                  .route = std::string(query->text(4)),
+                                  .at = query->integer(5),
+                                  .progress = static_cast<int>(query->integer(6))});
+}
+
+Status Database::advance_message(std::string_view destination, std::string_view key, int progress) {
+  const std::lock_guard lock(impl_->mutex);
+  return run(*impl_->connection,
+             "UPDATE messages SET progress = max(progress, ?) WHERE destination = ? AND key = ?",
+             std::int64_t{progress}, destination, key);
+}
+
+Result<std::uint64_t> Database::remove_messages_before(TimeUs at) {
+  const std::lock_guard lock(impl_->mutex);
+  SLUICE_TRY(run(*impl_->connection, "DELETE FROM messages WHERE at < ?", at));
+  return static_cast<std::uint64_t>(impl_->connection->changes());
+}
+
 }  // namespace sluice::store

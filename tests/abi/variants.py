@@ -78,7 +78,7 @@ def older():
     """The minor version before ours, if the last field of these had been appended since."""
     text = HEADER
     for struct, last in (("sluice_record", r"^  sluice_str place;.*$"), ("sluice_outcome", r"^  sluice_str remote_id;.*$"),
-                         ("sluice_request", r"^  sluice_str bucket;.*$"), ("sluice_open", r"^  sluice_str folder;.*$"),
+                         ("sluice_request", r"^  sluice_str bucket;.*$"), ("sluice_open", r"^  sluice_str routes_url;.*$"),
                          ("sluice_poll", r"^  const sluice_str\* fields;.*$"), ("sluice_call", r"^  sluice_status \(\*describe\).*$"),
                          ("sluice_host", r"^  const void\* \(\*extension\).*$"),
                          ("sluice_connector", r"^  sluice_status \(\*unsubscribe\).*$")):

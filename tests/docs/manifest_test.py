@@ -5,7 +5,7 @@ import re
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-PARSER = "".join((ROOT / "core/plugin" / name).read_text(encoding="utf-8") for name in ("manifest.cpp", "operations.hpp", "auth.cpp", "rate_headers.cpp"))
+PARSER = "".join((ROOT / "core/plugin" / name).read_text(encoding="utf-8") for name in ("manifest.cpp", "operations.hpp", "auth.cpp", "rate_headers.cpp", "webhook_route.cpp"))
 PAGE = (ROOT / "docs/manifest.md").read_text(encoding="utf-8")
 ROWS = {name: rest for name, rest in re.findall(r"^\| `([a-z_.\[\]]+)` \|(.*)\|$", PAGE.partition("## The schema of")[0], re.M)}
 SCHEMA = PAGE.partition("## The schema of")[2]

@@ -49,6 +49,8 @@ BUGS = {
     "stumbles_on_cursors": {"odd_cursor"},
     "fetches_nothing": {"fetches"},
     "stumbles_on_requests": {"receives"},
+    "callback_about_nobody": {"receives"},
+    "callback_key_changes": {"receives"},
     "reason_is_a_sentence": {"reasons"},
     "wrong_host": {"hosts"},
     "secret_in_log": {"secrets"},

@@ -23,7 +23,7 @@ class Planted {
   static constexpr std::uint32_t kind = SLUICE_SOURCE | SLUICE_DESTINATION;
   static constexpr char id[] = "planted.rows";
 
-  Planted(const sdk::Host&, const sdk::Open&) {}
+  Planted(const sdk::Host&, const sdk::Open& open) : kind_(open.kind) {}
 
   void read(const sdk::Poll& poll, sdk::Call& call) {
     const bool done = poll.cursor == "end";
@@ -42,6 +42,12 @@ class Planted {
 
   void receive(const sdk::Incoming& incoming, sdk::Call& call) {
     if (is("stumbles_on_requests") && incoming.body().empty()) std::abort();
+    if (incoming.body() == "delivered" && kind_ == SLUICE_DESTINATION) {
+      const std::string key = is("callback_key_changes") ? std::to_string(++called_) : "1";
+      call.record({.key = key, .name = "delivered", .remote_id = is("callback_about_nobody") ? "" : "m1"});
+    } else if (incoming.body() == "delivered" && kind_ == SLUICE_SOURCE) {
+      call.record({.key = "1", .payload = R"({"a":1})"});
+    }
     call.reply({.status = 200});
   }
 
@@ -65,11 +71,15 @@ class Planted {
       call.outcome(i, {.status = known ? SLUICE_OK : SLUICE_INVALID, .reason = known ? "" : "unknown_op"});
     }
   }
+
+ private:
+  std::uint32_t kind_;
+  int called_ = 0;
 };
 
 }  // namespace
 
 SLUICE_PLUGIN(R"({"plugin": "planted_rows", "version": "1.0.0", "connectors": [{"id": "planted.rows",
   "kind": ["source", "destination"], "ops": ["event"], "streams": ["rows"], "routes": [{"path": "/in", "methods": ["POST"]}], "base_url": "https://api.example.com",
-  "sample": {"answer": {"rows": []}}}]})",
+  "sample": {"answer": {"rows": []}, "callback": "delivered"}}]})",
               Planted)

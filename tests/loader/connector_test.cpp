@@ -8,13 +8,18 @@ using namespace sluice::testing;
 namespace {
 
 struct Open {
-  Open() {
+  explicit Open(std::uint32_t kind = 0) {
     const char* const folder = ::getenv("SLUICE_PLANTED");
     static const plugin::Registry all = plugin::Registry::scan(
         {std::string(folder == nullptr ? "build/dev/tests/planted" : folder) + "/good"});
     const std::string config = R"({"endpoint": "https://api.example.com/v1/", "token": "s3cret", "x": 1})";
     connector = plugin::Connector::open(all.entries().at(0),
-                                        {.name = "x", .config = config, .program = connector_program()}, host)
+                                        {.name = "x",
+                                         .config = config,
+                                         .routes_url = "https://hub.acme.test/in/x",
+                                         .kind = kind,
+                                         .program = connector_program()},
+                                        host)
                     .value();
   }
   PluginHost host;
@@ -151,6 +156,33 @@ TEST_CASE("an incoming request gives records and a reply") {
   CHECK((reply.status == 202 && reply.body == "taken" && reply.headers.size() == 1));
   REQUIRE(sink.rows.size() == 1);
   CHECK(sink.rows[0].payload == R"({"b":2})");
+}
+
+TEST_CASE("what a destination receives are receipts and consent, about a message or a person") {
+  Open open(SLUICE_DESTINATION);
+  RecordingSink sink;
+  const plugin::Reply reply = open.connector->receive({.body = "stop"}, sink).value();
+  CHECK((reply.status == 200 && reply.body == "https://hub.acme.test/in/x"));
+  REQUIRE(sink.rows.size() == 2);
+  CHECK((sink.rows[0].op == SLUICE_EVENT && sink.rows[0].name == "delivered"));
+  CHECK((sink.rows[0].remote_id == "SM1" && sink.rows[0].identifiers.empty()));
+  CHECK((sink.rows[1].op == SLUICE_CONSENT && sink.rows[1].remote_id.empty()));
+  CHECK(sink.rows[1].identifiers == R"({"phone":["+33612345678"]})");
+  CHECK(sink.rows[1].payload == R"({"granted":false,"proof":"STOP"})");
+  CHECK(open.connector->receive({.body = "by_id"}, sink));
+  REQUIRE(sink.rows.size() == 4);
+  CHECK((sink.rows[3].id == "j.1.7.0" && sink.rows[3].name == "failed"));
+}
+
+TEST_CASE("a callback that is about nobody, or that a destination does not emit, costs the whole call") {
+  Open open(SLUICE_DESTINATION);
+  for (const char* const body : {"nobody", "unheard_of", "upsert", "undecided", "checkpoint"}) {
+    INFO(body);
+    RecordingSink sink;
+    CHECK_FALSE(open.connector->receive({.body = body}, sink));
+    CHECK(sink.rows.empty());
+  }
+  CHECK(open.host.complaints.size() == 5);
 }
 
 TEST_CASE("check asks for a request that goes to the configured address with the credentials") {

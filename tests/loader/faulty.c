@@ -35,7 +35,8 @@ static sluice_status fetch(sluice_instance* instance, const sluice_poll* poll, s
   ", \"connectors\": [{\"id\": \"planted.both\", \"kind\": [\"source\", \"destination\"],"               \
   "\"base_url\": \"{config.endpoint}\", \"hosts\": [\"api.example.com\"],"                               \
   "\"auth\": {\"type\": \"header\", \"name\": \"authorization\", \"value\": \"Bearer {secret.token}\"}," \
-  "\"config\": {\"properties\": {\"token\": {\"type\": \"string\", \"x-secret\": true}}}}]}"
+  "\"config\": {\"properties\": {\"endpoint\": {\"type\": \"string\"},"                                  \
+  "\"token\": {\"type\": \"string\", \"x-secret\": true}}}}]}"
 
 #if defined(PLANT_OTHER_NAME)
 #define TEXT MANIFEST("planted_again", "")

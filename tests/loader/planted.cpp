@@ -22,7 +22,8 @@ class Planted {
   static constexpr std::uint32_t kind = SLUICE_DESTINATION | SLUICE_SOURCE;
   static constexpr char id[] = "planted.both";
 
-  Planted(const sdk::Host& host, const sdk::Open& open) : host_(host), config_(open.config) {
+  Planted(const sdk::Host& host, const sdk::Open& open)
+      : host_(host), config_(open.config), routes_url_(open.routes_url), kind_(open.kind) {
     if (config_.find("refuse") != std::string::npos)
       throw sdk::Fail(SLUICE_INVALID, "the configuration says refuse");
   }
@@ -77,6 +78,7 @@ class Planted {
   }
 
   void receive(const sdk::Incoming& incoming, sdk::Call& call) {
+    if (kind_ == SLUICE_DESTINATION) return receive_callback(incoming, call);
     call.record({.key = std::string(incoming.peer()), .payload = incoming.body()});
     call.reply({.status = 202, .content_type = "text/plain", .body = "taken", .headers = {{"x-a", "b"}}});
   }
@@ -104,6 +106,26 @@ class Planted {
   }
 
  private:
+  // The body's first letter says what it does.
+  void receive_callback(const sdk::Incoming& incoming, sdk::Call& call) {
+    const std::string_view body = incoming.body();
+    call.record(
+        {.op = SLUICE_EVENT, .key = "1", .name = "delivered", .payload = R"({"a":1})", .remote_id = "SM1"});
+    if (body == "stop") {
+      call.record({.op = SLUICE_CONSENT,
+                   .key = "2",
+                   .payload = R"({"granted":false,"proof":"STOP"})",
+                   .identifiers = R"({"phone":["+33612345678"]})"});
+    }
+    if (body == "by_id") call.record({.op = SLUICE_EVENT, .id = "j.1.7.0", .key = "7", .name = "failed"});
+    if (body == "nobody") call.record({.key = "3", .name = "opened"});
+    if (body == "unheard_of") call.record({.key = "4", .name = "burnt", .remote_id = "SM1"});
+    if (body == "upsert") call.record({.op = SLUICE_UPSERT, .key = "5", .remote_id = "SM1"});
+    if (body == "undecided")
+      call.record({.op = SLUICE_CONSENT, .key = "6", .payload = "{}", .remote_id = "SM1"});
+    if (body == "checkpoint") call.checkpoint("c");
+    call.reply({.status = 200, .body = routes_url_});
+  }
   // The answer to everything but records and pages.
   static void settle(const sdk::Response& response, sdk::Call& call) {
     if (response.purpose() == SLUICE_FOR_DISCOVER) {
@@ -119,7 +141,8 @@ class Planted {
   }
 
   sdk::Host host_;
-  std::string config_;
+  std::string config_, routes_url_;
+  std::uint32_t kind_ = 0;
 };
 
 }  // namespace

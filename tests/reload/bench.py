@@ -61,8 +61,8 @@ class Bench(unittest.TestCase):
 
     def run_hub(self, text, *options):
         self.hub = hub.Hub(self.folder, text)
+        self.open.callback(self.hub.stop)  # one that does not become ready too
         self.hub.start(*options)
-        self.open.callback(self.hub.stop)
 
     def write(self, text, name="connectors.yaml"):
         """As editors do: another file takes its name."""

@@ -51,14 +51,17 @@ class PluginHost final : public plugin::HostServices {
 class RecordingSink final : public plugin::Sink {
  public:
   struct Row {
-    std::string key, name, payload, place;
+    std::uint32_t op;
+    std::string key, name, payload, place, identifiers, remote_id, id;
   };
   struct Bad {
     std::string key, place, reason, text;
   };
   Status record(const plugin::Emitted& r) override {
     if (fail_at && rows.size() == *fail_at) return Error{Code::cancelled, "stopped by the test"};
-    rows.push_back({std::string(r.key), std::string(r.name), std::string(r.payload), std::string(r.place)});
+    rows.push_back({r.op, std::string(r.key), std::string(r.name), std::string(r.payload),
+                    std::string(r.place), std::string(r.identifiers), std::string(r.remote_id),
+                    std::string(r.id)});
     return Done{};
   }
   Status reject(const plugin::Rejected& r) override {

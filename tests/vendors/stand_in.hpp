@@ -59,7 +59,7 @@ class TestHost final : public plugin::HostServices {
 // A connector of the built plugin, opened with `with:` as JSON.
 class Opened {
  public:
-  Opened(std::string_view plugin, const std::string& with) {
+  Opened(std::string_view plugin, const std::string& with, const std::string& routes_url = {}) {
     registry_ = plugin::Registry::scan({environment("SLUICE_PLUGINS")});
     const plugin::Entry* entry = registry_.find(plugin, SLUICE_DESTINATION);
     if (entry == nullptr) throw std::runtime_error("the plugin was not found");
@@ -67,6 +67,8 @@ class Opened {
     instance.name = "test";
     instance.config = with;
     instance.folder = "/";
+    instance.routes_url = routes_url;
+    instance.kind = SLUICE_DESTINATION;
     if (const char* const program = ::getenv("SLUICE_CONNECTOR")) instance.program = program;
     auto opened = plugin::Connector::open(*entry, instance, host);
     if (!opened) throw std::runtime_error(opened.error().detail);

@@ -67,6 +67,7 @@ class Call {
     sluice_outcome c{};
     c.size = sizeof c;
     c.status = outcome.status;
+    c.receiver = outcome.receiver;
     c.retry_after_ms = outcome.retry_after_ms;
     c.reason = str(outcome.reason);
     c.detail = str(outcome.detail);
@@ -78,10 +79,13 @@ class Call {
     c.size = sizeof c;
     c.op = record.op;
     c.time_us = record.time_us;
+    c.id = str(record.id);
     c.key = str(record.key);
     c.entity = str(record.entity);
     c.name = str(record.name);
     c.payload = str(record.payload);
+    c.identifiers = str(record.identifiers);
+    c.remote_id = str(record.remote_id);
     c.place = str(record.place);
     detail::pass(call_->record(call_, &c));
   }

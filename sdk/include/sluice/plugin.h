@@ -67,7 +67,8 @@ typedef int32_t sluice_status; /* signed; never negative */
 /* Kinds of connector: a set of bits. */
 enum { SLUICE_SOURCE = 1, SLUICE_DESTINATION = 2 };
 
-/* Operations of a record. A source emits EVENT (any row that is there), DELETE (`entity` is gone) and the marks. */
+/* Operations of a record. A source emits EVENT (any row that is there), DELETE (`entity` is gone) and the marks; what
+ * receive() of a destination emits stands there. */
 enum {
   SLUICE_EVENT = 1,
   SLUICE_UPSERT = 2,          /* a profile: only what changed since its last upsert; an explicit null removes a field */
@@ -96,25 +97,28 @@ enum { SLUICE_GZIP = 1, SLUICE_NO_AUTH = 2 };                            /* slui
 enum { SLUICE_INCREMENTAL = 0, SLUICE_FULL = 1 };                        /* sluice_poll.mode */
 enum { SLUICE_UNTIL_IDLE = 1 };                                          /* sluice_poll.flags */
 enum { SLUICE_PROVISION_AUDIENCE = 1, SLUICE_PROVISION_LIST = 2 };       /* sluice_provision.kind */
+enum { SLUICE_OPTED_OUT = 1, SLUICE_UNREACHABLE = 2 };                   /* sluice_outcome.receiver */
 
 /* ---- records ---------------------------------------------------------------------------------------------------- */
 
-typedef struct sluice_record { /* destinations receive it, sources emit it */
+typedef struct sluice_record { /* destinations receive it; sources, and receive() of a destination, emit it */
   uint32_t size;
   uint32_t op;            /* SLUICE_EVENT, ... */
   uint32_t attempt;       /* destination: 1 on the first try. source: 0 */
   uint32_t reserved;
   int64_t time_us;        /* when it happened; SLUICE_NO_TIME: the source does not know */
-  sluice_str id;          /* destination: the idempotency key, the same on every retry. source: absent */
+  sluice_str id;          /* destination: the idempotency key, the same on every retry; receive() emits the MESSAGE's */
   sluice_str key;         /* destination: permanent profile id, absent if there is none.
-                           * source: its own stable id of this row or change: drops duplicates */
+                           * emitted: a stable id of this row, change or callback: drops duplicates */
   sluice_str entity;      /* source: the vendor's own key of the object: what a delete names */
-  sluice_str name;        /* event, audience or template; source: its stream */
+  sluice_str name;        /* event, audience or template; source: its stream; receive() of a destination: see there */
   sluice_str payload;     /* one JSON object; destination: mapped, padded; of a MESSAGE: as the manifest's "input" says */
   sluice_str identifiers; /* destination: JSON object {"user_id": ["..."], "email": ["..."]} with the types that the
-                           * manifest asks for, normalised and hashed as it asks; "{}" if the person has none */
+                           * manifest asks for, normalised and hashed as it asks; "{}" if the person has none.
+                           * receive() of a destination: whom it is about, as the vendor writes them */
   sluice_str address;     /* destination: a message's receiver */
-  sluice_str remote_id;   /* destination: what an earlier outcome of this person said; else absent */
+  sluice_str remote_id;   /* destination: what an earlier outcome of this person said; else absent. receive() of a
+                           * destination: what the outcome of the MESSAGE said that it is about */
   sluice_str audience_id; /* destination: of ENTER, LEAVE and the marks: what provision said of the audience `name`;
                            * absent where provision is not offered */
   sluice_str place;       /* source: where it stood, for messages: "orders.csv:12" */
@@ -136,6 +140,10 @@ typedef struct sluice_outcome { /* the fate of one record */
   uint32_t size;
   sluice_status status;   /* OK, RETRY, INVALID, AUTH, THROTTLE, SKIPPED, UNKNOWN, GONE; CANCELLED is read as RETRY,
                            * UNSUPPORTED as INVALID, any other as a bug: RETRY, or UNKNOWN when a request was sent */
+  uint32_t receiver;      /* of a MESSAGE, what the vendor says of its address: SLUICE_OPTED_OUT: its owner wants nothing
+                           * more, which the host takes as a refusal; SLUICE_UNREACHABLE: nothing will ever arrive
+                           * there; 0: nothing */
+  uint32_t reserved;
   int64_t retry_after_ms; /* with RETRY and THROTTLE; -1: the host's back-off */
   sluice_str reason;      /* stable key for metrics: a-z, 0-9 and _, at most 64; else it counts as "other" */
   sluice_str detail;      /* text for people, cut at 1 KiB */
@@ -195,10 +203,12 @@ typedef struct sluice_reply { /* leaves only after the records that the call emi
 /* ---- what the calls are given ----------------------------------------------------------------------------------- */
 
 typedef struct sluice_open { /* create */
-  uint32_t size, reserved;
-  sluice_str config; /* `with:` as a JSON object, validated against the manifest's "config", without x-secret fields */
-  sluice_str name;   /* the source's or destination's name in the configuration */
-  sluice_str folder; /* absolute: relative paths in `config` start here */
+  uint32_t size;
+  uint32_t kind;         /* SLUICE_SOURCE or SLUICE_DESTINATION: as which it is configured; 0: any, for tools */
+  sluice_str config;     /* `with:` as a JSON object, validated against the manifest's "config", without x-secret fields */
+  sluice_str name;       /* the source's or destination's name in the configuration */
+  sluice_str folder;     /* absolute: relative paths in `config` start here */
+  sluice_str routes_url; /* where the manifest's routes stand in public: "https://hub.acme.test/in/sms"; else absent */
 } sluice_open;
 
 typedef struct sluice_poll { /* fetch, read */
@@ -266,7 +276,7 @@ struct sluice_call {
    * or a check: index 0, with remote_id. The first outcome counts; a record without any is a bug that costs it a
    * retry */
   sluice_status (*outcome)(sluice_call*, uint32_t index, const sluice_outcome*);
-  /* sources; blocks while downstream is full */
+  /* sources, and receive() of a destination; blocks while downstream is full */
   sluice_status (*record)(sluice_call*, const sluice_record*);
   /* sources: a row that cannot be read. Goes to the rejects file and is never seen again. key: as sluice_record's;
    * place: "orders.csv:12"; reason: snake_case key; text: the row as it stood, in whatever encoding */
@@ -336,7 +346,13 @@ typedef struct sluice_connector { /* NULL where not implemented. Destination: pl
   sluice_status (*interpret)(sluice_instance*, const sluice_interpret*, sluice_call*);
   /* source, when polled: request() pages after the cursor */
   sluice_status (*fetch)(sluice_instance*, const sluice_poll*, sluice_call*);
-  /* both kinds: vendors call back. Other than SLUICE_OK: nothing of it counts and no reply() leaves */
+  /* both kinds: vendors call back. Other than SLUICE_OK: nothing of it counts and no reply() leaves. A source emits rows.
+   * A destination emits what became of its messages and what their receivers want, each with a `key`:
+   *   EVENT    remote_id: the message's, of its outcome, or id: its record's; without both, identifiers: the person's.
+   *            name: sent, delivered, failed, bounced, opened, clicked, complained or replied, in any order; what the
+   *            host knows no message or person of is dropped. payload: facts, such as {"error": "30006", "url": ...}
+   *   CONSENT  identifiers: {"phone": ["+33612345678"]}, or remote_id. payload {"granted": true|false, "proof": ...},
+   *            for the channel of the manifest; proof: text for people, such as "STOP" */
   sluice_status (*receive)(sluice_instance*, const sluice_incoming*, sluice_call*);
 
   /* Blocking, [serial], for what is not HTTP (SMTP, Kafka, SQL, files); sockets only if the manifest says "network".

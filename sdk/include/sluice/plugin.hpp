@@ -62,6 +62,14 @@ inline Poll poll_of(const sluice_poll& p) {
           .fields = {p.fields, p.field_count}};
 }
 
+inline Open open_of(const sluice_open& o) {
+  return {.config = view(o.config),
+          .name = view(o.name),
+          .folder = view(o.folder),
+          .routes_url = SLUICE_HAS(&o, routes_url) ? view(o.routes_url) : std::string_view{},
+          .kind = o.kind};
+}
+
 inline Subscribe subscribe_of(const sluice_subscribe& s) {
   return {.route = view(s.route), .url = view(s.url), .remote_id = view(s.remote_id)};
 }
@@ -75,7 +83,7 @@ template <typename T>
 sluice_status create(const sluice_host* host, const sluice_open* open, sluice_call* call,
                      sluice_instance** out) {
   return guard(call, [&] {
-    const Open opened{.config = view(open->config), .name = view(open->name), .folder = view(open->folder)};
+    const Open opened = open_of(*open);
     *out = reinterpret_cast<sluice_instance*>(std::make_unique<T>(Host(host), opened).release());
   });
 }

@@ -18,7 +18,9 @@
 //      "requests": [{"method", "url", "headers", "body"}], "answers": [{"status", "headers", "body"}],
 //      "outcomes": [{"record", "status", "reason", "remote_id"}]},
 //     {"about": "…", "poll": {"stream", "cursor"}, "requests": […], "answers": […],
-//      "rows": [{"key", "entity", "name", "payload"}], "rejected": [REASON], "cursor": "…", "ended": true}]}
+//      "rows": [{"key", "entity", "name", "payload"}], "rejected": [REASON], "cursor": "…", "ended": true},
+//     {"about": "…", "incoming": {"route", "method", "query", "headers", "body"}, "reply": 204,
+//      "rows": [{"op", "key", "name", "payload", "identifiers", "remote_id", "id"}]}]}
 // answers[i] is to requests[i], whether plan, fetch or interpret asked for it. Only members that stand there
 // are compared.
 #pragma once
@@ -92,6 +94,7 @@ class Checks {
     for (const Json& one : root["exchanges"].elements()) {
       test(one["about"].text_or("an exchange"), [&] {
         Connector connector(library, std::string(root["connector"].text_or("")), root["with"]);
+        if (one["incoming"]) return replay_incoming(connector, one);
         one["poll"] ? replay_source(connector, one) : replay_destination(connector, one);
       });
     }
@@ -208,6 +211,37 @@ class Checks {
     }
   }
 
+  void compare_rows(const Output& out, const Json& exchange) {
+    equal(out.rows.size(), exchange["rows"].size(), "rows");
+    for (std::size_t i = 0; i < out.rows.size(); ++i) {
+      const Json& wanted = exchange["rows"].at(i);
+      const std::string what = "rows[" + std::to_string(i) + "]";
+      compare(op_name(out.rows[i].op), wanted["op"], what + ".op");
+      compare(out.rows[i].key, wanted["key"], what + ".key");
+      compare(out.rows[i].entity, wanted["entity"], what + ".entity");
+      compare(out.rows[i].name, wanted["name"], what + ".name");
+      compare(out.rows[i].payload, wanted["payload"], what + ".payload");
+      compare(out.rows[i].identifiers, wanted["identifiers"], what + ".identifiers");
+      compare(out.rows[i].remote_id, wanted["remote_id"], what + ".remote_id");
+      compare(out.rows[i].id, wanted["id"], what + ".id");
+    }
+  }
+
+  void replay_incoming(Connector& connector, const Json& exchange) {
+    const Json& in = exchange["incoming"];
+    std::vector<Header> headers;
+    for (std::size_t h = 0; h < in["headers"].size(); ++h)
+      headers.push_back({in["headers"].keys()[h], std::string(in["headers"].elements()[h].text_or(""))});
+    const std::string body = in["body"].is_string() ? std::string(in["body"].text_or(""))
+                             : in["body"]           ? in["body"].text()
+                                                    : std::string();
+    const Output out = connector.receive(in["route"].text_or(""), body, in["query"].text_or(""), headers,
+                                         in["method"].text_or("POST"));
+    equal(status_name(out.status), exchange["status"].text_or("ok"), "status");
+    if (const auto reply = exchange["reply"].integer_value()) equal(std::int64_t{out.reply}, *reply, "reply");
+    compare_rows(out, exchange);
+  }
+
   void replay_source(Connector& connector, const Json& exchange) {
     const Poll poll{.stream = exchange["poll"]["stream"].text_or(""),
                     .cursor = exchange["poll"]["cursor"].text_or("")};
@@ -215,15 +249,7 @@ class Checks {
         follow(connector.fetch(poll), exchange, [&](const Request& request, const Answer& answer) {
           return connector.interpret(poll, request, answer);
         });
-    equal(out.rows.size(), exchange["rows"].size(), "rows");
-    for (std::size_t i = 0; i < out.rows.size(); ++i) {
-      const Json& wanted = exchange["rows"].at(i);
-      const std::string what = "rows[" + std::to_string(i) + "]";
-      compare(out.rows[i].key, wanted["key"], what + ".key");
-      compare(out.rows[i].entity, wanted["entity"], what + ".entity");
-      compare(out.rows[i].name, wanted["name"], what + ".name");
-      compare(out.rows[i].payload, wanted["payload"], what + ".payload");
-    }
+    compare_rows(out, exchange);
     Json rejected = Json::array();
     for (const std::string& reason : out.rejected) rejected.add(Json::string(reason));
     compare(rejected.text(), exchange["rejected"], "rejected");

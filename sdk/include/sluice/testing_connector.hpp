@@ -47,6 +47,25 @@ class Connector {
   Output deliver(const std::vector<Record>& records, const Part& part = {}) {
     return take(table_->deliver, records, part);
   }
+  // What a vendor's request on `route` leads to, its signature verified.
+  Output receive(std::string_view route, std::string_view body, std::string_view query = {},
+                 const std::vector<Header>& headers = {}, std::string_view method = "POST") {
+    if (!SLUICE_OFFERS(table_, receive)) return unsupported();
+    detail::Texts texts;
+    std::vector<sluice_header> c_headers;
+    for (const Header& h : headers) c_headers.push_back({texts.keep(h.name), texts.keep(h.value)});
+    sluice_incoming in{};
+    in.size = sizeof in;
+    in.header_count = static_cast<std::uint32_t>(c_headers.size());
+    in.route = in.path = texts.keep(route);
+    in.method = texts.keep(method);
+    in.query = texts.keep(query);
+    in.body = texts.keep(body);
+    in.headers = c_headers.data();
+    in.peer = texts.keep("192.0.2.1");
+    in.received_us = host_.now;
+    return run([&](sluice_call* call) { return table_->receive(instance_, &in, call); });
+  }
   Output fetch(const Poll& poll = {}) { return give(table_->fetch, poll); }
   Output read(const Poll& poll = {}) { return give(table_->read, poll); }
 
@@ -111,6 +130,7 @@ class Connector {
     open.config = texts.keep(text);
     open.name = texts.keep("test");
     open.folder = texts.keep("/");
+    open.routes_url = texts.keep("https://hub.example/in/test");
     const Output made =
         run([&](sluice_call* call) { return table_->create(&host_, &open, call, &instance_); });
     if (made.status != SLUICE_OK) throw std::runtime_error("it refuses its configuration: " + made.why);

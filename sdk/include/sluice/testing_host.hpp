@@ -28,12 +28,14 @@ struct Fate {  // an outcome of the record `record` of the batch
   sluice_status status = SLUICE_OK;
   std::string reason = {}, detail = {}, remote_id = {};
   std::int64_t retry_after_ms = -1;
+  std::uint32_t receiver = 0;
 };
 
-struct Row {  // a record that a source emitted
+struct Row {  // a record that a source, or receive(), emitted
   std::uint32_t op = SLUICE_EVENT;
   std::int64_t time_us = SLUICE_NO_TIME;
   std::string key = {}, entity = {}, name = {}, payload = {}, place = {};
+  std::string identifiers = {}, remote_id = {}, id = {};
 };
 
 // What one call emitted. Nothing but `status` and `why` after another status than SLUICE_OK, as in the hub.
@@ -45,6 +47,8 @@ struct Output {
   std::vector<Row> rows = {};
   std::vector<std::string> rejected = {};  // the reasons
   std::vector<std::string> cursors = {};   // of the checkpoints
+  std::int32_t reply = 204;                // of receive(): its status
+  std::string reply_body = {};
   bool ended = false;
   std::vector<std::string> faults = {};  // what was against the contract
 };
@@ -81,13 +85,14 @@ struct Emitters : sluice_call {
     };
     outcome = [](sluice_call* c, std::uint32_t index, const sluice_outcome* o) {
       of(c).outcomes.push_back({index, o->status, std::string(view(o->reason)), std::string(view(o->detail)),
-                                std::string(view(o->remote_id)), o->retry_after_ms});
+                                std::string(view(o->remote_id)), o->retry_after_ms, o->receiver});
       return sluice_status{SLUICE_OK};
     };
     record = [](sluice_call* c, const sluice_record* r) {
       of(c).rows.push_back({r->op, r->time_us, std::string(view(r->key)), std::string(view(r->entity)),
                             std::string(view(r->name)), std::string(view(r->payload)),
-                            std::string(view(r->place))});
+                            std::string(view(r->place)), std::string(view(r->identifiers)),
+                            std::string(view(r->remote_id)), std::string(view(r->id))});
       return sluice_status{SLUICE_OK};
     };
     reject = [](sluice_call* c, sluice_str, sluice_str, sluice_str reason, sluice_str) {
@@ -102,7 +107,11 @@ struct Emitters : sluice_call {
       of(c).ended = true;
       return sluice_status{SLUICE_OK};
     };
-    reply = [](sluice_call*, const sluice_reply*) { return sluice_status{SLUICE_OK}; };
+    reply = [](sluice_call* c, const sluice_reply* r) {
+      of(c).reply = r->status;
+      of(c).reply_body = view(r->body);
+      return sluice_status{SLUICE_OK};
+    };
     limit = [](sluice_call*, sluice_str, std::int64_t, std::int64_t) { return sluice_status{SLUICE_OK}; };
     describe = [](sluice_call*, sluice_str) { return sluice_status{SLUICE_OK}; };
   }

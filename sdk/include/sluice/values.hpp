@@ -118,6 +118,7 @@ struct Outcome {  // borrowed texts
   sluice_status status = SLUICE_OK;
   std::string_view reason = {}, detail = {}, remote_id = {};
   std::int64_t retry_after_ms = -1;
+  std::uint32_t receiver = 0;  // SLUICE_OPTED_OUT, SLUICE_UNREACHABLE
 };
 
 // What the HTTP status alone says of a record: the verdict of a host whose plugin has no interpret().
@@ -138,6 +139,8 @@ struct Reply {
 struct Open {
   std::string_view config = {};  // JSON object, without its x-secret fields
   std::string_view name = {}, folder = {};
+  std::string_view routes_url = {};  // empty: the hub has no public URL
+  std::uint32_t kind = 0;            // SLUICE_SOURCE or SLUICE_DESTINATION
 };
 
 struct Poll {

@@ -61,6 +61,8 @@ impl Ledger {
         let outcome = Outcome {
             size: size::<Outcome>(),
             status,
+            receiver: 0,
+            reserved: 0,
             retry_after_ms: response.retry_after_ms,
             reason: Str::of(reason),
             detail: Str::ABSENT,

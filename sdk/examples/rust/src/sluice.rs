@@ -86,6 +86,8 @@ impl Batch {
 pub struct Outcome {
     pub size: u32,
     pub status: Status,
+    pub receiver: u32,
+    pub reserved: u32,
     pub retry_after_ms: i64,
     pub reason: Str,
     pub detail: Str,
@@ -195,7 +197,7 @@ const _: () = {
     assert!(std::mem::size_of::<Str>() == 16);
     assert!(std::mem::size_of::<Record>() == 184);
     assert!(std::mem::size_of::<Batch>() == 24);
-    assert!(std::mem::size_of::<Outcome>() == 64);
+    assert!(std::mem::size_of::<Outcome>() == 72);
     assert!(std::mem::size_of::<Request>() == 128);
     assert!(std::mem::size_of::<Response>() == 104);
     assert!(std::mem::size_of::<Interpret>() == 32);

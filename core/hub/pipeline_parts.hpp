@@ -1,0 +1,29 @@
+// Inside this room: what the pipeline makes anew with each configuration.
+#pragma once
+
+#include <vector>
+
+#include "hub/pipeline.hpp"
+#include "unify/identity.hpp"
+#include "unify/reader.hpp"
+#include "view/compiled.hpp"
+#include "view/context.hpp"
+#include "view/effects.hpp"
+
+namespace sluice::hub {
+
+struct Pipeline::Parts {
+  Parts(const view::Compiled& compiled, const state::State& state)
+      : reader(*compiled.config), identity(compiled), context(compiled, state), effects(compiled) {
+    readers.resize(compiled.config->audiences.size(), compiled.config->routes.size());
+    new_routes.resize(compiled.config->routes.size());
+  }
+  unify::Reader reader;
+  unify::Identity identity;
+  view::PersonContext context;
+  view::EffectList effects;
+  view::Readers readers;         // of the person at hand; cleared for each
+  std::vector<bool> new_routes;  // by slot: came with the epoch that holds
+};
+
+}  // namespace sluice::hub
