@@ -80,6 +80,22 @@ net::Response replay_answer(hub::Hub& hub, const net::Request& request) {
   return out;
 }
 
+net::Response resync_answer(hub::Hub& hub, const net::Request& request) {
+  if (request.method != "POST") return error_answer(405, "method_not_allowed", "POST {\"route\": ...}");
+  JsonParser parser;
+  const Result<std::uint64_t> members = hub.resync(parser.parse(request.body)["route"].string_or(""));
+  if (!members) {
+    const bool refused = members.error().code == Code::misconfigured;
+    return error_answer(refused ? 400 : 503, refused ? "invalid" : "not_begun", members.error().detail);
+  }
+  net::Response out;
+  JsonWriter(out.body)
+      .begin_object()
+      .member_integer("members", static_cast<std::int64_t>(members.value()))
+      .end_object();
+  return out;
+}
+
 net::Response dead_answer(hub::Hub& hub, std::string_view rest, const net::Request& request) {
   if (rest == "/replay") return replay_answer(hub, request);
   if (rest.starts_with('/')) {
@@ -106,6 +122,51 @@ net::Response dead_answer(hub::Hub& hub, std::string_view rest, const net::Reque
   const auto list = hub::dead_letters_json(hub.database(), filter, limit);
   if (!list) return error_answer(500, "store", list.error().detail);
   return json_answer(list.value());
+}
+
+net::Response connect_state(hub::Hub& hub, std::uint64_t id) {
+  const std::optional<hub::Connecting::Report> report = hub.connecting().report(id);
+  if (!report) return error_answer(404, "not_found", "this connect is over: run 'sluice connect' again");
+  net::Response out;
+  JsonWriter(out.body)
+      .begin_object()
+      .member("state", hub::name_of(report->state))
+      .member("error", report->error)
+      .end_object();
+  return out;
+}
+
+net::Response connect_answer(hub::Hub& hub, std::string_view rest, const net::Request& request) {
+  if (rest.empty()) {
+    auto list = hub.connections();
+    return list ? json_answer(std::move(list).value()) : error_answer(500, "store", list.error().detail);
+  }
+  if (!take_prefix(rest, "/")) return error_answer(404, "not_found", "write /v1/connect/NAME");
+  if (request.method != "POST") {
+    const std::string text = request.query("id");
+    std::uint64_t id = 0;
+    const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), id);
+    if (bad != std::errc{} || end != text.data() + text.size())
+      return error_answer(400, "invalid", "say which: ?id=, as the POST answered");
+    return connect_state(hub, id);
+  }
+  JsonParser parser;
+  const Json asked = parser.parse(request.body);
+  if (const auto id = asked["id"].integer()) {
+    const auto number = static_cast<std::uint64_t>(*id);
+    const Status taken = hub.connecting().answer(number, asked["answer"].string_or(""));
+    return taken ? connect_state(hub, number) : error_answer(400, "refused", taken.error().detail);
+  }
+  auto started = hub.connect(rest, std::string(asked["redirect_uri"].string_or("")));
+  if (!started) return error_answer(400, "refused", started.error().detail);
+  net::Response out;
+  JsonWriter(out.body)
+      .begin_object()
+      .member_integer("id", static_cast<std::int64_t>(started.value().id))
+      .member("authorize_url", started.value().url)
+      .member("redirect_uri", started.value().redirect_uri)
+      .end_object();
+  return out;
 }
 
 }  // namespace
@@ -183,6 +244,10 @@ net::Response AdminDoor::answer(const net::Request& request) {
     if (hub_.step().clock_alarm()) return text_answer(503, "the wall clock has jumped: timers are held\n");
     if (!hub_.ready()) return text_answer(503, "starting or stopping\n");
     const hub::ReloadStatus file = hub_.reload_status();
+    if (file.mistakes == 0 && !file.libraries.empty()) {
+      return text_answer(
+          200, "ready, with a connector from before its library changed: " + file.libraries.front() + '\n');
+    }
     if (file.mistakes == 0) return text_answer(200, "ready\n");
     return text_answer(200, "ready, with the configuration from before the file changed: it is refused for " +
                                 std::to_string(file.mistakes) + " mistakes, the first " + file.first + '\n');
@@ -200,6 +265,8 @@ net::Response AdminDoor::route(const net::Request& request) {
     return out;
   }
   if (take_prefix(path, "/v1/dead")) return dead_answer(hub_, path, request);
+  if (path == "/v1/resync") return resync_answer(hub_, request);
+  if (take_prefix(path, "/v1/connect")) return connect_answer(hub_, path, request);
   if (request.method != "GET" && request.method != "HEAD") {
     return error_answer(405, "method_not_allowed", "only GET here");
   }

@@ -8,6 +8,10 @@
 //   GET  /v1/dead[?destination=&reason=&kind=]   /v1/dead/ID
 //   POST /v1/dead/replay {"ids":[…]} or {"destination","reason","kind"}: all that match; answers
 //        {"taken","handed_back","left_out","not_open"}
+//   GET  /v1/connect                    {"connections":[{"name","kind","plugin","state","since","detail"}]}
+//   POST /v1/connect/NAME {"redirect_uri"}: to the address of the answer a person's browser is sent;
+//        answers {"id","authorize_url","redirect_uri"}. POST {"id","answer"}: what the person pasted.
+//        GET ?id=: {"state": waiting | exchanging | connected | failed, "error"}
 //   GET  /v1/spaces/SPACE/collections/users/profiles/TYPE:VALUE/{traits,external_ids,events,metadata,links}
 //        as Segment's Profile API: ?limit=&next= pages; include= names traits, types of external ids or
 //        events; class= audience | computed_trait | trait; cursor {url,has_more,next,limit}, errors

@@ -181,9 +181,16 @@ void write_doors(Metrics& m, hub::Hub& hub) {
   for (const auto& feed : feeds) m.labelled("source", feed.source, "stream", feed.stream, feed.records);
   m.family("sluice_source_rejected_total", "counter", "Rows rejected since the start; see the rejects file.");
   for (const auto& feed : feeds) m.labelled("source", feed.source, "stream", feed.stream, feed.rejected);
+  m.family("sluice_source_up", "gauge", "1 while a source can be read, 0 after a read or poll that failed.");
+  for (const auto& feed : feeds)
+    m.labelled("source", feed.source, "stream", feed.stream, std::uint64_t{feed.error.empty() ? 1U : 0U});
 }
 
 void write_connectors(Metrics& m, hub::Hub& hub) {
+  m.family("sluice_connected", "gauge",
+           "1 where a person has connected it, 0 where somebody has to run 'sluice connect NAME'.");
+  for (const auto& [what, usable] : hub.connected())
+    m.labelled("kind", what.kind, "name", what.name, std::uint64_t{usable ? 1U : 0U});
   const auto rows = hub.connector_metrics().rows();
   const auto write = [&](bool gauge) {
     for (const auto& row : rows) {
@@ -211,6 +218,8 @@ void write_configuration(Metrics& m, hub::Hub& hub) {
         "Mistakes of the configuration file as it is now; above 0 the one before it runs.", file.mistakes);
   m.one("sluice_config_applied_total", "counter", "Changed files applied since the start.", file.applied);
   m.one("sluice_config_refused_total", "counter", "Changed files refused since the start.", file.refused);
+  m.one("sluice_connector_libraries_refused", "gauge",
+        "Libraries as they are now that are refused; the ones before them run.", file.libraries.size());
 }
 
 void write_webhooks(Metrics& m, hub::Hub& hub) {

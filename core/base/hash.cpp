@@ -116,6 +116,13 @@ std::string base64(std::string_view bytes) {
   return out;
 }
 
+std::string base64url(std::string_view bytes) {
+  std::string out = base64(bytes);
+  while (out.ends_with('=')) out.pop_back();
+  for (char& c : out) c = c == '+' ? '-' : c == '/' ? '_' : c;
+  return out;
+}
+
 bool base64_decode(std::string_view text, std::string& out) {
   out.clear();
   while (!text.empty() && text.back() == '=') text.remove_suffix(1);

@@ -26,6 +26,7 @@ std::string sha256_hex(std::string_view text);                         // 64 low
 std::string hmac_sha256(std::string_view key, std::string_view text);  // 32 raw bytes
 std::string hex(std::string_view bytes);
 std::string base64(std::string_view bytes);
+std::string base64url(std::string_view bytes);  // without padding
 // Decodes with or without padding; an invalid character yields false and leaves `out` unspecified.
 bool base64_decode(std::string_view text, std::string& out);
 // Equal, in a time that does not depend on where they differ.

@@ -33,6 +33,8 @@ int digit(char c) {
   return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+}  // namespace
+
 Result<std::string> random_bytes(std::size_t n) {
   std::string out(n, '\0');
   if (RAND_bytes(bytes(out), static_cast<int>(n)) != 1) {
@@ -40,8 +42,6 @@ Result<std::string> random_bytes(std::size_t n) {
   }
   return out;
 }
-
-}  // namespace
 
 SealKey::SealKey(std::string key) : bytes_(std::move(key)), id_(hex(sha256(bytes_)).substr(0, id_digits)) {}
 

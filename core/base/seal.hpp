@@ -12,6 +12,8 @@ namespace sluice {
 inline constexpr std::size_t seal_key_bytes = 32;
 inline constexpr std::size_t sealed_bytes_max = 1 << 20;  // of what is sealed
 
+Result<std::string> random_bytes(std::size_t n);  // transient: the system gives none [any]
+
 // A key and its id, the first 8 bytes of its SHA-256 in hex: which key sealed a text, without saying the key.
 class SealKey {  // [any] plain data
  public:

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,13 +17,16 @@ struct Common {
   std::vector<std::string> plugins;  // folders of connectors, looked into before the installed ones
 };
 
-int check(const Common& common, const std::string& format);
+// `online`: and ask each vendor, too.
+int check(const Common& common, const std::string& format, bool online);
 int schema(const Common& common);
 
 int plugin_list(const Common& common);
 // `plugin` is a name or a file. show() loads it, which runs its code; docs() only reads its manifest.
 int plugin_show(const Common& common, const std::string& plugin);
 int plugin_docs(const Common& common, const std::string& plugin);
+// What is over there: `name` is a source or destination of the file. No stream: all of them, without fields.
+int plugin_discover(const Common& common, const std::string& name, const std::string& stream);
 struct NewPlugin {
   std::string name, folder;  // no folder: ./NAME
   std::string kind;          // "source", "destination"
@@ -37,6 +41,14 @@ struct KitFiles {       // paths; empty: not given
 int plugin_test(const Common& common, const KitFiles& files);
 int plugin_try(const Common& common, const KitFiles& files);
 
+struct RecordFiles {          // paths
+  std::string library, with, out;
+  std::string records, poll;  // one of them
+  std::string about = "as the vendor answered";
+  bool yes = false, mask = false;
+};
+int plugin_record(const RecordFiles& files);
+
 struct RunOptions {
   bool until_idle = false;
   bool quiet = false;
@@ -45,6 +57,13 @@ struct RunOptions {
 };
 int run(const Common& common, const RunOptions& options);
 
+struct ConnectOptions {
+  std::string name;  // of a source or destination
+  bool list = false;
+  std::optional<std::uint16_t> port;  // of the browser's way back to this machine
+};
+int connect(const Common& common, const ConnectOptions& options);
+
 int profile(const Common& common, const std::string& person);
 int audience(const Common& common, const std::string& name);
 int outbox(const Common& common);
@@ -52,6 +71,8 @@ int dead_list(const Common& common, const store::DeadFilter& filter, std::size_t
 int dead_show(const Common& common, std::int64_t id);
 // Numbers, or all that match; not both.
 int dead_replay(const Common& common, const std::vector<std::int64_t>& ids, const store::DeadFilter& filter);
+
+int resync(const Common& common, const std::string& route);
 
 int journal_verify(const Common& common);
 int journal_dump(const Common& common, std::uint64_t from, std::uint64_t count, bool unmasked);

@@ -54,10 +54,12 @@ void LaneStory::tell_trouble(const deliver::LaneStatus& lane, std::int64_t now_s
   if (troubled_s_ < 0) troubled_s_ = now_s;
   if (in_trouble_ || now_s - troubled_s_ < trouble_s_min) return;
   in_trouble_ = true;
+  const bool says_what_to_do = lane.last_error.find("run 'sluice ") != std::string::npos;
   const bool refuses_us = lane.state == deliver::LaneState::paused;
   lines.push_back({true, lane.name + ": " + lane.last_error + "; " + records(lane.backlog_records) +
-                             (refuses_us ? " waiting: look at its address, key and permissions"
-                                         : " waiting to be tried again")});
+                             (says_what_to_do ? " waiting"
+                              : refuses_us    ? " waiting: look at its address, key and permissions"
+                                              : " waiting to be tried again")});
 }
 
 LaneWatch::LaneWatch(hub::Hub& hub) : hub_(hub) {
@@ -80,6 +82,14 @@ LaneWatch::~LaneWatch() {
 void LaneWatch::look(bool last) {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
   const std::int64_t now_s = std::chrono::duration_cast<std::chrono::seconds>(now).count();
+  for (const ingest::FeedStatus& feed : hub_.feeds()) {
+    std::string& told = source_errors_[feed.source + '/' + feed.stream];
+    if (last || told == feed.error) continue;
+    const std::string name = feed.source + (feed.stream.empty() ? "" : " (" + feed.stream + ")");
+    feed.error.empty() ? log_info("sources", name + ": can be read again")
+                       : log_warn("sources", name + ": " + feed.error);
+    told = feed.error;
+  }
   for (const deliver::LaneStatus& lane : hub_.delivery().status()) {
     if (lane.state == deliver::LaneState::removed) continue;  // told when it was taken out
     for (const LaneStory::Line& line : stories_[lane.name].look(lane, now_s, last)) {

@@ -43,6 +43,7 @@ class LaneWatch {
 
   hub::Hub& hub_;
   std::map<std::string, LaneStory> stories_;
+  std::map<std::string, std::string> source_errors_;  // as last told
   std::mutex mutex_;
   std::condition_variable changed_;
   bool stopping_ = false;

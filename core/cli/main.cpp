@@ -10,8 +10,11 @@ struct Arguments {
   Common common;
   RunOptions run;
   std::string check_format = "text";
-  std::string person, audience;
+  bool online = false;
+  std::string stream;
+  std::string person, audience, route;
   KitFiles kit;
+  RecordFiles record;
   store::DeadFilter dead_filter;
   std::int64_t dead_id = 0;
   std::size_t dead_limit = 100;
@@ -20,6 +23,7 @@ struct Arguments {
   bool unmasked = false;
   std::string plugin;
   NewPlugin new_plugin;
+  ConnectOptions connect;
   int code = 0;
 };
 
@@ -50,6 +54,13 @@ void add_plugins(CLI::App& plugin, Arguments& a) {
   docs->add_option("plugin", a.plugin, "a name of `plugin list`, or a file: ./NAME.so")->required();
   with_plugins(docs, a);
   docs->callback([&] { a.code = plugin_docs(a.common, a.plugin); });
+
+  CLI::App* discover =
+      plugin.add_subcommand("discover", "Ask a vendor what there is: streams, or the fields of one");
+  discover->add_option("name", a.plugin, "a source or destination of the configuration")->required();
+  discover->add_option("stream", a.stream, "show its fields");
+  with_config(discover, a);
+  discover->callback([&] { a.code = plugin_discover(a.common, a.plugin, a.stream); });
 
   CLI::App* made =
       plugin.add_subcommand("new", "Write a folder with a connector that builds, tested, as it stands");
@@ -87,6 +98,19 @@ void add_kit(CLI::App& plugin, Arguments& a) {
                     "what the vendor is to answer, a JSON file: status, headers, body");
   trial->add_flag("--json", a.common.json, "for programs");
   trial->callback([&] { a.code = plugin_try(a.common, a.kit); });
+
+  CLI::App* record = plugin.add_subcommand(
+      "record", "Send to the real vendor, and write down what was asked and answered, for checks.replay");
+  record->add_option("library", a.record.library, "the built connector, NAME.so")->required();
+  record->add_option("--with", a.record.with, "its settings, a JSON file; ${NAME} and ${file:PATH} are read")
+      ->required();
+  record->add_option("--record", a.record.records, "of a destination: a record or a list of them, a JSON file");
+  record->add_option("--poll", a.record.poll, "of a source: {\"stream\", \"cursor\"}, a JSON file");
+  record->add_option("--out", a.record.out, "the file to write; never one that is there")->required();
+  record->add_option("--about", a.record.about, "what it shows, a sentence: the test's name");
+  record->add_flag("--yes", a.record.yes, "send without asking");
+  record->add_flag("--mask", a.record.mask, "made-up e-mail addresses and phones in place of those in it");
+  record->callback([&] { a.code = plugin_record(a.record); });
 }
 
 void add_running(CLI::App& app, Arguments& a) {
@@ -95,8 +119,10 @@ void add_running(CLI::App& app, Arguments& a) {
   check->add_option("file,--config,-c", a.common.config, "the configuration")->capture_default_str();
   check->add_option("--format", a.check_format, "text, json or github")
       ->check(CLI::IsMember({"text", "json", "github"}));
+  check->add_flag("--online", a.online,
+                  "ask each vendor: does the connection work, are the streams and fields there?");
   with_plugins(check, a);
-  check->callback([&] { a.code = cli::check(a.common, a.check_format); });
+  check->callback([&] { a.code = cli::check(a.common, a.check_format, a.online); });
 
   CLI::App* run = app.add_subcommand("run", "Run the hub");
   run->add_option("file,--config,-c", a.common.config, "the configuration")->capture_default_str();
@@ -111,6 +137,17 @@ void add_running(CLI::App& app, Arguments& a) {
       ->capture_default_str();
   with_plugins(run, a);
   run->callback([&] { a.code = cli::run(a.common, a.run); });
+
+  CLI::App* connect = app.add_subcommand(
+      "connect", "Let a person allow the access to a vendor, in a browser (OAuth); the tokens are kept sealed");
+  connect->add_option("name", a.connect.name, "a source or destination");
+  connect->add_option("file,--config,-c", a.common.config, "the configuration")->capture_default_str();
+  connect->add_flag("--list", a.connect.list, "what needs it, and since when it is connected");
+  connect->add_option("--port", a.connect.port,
+                      "come back to http://127.0.0.1:PORT/oauth/callback, not to hub.public_url");
+  connect->add_flag("--json", a.common.json, "for programs");
+  with_plugins(connect, a);
+  connect->callback([&] { a.code = cli::connect(a.common, a.connect); });
 
   CLI::App* schema = app.add_subcommand("schema", "Print the JSON Schema of connectors.yaml, for editors");
   with_plugins(schema, a);
@@ -159,6 +196,14 @@ void add_reading(CLI::App& app, Arguments& a) {
   replay->callback([&] { a.code = dead_replay(a.common, a.dead_ids, a.dead_filter); });
 }
 
+void add_resync(CLI::App& app, Arguments& a) {
+  CLI::App* resync =
+      app.add_subcommand("resync", "Send all members of an audience route once more; all others go");
+  resync->add_option("route", a.route, "its name in the configuration")->required();
+  with_config(resync, a);
+  resync->callback([&] { a.code = cli::resync(a.common, a.route); });
+}
+
 void add_files(CLI::App& app, Arguments& a) {
   CLI::App* journal = app.add_subcommand("journal", "The journal of all inputs")->require_subcommand(1);
   CLI::App* verify = journal->add_subcommand("verify", "Read all of it and report what is damaged");
@@ -184,7 +229,7 @@ void add_files(CLI::App& app, Arguments& a) {
 
 // Of the language's design, and not there yet.
 constexpr std::string_view later[] = {"plan", "apply",   "rollback", "test",   "explain",
-                                      "tail", "connect", "erase",    "export", "train"};
+                                      "tail", "erase", "export",    "train"};
 
 // CLI11 only says that a subcommand is required; the one that was meant is more help.
 int unknown_command(const CLI::App& app, int argc, char** argv, const CLI::ParseError& error) {
@@ -212,6 +257,7 @@ int main_of(int argc, char** argv) {
   app.require_subcommand(1);
   add_running(app, arguments);
   add_reading(app, arguments);
+  add_resync(app, arguments);
   add_files(app, arguments);
   try {
     app.parse(argc, argv);

@@ -36,14 +36,31 @@ std::string rate_text(const plugin::Rate& rate) {
 
 // Of the manifest's own words: secrets stand in it by name alone.
 std::string auth_text(Json auth) {
+  if (auth.type() == JsonType::array) {
+    std::string either;
+    auth.elements([&](Json one) { either += (either.empty() ? "" : "; or ") + auth_text(one); });
+    return either;
+  }
   const std::string type(auth["type"].string_or("none"));
   if (type == "none") return "none";
   std::string out = type;
   if (auth["name"].is_string()) out += " " + std::string(*auth["name"].string());
-  for (const char* const member : {"value", "user", "password"}) {
+  for (const char* const member : {"grant", "value", "user", "password"}) {
     if (auth[member].is_string()) out += (out == type ? " " : ": ") + std::string(*auth[member].string());
   }
   return out;
+}
+
+std::string identifiers_text(const std::vector<plugin::AskedIdentifier>& asked) {
+  using Form = plugin::AskedIdentifier::Form;
+  std::vector<std::string> out;
+  for (const plugin::AskedIdentifier& one : asked) {
+    std::string text = one.type == plugin::every_identifier ? "all others" : one.type;
+    if (one.form == Form::digits) text += " in digits";
+    if (one.form == Form::gmail) text += " as Gmail reads it";
+    out.push_back(text + (one.sha256 ? " as SHA-256" : ""));
+  }
+  return joined(out);
 }
 
 const char* verified_by(plugin::VerifyKind kind) {
@@ -170,11 +187,12 @@ std::vector<std::pair<std::string, std::string>> facts_of(const plugin::Manifest
       {"operations", takes ? (manifest["ops"] ? texts_of(manifest["ops"]) : "all") : ""},
       {"not twice", texts_of(manifest["unsafe"])},
       {"channel", info.channel},
-      {"identifiers", joined(info.identifiers) + (info.hash_sha256 ? ", as SHA-256" : "")},
+      {"identifiers", identifiers_text(info.identifiers)},
       {"streams", joined(info.streams)},
       {"asked every", info.poll_every ? std::to_string(*info.poll_every / us_per_s) + " s" : ""},
       {"called at", routes_text(info.routes)},
-      {"API", info.base_url},
+      {"API", info.base_urls_else.empty() ? info.base_url
+                                          : info.base_url + ", or " + joined(info.base_urls_else)},
       {"hosts", joined(info.hosts)},
       {"credentials", asks ? auth_text(manifest["auth"]) : ""},
       {"needs", needs_text(info)},

@@ -84,6 +84,7 @@ int run(const Common& common, const RunOptions& options) {
   wanted.watch = setup.watch;
   wanted.connectors = setup.connectors;
   wanted.registry = &setup.registry;
+  wanted.plugin_folders = plugin_folders(common.plugins);
   wanted.until_idle = options.until_idle;
   wanted.clock_events = options.clock == "events";
   wanted.checkpoint_inputs = options.checkpoint_inputs;
@@ -111,9 +112,10 @@ int run(const Common& common, const RunOptions& options) {
   return ended ? 0 : fail(ended.error().detail);
 }
 
-int check(const Common& common, const std::string& format) {
+int check(const Common& common, const std::string& format, bool online) {
   Setup setup = load(common, true);
   try_connectors(setup);
+  if (online) check_online(setup);
   if (format == "text") {
     const bool good = report(setup, true);
     if (good) (void)std::printf("%s is fine\n", common.config.c_str());

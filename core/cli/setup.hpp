@@ -28,6 +28,10 @@ Setup load(const Common& common, bool check_secrets);
 // of them refuses of its settings.
 void try_connectors(Setup& setup);
 
+// Asks each vendor whether the connection works and whether the streams and fields that the file names are
+// there, and reports at its place what is not.
+void check_online(Setup& setup);
+
 // Prints what is wrong to standard error; warnings only where `warnings`. True: the configuration can be
 // used.
 bool report(const Setup& setup, bool warnings);

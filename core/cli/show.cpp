@@ -298,4 +298,20 @@ int dead_replay(const Common& common, const std::vector<std::int64_t>& ids, cons
   return 0;
 }
 
+int resync(const Common& common, const std::string& route) {
+  const Setup setup = load(common, false);
+  if (!report(setup, false)) return 1;
+  std::string body;
+  JsonWriter(body).begin_object().member("route", route).end_object();
+  const Answer answer = ask(*setup.config, "/v1/resync", &body);
+  if (!answer.reached)
+    return fail("no hub is running: a resync is a command to it; start it with `sluice run`");
+  if (answer.status != 200) return fail(error_text(answer.body));
+  if (common.json) return print_json({0, answer.body});
+  JsonParser parser;
+  (void)std::printf("a full refresh with %lld members has begun; `sluice outbox` shows what is still to go\n",
+                    static_cast<long long>(parser.parse(answer.body)["members"].integer().value_or(0)));
+  return 0;
+}
+
 }  // namespace sluice::cli

@@ -47,6 +47,11 @@ struct Mapped {  // NAME: EXPRESSION (or { value: LITERAL })
   Place place;
 };
 
+struct RowField {    // that an expression of a stream reads
+  std::string path;  // "Email", "Account.Name"
+  Place place;
+};
+
 struct Stream {
   std::string name;
   StreamKind as = StreamKind::identify;
@@ -55,6 +60,9 @@ struct Stream {
   expr::ProgramPtr where;               // null: every row
   expr::ProgramPtr time;                // null: the record's own time, else the time of receipt
   std::vector<Mapped> ids, traits, consent, properties;
+  bool drop_source = false;      // `deleted: drop_source`
+  std::vector<RowField> reads;   // each path once, where it first stands
+  bool reads_whole_row = false;  // and all else of the row
   Place place;
 };
 
@@ -173,6 +181,7 @@ struct Destination {
   bool shadow = false;          // mode: shadow: render and record, send nothing
   Isolation isolation;
   std::optional<DurationUs> linger;  // batching beside the manifest's
+  std::optional<DurationUs> settle;  // likewise
   std::optional<std::uint32_t> batch_records;
   std::uint32_t parallel = 8;         // requests in flight
   std::optional<DurationUs> expires;  // a record older than this ends expired; default 7 d

@@ -45,6 +45,17 @@ void report_problems(Reading& reading, const Node& node, std::size_t skip,
   }
 }
 
+void note_row_fields(const Reading& reading, const Node& node, std::size_t skip,
+                     const expr::Program& program) {
+  Stream& stream = *reading.row_reader;
+  stream.reads_whole_row = stream.reads_whole_row || program.reads_whole_row();
+  for (const expr::Symbol& symbol : program.row_paths()) {
+    const auto same = [&](const RowField& field) { return field.path == symbol.name; };
+    if (std::any_of(stream.reads.begin(), stream.reads.end(), same)) continue;
+    stream.reads.push_back({symbol.name, node.file->place(offset_in_file(node, symbol.offset + skip))});
+  }
+}
+
 expr::ProgramPtr parse(Reading& reading, const Node& node, std::size_t skip, const expr::Scope& scope,
                        bool condition) {
   std::string_view text = std::string_view(node.text).substr(skip);
@@ -52,6 +63,7 @@ expr::ProgramPtr parse(Reading& reading, const Node& node, std::size_t skip, con
   const expr::Program::Parsed parsed = expr::Program::parse(text, scope, condition);
   report_problems(reading, node, skip, parsed.problems);
   if (!parsed.program) node.bad = true;
+  if (parsed.program && reading.row_reader != nullptr) note_row_fields(reading, node, skip, *parsed.program);
   return parsed.program;
 }
 

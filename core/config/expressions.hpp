@@ -15,7 +15,8 @@ expr::Scope event_scope(const Reading& reading);     // the same and `event`
 expr::Scope computed_scope(const Reading& reading);  // without audiences
 expr::Scope row_scope();
 
-// Null when it is wrong (reported) or `node` is null.
+// Null when it is wrong (reported) or `node` is null. What it reads of the row is noted in
+// reading.row_reader.
 expr::ProgramPtr read_expression(Reading& reading, const Node* node, const expr::Scope& scope,
                                  bool condition);
 // As above, of a part of the node's text that begins at byte `skip` ("=CEL").

@@ -62,7 +62,8 @@ constexpr Field stream_fields[] = {
     optional("traits", T::mapping, "what becomes known about the person"),
     optional("consent", T::mapping, "PURPOSE: what the person allows"),
     optional("properties", T::mapping, "as: event: what is known about what happened"),
-    choice("deleted", "ignore", "what a deleted row does", "drop_source|erase"),
+    choice("deleted", "ignore|drop_source",
+           "what a deleted row does: drop_source withdraws what this source said", "erase"),
     later("groups", "accounts and households"),
     later("derive", "further events made of a row"),
 };
@@ -200,6 +201,7 @@ constexpr Field destination_fields[] = {
     choice("mode", "live|shadow", "shadow: render and record, send nothing"),
     choice("on_unknown", "retry|hold", "what to do with a record of which nobody knows whether it arrived"),
     optional("linger", T::duration, "how long a batch waits to fill"),
+    optional("settle", T::duration, "how long entering and leaving an audience wait for a later word of it"),
     number("batch_records", "records in one batch at most", 1),
     number("parallel", "requests in flight", 1),
     optional("expires", T::duration, "a record older than this is not sent any more: 7d"),

@@ -34,6 +34,7 @@ Destination read_destination(Reading& reading, const Member& m) {
   d.on_unknown = text_of(section, "on_unknown") == "hold" ? OnUnknown::hold : OnUnknown::retry;
   d.shadow = text_of(section, "mode") == "shadow";
   d.linger = duration_of(section, "linger");
+  d.settle = duration_of(section, "settle");
   d.expires = duration_of(section, "expires");
   if (d.expires && *d.expires <= 0) {
     error(reading.report, *section.find("expires"), "out-of-range", "nothing would ever be sent",

@@ -72,6 +72,13 @@ Stream read_stream(Reading& reading, const Source& source, const Member& m) {
   stream.name = m.key.text;
   stream.place = reading.place(m.key);
   stream.as = text_of(section, "as") == "event" ? StreamKind::event : StreamKind::identify;
+  stream.drop_source = text_of(section, "deleted") == "drop_source";
+  if (stream.drop_source && stream.as == StreamKind::event) {
+    error(reading.report, *section.find("deleted"), "conflict",
+          "an event that happened is not withdrawn: 'deleted: drop_source' is for as: identify",
+          "write deleted: ignore, or leave it out");
+  }
+  reading.row_reader = &stream;
   if (section.find("as") != nullptr) read_event_name(reading, section, m.key, stream);
   stream.where = read_expression(reading, section.find("where"), scope, true);
   stream.time = read_expression(reading, section.find("time"), scope, false);
@@ -90,6 +97,7 @@ Stream read_stream(Reading& reading, const Source& source, const Member& m) {
     stream.consent = read_mapping(reading, consent, scope);
   }
   stream.properties = read_mapping(reading, section.find("properties"), scope);
+  reading.row_reader = nullptr;
   return stream;
 }
 

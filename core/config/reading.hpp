@@ -37,6 +37,7 @@ struct Reading {
   std::vector<std::unique_ptr<SourceText>> files;  // all of them, for the report: documents' and messages'
   Names audiences, destinations, purposes, computed, identifiers;
   std::set<std::string> watch;                  // see Loaded::watch
+  Stream* row_reader = nullptr;                 // what is read of the row is noted there
   std::map<std::string, std::string> redacted;  // "sources.crm" -> its settings without secrets written out
 
   // A whole file, cut at bytes_max + 1, from disk or from the options' memory; kept in config.files. Nothing:

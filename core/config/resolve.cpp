@@ -113,6 +113,7 @@ class Resolver {
     program("name_of", t.event_name_program);
     program("where", t.where);
     program("time", t.time);
+    if (t.drop_source) w_.member("deleted", "drop_source");
     mapping("ids", t.ids);
     mapping("traits", t.traits);
     mapping("consent", t.consent);
@@ -191,6 +192,7 @@ class Resolver {
     if (d.shadow) w_.member("mode", "shadow");
     isolation(d.isolation);
     duration("linger_us", d.linger);
+    duration("settle_us", d.settle);
     if (d.batch_records) w_.member_integer("batch_records", *d.batch_records);
     w_.member_integer("parallel", d.parallel);
     duration("expires_us", d.expires);

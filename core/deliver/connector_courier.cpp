@@ -1,122 +1,37 @@
 #include "deliver/connector_courier.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <stop_token>
 #include <utility>
 
 #include "base/json.hpp"
+#include "deliver/audiences.hpp"
 #include "deliver/courier_services.hpp"
+#include "deliver/flight.hpp"
+#include "deliver/verdicts.hpp"
 #include "plugin/connector.hpp"
 #include "plugin/http_request.hpp"
+#include "plugin/inquiry.hpp"
 #include "plugin/installation.hpp"
 #include "plugin/rate_headers.hpp"
+#include "store/database.hpp"
 
 namespace sluice::deliver {
 
 namespace {
 
 constexpr std::size_t described_bytes_max = 16 * 1024;
-// What a request needs until its answer has been read. The connector's batch is shared by all requests of one
-// plan().
-struct Sent {
-  std::shared_ptr<std::vector<plugin::Record>> batch;
-  plugin::Request asked;
-};
-
-// What came back: an answer, or why there were no credentials to ask with.
-struct Got {
-  plugin::Response response;
-  std::optional<Error> no_credentials = {};
-};
-
-// A request on its way: perhaps twice, when the vendor refuses the token. It outlives its courier.
-struct Flight {
-  std::shared_ptr<const Connections> connections;
-  std::shared_ptr<plugin::Credentials> credentials;
-  std::shared_ptr<Sent> sent;
-  plugin::HttpRequest request;  // without its token
-  std::function<void(CourierResponse)> done;
-  bool renewed = false;
-};
-
-void answered(const Flight& flight, net::HttpResponse response) {
-  CourierResponse out;
-  out.sent = response.reached != net::Reached::no;
-  out.status = response.status;
-  out.error = response.error;
-  const bool slow_down = response.status == 429 || response.status >= 500 || limit_used_up(response);
-  if (response.retry_after_ms >= 0) {
-    out.retry_after = response.retry_after_ms * us_per_ms;
-  } else if (slow_down) {
-    out.retry_after = until_reset(response, flight.connections->clock.wall_us());
-  }
-  auto got = std::make_shared<Got>(Got{.response = to_response(std::move(response))});
-  if (out.retry_after >= 0) got->response.retry_after_ms = out.retry_after / us_per_ms;
-  got->response.received = flight.connections->clock.wall_us();
-  got->response.state = flight.sent->asked.state;
-  got->response.records = flight.sent->asked.records;
-  got->response.purpose = flight.sent->asked.purpose;
-  out.what = std::move(got);
-  flight.done(std::move(out));
-}
-
-void no_credentials(const Flight& flight, plugin::TokenAnswer answer) {
-  CourierResponse out;
-  out.sent = false;
-  out.retry_after = answer.retry_after;
-  out.error = answer.error->detail;
-  out.what = std::make_shared<Got>(Got{.response = {}, .no_credentials = std::move(answer.error)});
-  flight.done(std::move(out));
-}
-
-// A token that the vendor refuses is fetched anew, once: its second refusal is the answer.
-void depart(const std::shared_ptr<Flight>& flight) {
-  if (!flight->credentials->fetched() || flight->sent->asked.no_auth) {
-    return flight->connections->http.send(to_http(std::move(flight->request)),
-                                          [flight](net::HttpResponse r) { answered(*flight, std::move(r)); });
-  }
-  flight->credentials->token([flight](plugin::TokenAnswer answer) {
-    if (!answer.ok()) return no_credentials(*flight, std::move(answer));
-    plugin::HttpRequest ready = flight->request;
-    flight->credentials->add(answer.token, ready);
-    flight->connections->http.send(to_http(std::move(ready)),
-                                   [flight, token = answer.token](net::HttpResponse response) {
-                                     if (response.status != 401)
-                                       return answered(*flight, std::move(response));
-                                     flight->credentials->refused(token);
-                                     if (std::exchange(flight->renewed, true))
-                                       return answered(*flight, std::move(response));
-                                     depart(flight);
-                                   });
-  });
-}
-
-Fate fate_of(sluice_status status) {
-  switch (status) {
-    case SLUICE_OK:
-      return Fate::delivered;
-    case SLUICE_INVALID:
-    case SLUICE_UNSUPPORTED:
-      return Fate::rejected;
-    case SLUICE_AUTH:
-      return Fate::auth;
-    case SLUICE_THROTTLE:
-      return Fate::throttle;
-    case SLUICE_SKIPPED:
-      return Fate::skipped;
-    case SLUICE_UNKNOWN:
-      return Fate::unknown;
-    default:
-      return Fate::retry;
-  }
-}
-
 class ConnectorCourier final : public Courier {
  public:
   ConnectorCourier(std::shared_ptr<const Connections> connections, std::unique_ptr<CourierServices> host,
-                   std::unique_ptr<plugin::Connector> connector)
-      : connections_(std::move(connections)), host_(std::move(host)), connector_(std::move(connector)) {
+                   std::unique_ptr<plugin::Connector> connector, const std::string& name)
+      : connections_(std::move(connections)),
+        host_(std::move(host)),
+        connector_(std::move(connector)),
+        destination_(name),
+        audiences_(name, connections_->database) {
     const plugin::ManifestInfo& info = connector_->info();
     limits_.records_max = info.batch_records;
     limits_.bytes_max = info.batch_bytes;
@@ -127,6 +42,7 @@ class ConnectorCourier final : public Courier {
         info.all_or_nothing || (connector_->offers_plan() && !connector_->offers_interpret());
     limits_.unsafe_operations = info.unsafe_ops;
     limits_.called_back = !info.routes.empty();
+    limits_.settle = info.settle;
     for (const plugin::Rate& rate : info.rates) limits_.rates.push_back({rate.count, rate.per});
     limits_.group_by = info.group_by == "key"    ? GroupBy::person
                        : info.group_by == "op"   ? GroupBy::operation
@@ -136,34 +52,52 @@ class ConnectorCourier final : public Courier {
 
   const CourierLimits& limits() const override { return limits_; }
 
-  Result<Answer> plan(std::span<const Parcel> parcels) override {
-    auto batch = std::make_shared<std::vector<plugin::Record>>(records_of(parcels));
-    plugin::PlanOutput output = SLUICE_TRY(connector_->plan(*batch, computing()));
-    return answer_of(std::move(output), batch, WasSent::no);
+  Result<Answer> plan(std::span<const Parcel> parcels, const Part& part) override {
+    return plan(std::make_shared<Batch>(Batch{records_of(parcels, connector_->info()), {part.snapshot, part.number}}));
   }
 
   Result<Answer> interpret(const CourierRequest& request, const CourierResponse& response) override {
     const auto sent = std::static_pointer_cast<Sent>(request.what);
     const auto got = std::static_pointer_cast<Got>(response.what);
+    if (!sent->audience.empty()) return sought(*sent, request, response);
     if (got->no_credentials) return without_credentials(request, response, *got->no_credentials);
-    Result<plugin::InterpretOutput> output = connector_->interpret(*sent->batch, got->response, computing());
+    const auto judge = [&] { return connector_->interpret(sent->batch->records, got->response, computing()); };
+    Result<plugin::InterpretOutput> output = judge();
     // What ended its process may not have been this answer: asking again sends nothing again.
-    if (!output && output.error().code == Code::transient && !stop_.stop_requested())
-      output = connector_->interpret(*sent->batch, got->response, computing());
+    if (!output && output.error().code == Code::transient && !stop_.stop_requested()) output = judge();
     if (!output) return output.error();
     Answer out = answer_of(std::move(output).value(), sent->batch, WasSent::yes);
-    sort_refusals(request, got->response, out);
+    sort_refusals(request, got->response, !sent->asked.state.empty(), out);
     add_announced(request, got->response, out);
     if (response.status >= 200 && response.status < 300 && response.retry_after > 0)
       out.pause = response.retry_after;
     return out;
   }
 
-  Result<Answer> deliver(std::span<const Parcel> parcels) override {
-    const std::vector<plugin::Record> batch = records_of(parcels);
+  // Only what has a state is about something that the vendor works at.
+  std::string keep(const CourierRequest& request) const override {
+    const plugin::Request& asked = std::static_pointer_cast<Sent>(request.what)->asked;
+    return asked.state.empty() || request.asks ? std::string() : encode_request(asked);
+  }
+
+  Result<CourierRequest> resume(std::string_view kept, std::span<const Parcel> parcels) override {
+    std::optional<plugin::Request> request = decode_request(kept);
+    if (!request) return Error{Code::corrupt, "what was kept of a request is not of this version"};
+    const auto http = plugin::resolve(connector_->http_policy(), *request, host_->now_us());
+    if (!http) return Error{http.error().code, host_->redact(http.error().detail)};
+    for (std::uint32_t i = 0; i < parcels.size(); ++i) request->records.push_back(i);
+    auto batch = std::make_shared<Batch>(Batch{records_of(parcels, connector_->info()), {}});
+    (void)audiences_.fill(batch->records);
+    return planned(std::move(*request), std::move(batch));
+  }
+
+  Result<Answer> deliver(std::span<const Parcel> parcels, const Part& part) override {
+    std::vector<plugin::Record> batch = records_of(parcels, connector_->info());
     const plugin::CallLimits limits{.timeout = connector_->info().timeout, .stop = stop_.get_token()};
+    if (std::optional<Verdict> without = provision_all(batch, limits)) return for_all(batch.size(), *without);
     host_->reached = false;
-    Result<std::vector<plugin::Outcome>> outcomes = connector_->deliver(batch, limits);
+    Result<std::vector<plugin::Outcome>> outcomes =
+        connector_->deliver(batch, limits, {part.snapshot, part.number});
     Answer out;
     if (!outcomes) {
       const plugin::ManifestInfo& info = connector_->info();
@@ -177,13 +111,24 @@ class ConnectorCourier final : public Courier {
         out.verdicts.push_back({i, {fate, -1, "connector_failed", host_->redact(error.detail), {}}});
       return out;
     }
-    for (std::uint32_t i = 0; i < outcomes.value().size(); ++i)
-      out.verdicts.push_back({i, verdict_of(std::move(outcomes.value()[i]), WasSent::yes)});
+    for (std::uint32_t i = 0; i < outcomes.value().size(); ++i) {
+      plugin::Outcome& outcome = outcomes.value()[i];
+      forget_if_gone(outcome, batch[i]);
+      out.verdicts.push_back({i, verdict_of(std::move(outcome), WasSent::yes)});
+    }
     return out;
   }
 
   void send(const CourierRequest& request, std::function<void(CourierResponse)> done) override {
     const auto sent = std::static_pointer_cast<Sent>(request.what);
+    if (sent->waits) {
+      return audiences_.wait(sent->audience, [done = std::move(done)] {
+        CourierResponse settled;
+        settled.sent = false;
+        settled.what = std::make_shared<Got>();
+        done(std::move(settled));
+      });
+    }
     Result<plugin::HttpRequest> http =
         plugin::resolve(connector_->http_policy(), sent->asked, host_->now_us());
     if (!http) {  // checked by answer_of() already; the policy does not change
@@ -217,29 +162,140 @@ class ConnectorCourier final : public Courier {
     return out;
   }
 
-  void cancel() override { stop_.request_stop(); }
+  std::string unready() const override { return connector_->credentials()->unready(); }
+  void renew() override { connector_->credentials()->renew(); }
+  void cancel() override {
+    stop_.request_stop();
+    audiences_.release_all();
+  }
 
  private:
   plugin::CallLimits computing() const {
     return {.timeout = std::min(connector_->info().timeout, plugin::compute_max), .stop = stop_.get_token()};
   }
-  static std::vector<plugin::Record> records_of(std::span<const Parcel> parcels) {
-    std::vector<plugin::Record> records;
-    records.reserve(parcels.size());
-    for (const Parcel& parcel : parcels) {
-      const Effect& effect = *parcel.effect;
-      records.push_back({.op = static_cast<std::uint32_t>(effect.op),
-                         .attempt = parcel.attempt,
-                         .time = effect.time,
-                         .id = parcel.id,
-                         .key = effect.person == nobody ? std::string() : format_profile_id(effect.person),
-                         .name = effect.name,
-                         .payload = effect.payload,
-                         .identifiers = effect.identifiers,
-                         .address = effect.address,
-                         .remote_id = parcel.remote_id});
+
+  Result<Answer> plan(const std::shared_ptr<Batch>& batch) {
+    if (connector_->offers_provision()) {
+      if (const std::string name = audiences_.fill(batch->records); !name.empty()) return seek(name, batch);
     }
-    return records;
+    return answer_of(SLUICE_TRY(connector_->plan(batch->records, computing(), batch->part)), batch,
+                     WasSent::no);
+  }
+
+  static Answer for_all(std::size_t records, const Verdict& verdict) {
+    Answer out;
+    for (std::uint32_t i = 0; i < records; ++i) out.verdicts.push_back({i, verdict});
+    return out;
+  }
+
+  // The batch goes on when the id of this audience is known. Its requests are the search's until then.
+  Result<Answer> seek(const std::string& name, const std::shared_ptr<Batch>& batch) {
+    if (audiences_.sought(name)) {
+      Answer out;
+      CourierRequest& waiting = out.requests.emplace_back();
+      waiting.records = all_of(*batch);
+      waiting.asks = true;
+      waiting.what =
+          std::make_shared<Sent>(Sent{.batch = batch, .asked = {}, .audience = name, .waits = true});
+      return out;
+    }
+    Result<plugin::Provision> what = audiences_.seek(name);
+    if (!what)
+      return for_all(batch->records.size(), {Fate::retry, -1, "store_failed", what.error().detail, {}});
+    return go_on(name, batch, connector_->provision(what.value(), computing()), {});
+  }
+
+  // An answer in the search for an audience.
+  Result<Answer> sought(const Sent& sent, const CourierRequest& request, const CourierResponse& response) {
+    const auto got = std::static_pointer_cast<Got>(response.what);
+    if (sent.waits) {
+      if (audiences_.fill(sent.batch->records) != sent.audience) return plan(sent.batch);
+      return for_all(sent.batch->records.size(), audiences_.failure(sent.audience));
+    }
+    if (got->no_credentials) {
+      Answer out = without_credentials(request, response, *got->no_credentials);
+      audiences_.failed(sent.audience, out.verdicts.front().verdict);
+      return out;
+    }
+    return go_on(sent.audience, sent.batch,
+                 connector_->interpret_inquiry(got->response, computing()), sent.next);
+  }
+
+  Result<Answer> go_on(const std::string& name, const std::shared_ptr<Batch>& batch,
+                       Result<plugin::Inquiry> found, std::vector<plugin::Request> next) {
+    if (found && !found.value().outcome) {
+      std::move(found.value().requests.begin(), found.value().requests.end(), std::back_inserter(next));
+      if (!next.empty()) {
+        plugin::Output one;
+        one.requests.push_back(std::move(next.front()));
+        one.requests.front().records = all_of(*batch);
+        next.erase(next.begin());
+        Answer out = answer_of(std::move(one), batch, WasSent::no);
+        for (const plugin::RateLimit& limit : found.value().limits)
+          add_limit(bucket_of(limit.bucket), limit, out);
+        if (out.requests.empty()) {
+          audiences_.failed(name, out.verdicts.front().verdict);
+          return out;
+        }
+        out.requests.front().asks = true;
+        const auto sent = std::static_pointer_cast<Sent>(out.requests.front().what);
+        sent->audience = name;
+        sent->next = std::move(next);
+        return out;
+      }
+    }
+    const Result<std::string> id = plugin::id_of(*connector_, std::move(found));
+    if (id && !id.value().empty()) {
+      SLUICE_TRY(audiences_.found(name, id.value()));
+      return plan(batch);
+    }
+    const Verdict why = not_found(name, id);
+    audiences_.failed(name, why);
+    return for_all(batch->records.size(), why);
+  }
+
+  // Without its audience no record can be delivered, and each may be later: the lane pauses.
+  Verdict not_found(const std::string& name, const Result<std::string>& id) const {
+    const bool later = id || id.error().code == Code::transient || id.error().code == Code::cancelled;
+    return {later ? Fate::retry : Fate::auth,
+            -1,
+            "no_audience",
+            "the audience '" + name + "' was neither found nor created over there: " +
+                (id ? std::string("the connector named no id") : host_->redact(id.error().detail)),
+            {}};
+  }
+
+  // The same, by a connector that blocks.
+  std::optional<Verdict> provision_all(std::vector<plugin::Record>& records,
+                                       const plugin::CallLimits& limits) {
+    if (!connector_->offers_provision()) return {};
+    for (std::string name = audiences_.fill(records); !name.empty(); name = audiences_.fill(records)) {
+      Result<plugin::Provision> what = audiences_.seek(name);
+      const Result<std::string> id =
+          what ? plugin::provision(*connector_, *host_, what.value(), limits) : what.error();
+      if (!id) {
+        Verdict why = not_found(name, id);
+        audiences_.failed(name, why);
+        return why;
+      }
+      if (const Status kept = audiences_.found(name, id.value()); !kept) return audiences_.failure(name);
+    }
+    return {};
+  }
+
+  static std::vector<std::uint32_t> all_of(const Batch& batch) {
+    std::vector<std::uint32_t> all(batch.records.size());
+    for (std::uint32_t i = 0; i < all.size(); ++i) all[i] = i;
+    return all;
+  }
+
+  void forget_if_gone(const plugin::Outcome& outcome, const plugin::Record& record) {
+    if (outcome.status != SLUICE_GONE) return;
+    if (!record.audience_id.empty()) return audiences_.forget(record.name, record.audience_id);
+    const ProfileId person = parse_profile_id(record.key);
+    if (record.remote_id.empty() || person == nobody || connections_->database == nullptr) return;
+    const Status forgotten = connections_->database->keep_remote_ids(destination_, {{person, {}}});
+    if (!forgotten) host_->log(SLUICE_WARN, forgotten.error().detail);
   }
 
   enum class WasSent : std::uint8_t { no, yes };
@@ -258,11 +314,12 @@ class ConnectorCourier final : public Courier {
     return out;
   }
 
-  Answer answer_of(plugin::Output output, const std::shared_ptr<std::vector<plugin::Record>>& batch,
-                   WasSent sent) const {
+  Answer answer_of(plugin::Output output, const std::shared_ptr<Batch>& batch, WasSent sent) {
     Answer out;
-    for (plugin::Fate& fate : output.outcomes)
+    for (plugin::Fate& fate : output.outcomes) {
+      forget_if_gone(fate.outcome, batch->records[fate.record]);
       out.verdicts.push_back({fate.record, verdict_of(std::move(fate.outcome), sent)});
+    }
     for (plugin::Request& request : output.requests) {
       // Whether it may be sent does not depend on its body, which is neither copied nor signed for that.
       std::string body = std::exchange(request.body, {});
@@ -275,15 +332,20 @@ class ConnectorCourier final : public Courier {
         }
         continue;
       }
-      CourierRequest& planned = out.requests.emplace_back();
-      planned.records = request.records;
-      planned.delay = request.delay_ms * us_per_ms;
-      planned.bucket = bucket_of(request.bucket);
-      planned.reads_only = request.method == "GET" || request.method == "HEAD";
-      planned.what = std::make_shared<Sent>(Sent{batch, std::move(request)});
+      out.requests.push_back(planned(std::move(request), batch));
     }
     for (const plugin::RateLimit& limit : output.limits) add_limit(bucket_of(limit.bucket), limit, out);
     for (const std::string& fault : output.faults) host_->log(SLUICE_WARN, fault);
+    return out;
+  }
+
+  CourierRequest planned(plugin::Request request, std::shared_ptr<Batch> batch) const {
+    CourierRequest out;
+    out.records = request.records;
+    out.delay = request.delay_ms * us_per_ms;
+    out.bucket = bucket_of(request.bucket);
+    out.harmless = request.method == "GET" || request.method == "HEAD";
+    out.what = std::make_shared<Sent>(Sent{.batch = std::move(batch), .asked = std::move(request)});
     return out;
   }
 
@@ -332,27 +394,11 @@ class ConnectorCourier final : public Courier {
     return 0;
   }
 
-  // A refusal of the whole request says nothing about any one record: 413 and 400 are tried in halves, 401
-  // and 403 are the credentials. A connector that could tell the records apart has given them different fates
-  // or reasons.
-  static void sort_refusals(const CourierRequest& request, const plugin::Response& response, Answer& answer) {
-    const std::int32_t status = response.status;
-    const bool credentials = status == 401 || status == 403;
-    const bool whole = status == 413 || status == 400 || status == 422;
-    if ((!credentials && !whole) || answer.verdicts.empty() ||
-        answer.verdicts.size() != request.records.size())
-      return;
-    const std::string& reason = answer.verdicts.front().verdict.reason;
-    for (const Judged& judged : answer.verdicts) {
-      if (judged.verdict.fate != Fate::rejected || judged.verdict.reason != reason) return;
-    }
-    const Fate fate = credentials ? Fate::auth : status == 413 ? Fate::too_big : Fate::unclear;
-    for (Judged& judged : answer.verdicts) judged.verdict.fate = fate;
-  }
-
   std::shared_ptr<const Connections> connections_;
   std::unique_ptr<CourierServices> host_;
   std::unique_ptr<plugin::Connector> connector_;
+  const std::string destination_;
+  Audiences audiences_;
   CourierLimits limits_;
   std::stop_source stop_;
 };
@@ -383,8 +429,8 @@ Result<std::unique_ptr<Courier>> open_courier(const std::shared_ptr<const Connec
   auto connector = plugin::Connector::open(*entry, instance, *host);
   if (!connector) return Error{connector.error().code, host->redact(connector.error().detail)};
   if (connections->opened) connections->opened(destination.name, *entry, destination.isolation);
-  return std::unique_ptr<Courier>(
-      std::make_unique<ConnectorCourier>(connections, std::move(host), std::move(connector).value()));
+  return std::unique_ptr<Courier>(std::make_unique<ConnectorCourier>(
+      connections, std::move(host), std::move(connector).value(), destination.name));
 }
 
 }  // namespace

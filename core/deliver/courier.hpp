@@ -43,6 +43,13 @@ struct CourierLimits {
   // of one request are accepted together or not at all.
   bool all_or_nothing = false;
   bool called_back = false;  // the vendor tells later what became of messages: who got which is kept
+  // ENTER and LEAVE wait for so long, and of a person's records for one audience only the latest goes out.
+  DurationUs settle = 0;
+};
+
+struct Part {  // which part of which snapshot a batch is; see sluice_plan in sluice/plugin.h
+  std::string snapshot = {};
+  std::uint32_t number = 0;  // from 1; 0: of none
 };
 
 struct Parcel {    // one record on its way
@@ -77,7 +84,8 @@ struct CourierRequest {
   std::vector<std::uint32_t> records;  // whose fate it decides: indexes of the parcels given to plan()
   DurationUs delay = 0;                // not before now + delay
   std::size_t bucket = 0;              // of CourierLimits::rates
-  bool reads_only = false;     // it asks (GET): whatever becomes of it, it has done nothing over there
+  bool harmless = false;       // a repeat of it acts on nothing (GET)
+  bool asks = false;           // about an audience, before its records are planned: nobody's data is in it
   std::shared_ptr<void> what;  // the courier's own
 };
 
@@ -112,10 +120,19 @@ class Courier {  // [lane] one call at a time; send()'s callback comes from any 
   virtual ~Courier() = default;
   virtual const CourierLimits& limits() const = 0;
   // One API call's worth of records -> requests. An Error: the connector failed as a whole.
-  virtual Result<Answer> plan(std::span<const Parcel> parcels) = 0;
+  // Of a snapshot's part the last records may be left out: the next part begins with them.
+  virtual Result<Answer> plan(std::span<const Parcel> parcels, const Part& part = {}) = 0;
   // Further requests may carry records on; their indexes are those of the same plan().
   virtual Result<Answer> interpret(const CourierRequest& request, const CourierResponse& response) = 0;
-  virtual Result<Answer> deliver(std::span<const Parcel> parcels) = 0;
+  // A further request of interpret() as a text, with which a lane goes on after a restart; empty: what it is
+  // about is planned anew then.
+  virtual std::string keep(const CourierRequest&) const { return {}; }
+  // What keep() made, again, of these parcels: those whose fate it decides, in their order, or what is left
+  // of them.
+  virtual Result<CourierRequest> resume(std::string_view /*kept*/, std::span<const Parcel>) {
+    return Error{Code::rejected, "nothing is kept here"};
+  }
+  virtual Result<Answer> deliver(std::span<const Parcel> parcels, const Part& part = {}) = 0;
   // Calls `done` once, also after cancel(). Never blocks.
   virtual void send(const CourierRequest& request, std::function<void(CourierResponse)> done) = 0;
   // What was sent and what came back, as text for a dead letter: secrets cut out, each at most 16 KiB and a
@@ -124,6 +141,10 @@ class Courier {  // [lane] one call at a time; send()'s callback comes from any 
     std::string request, response;
   };
   virtual Exchange describe(const CourierRequest& request, const CourierResponse& response) const = 0;
+  // Why nothing can be sent before somebody has done something, known without asking the destination; else
+  // empty.
+  virtual std::string unready() const { return {}; }
+  virtual void renew() {}     // that was done: what was refused is asked for anew. [any]
   virtual void cancel() = 0;  // ends what is under way: the lane stops. [any]
 };
 

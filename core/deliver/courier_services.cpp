@@ -2,18 +2,52 @@
 
 #include <algorithm>
 
+#include "base/bytes.hpp"
 #include "base/json.hpp"
 #include "net/gzip.hpp"
 #include "store/database.hpp"
-#include "store/vault.hpp"
 
 namespace sluice::deliver {
 namespace {
 
+constexpr std::uint8_t kept_version = 1;
 constexpr double epoch_seconds_min =
     1e9;  // a rate limit's reset above this is a time, below it a number of seconds
 
 }  // namespace
+
+std::string encode_request(const plugin::Request& request) {
+  std::string out;
+  ByteWriter w(out);
+  w.u8(kept_version);
+  for (const std::string* text : {&request.method, &request.url, &request.body, &request.state, &request.bucket})
+    w.text(*text);
+  for (const std::uint32_t number : {request.purpose, request.timeout_ms, request.delay_ms}) w.varint(number);
+  w.u8(static_cast<std::uint8_t>((request.gzip ? 1 : 0) | (request.no_auth ? 2 : 0)));
+  w.varint(request.headers.size());
+  for (const plugin::Header& header : request.headers) {
+    w.text(header.name);
+    w.text(header.value);
+  }
+  return out;
+}
+
+std::optional<plugin::Request> decode_request(std::string_view text) {
+  ByteReader r(text);
+  if (r.u8() != kept_version) return std::nullopt;
+  plugin::Request out;
+  for (std::string* field : {&out.method, &out.url, &out.body, &out.state, &out.bucket}) *field = r.text();
+  for (std::uint32_t* number : {&out.purpose, &out.timeout_ms, &out.delay_ms})
+    *number = static_cast<std::uint32_t>(r.varint());
+  const std::uint8_t flags = r.u8();
+  out.gzip = (flags & 1) != 0;
+  out.no_auth = (flags & 2) != 0;
+  for (std::uint64_t left = r.varint(); left > 0 && r.ok(); --left) {
+    std::string name(r.text());
+    out.headers.push_back({std::move(name), std::string(r.text())});
+  }
+  return r.ok() && r.at_end() ? std::optional(std::move(out)) : std::nullopt;
+}
 
 net::HttpRequest to_http(plugin::HttpRequest request) {
   net::HttpRequest out;

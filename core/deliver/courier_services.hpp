@@ -13,11 +13,16 @@
 #include "deliver/connector_courier.hpp"
 #include "plugin/host_services.hpp"
 #include "plugin/http_request.hpp"
+#include "store/vault.hpp"
 
 namespace sluice::deliver {
 
 net::HttpRequest to_http(plugin::HttpRequest request);
 plugin::Response to_response(net::HttpResponse response);
+
+// A connector's request as a lane keeps it, but for its records. Nothing: another version wrote it.
+std::string encode_request(const plugin::Request& request);
+std::optional<plugin::Request> decode_request(std::string_view text);
 
 // X-RateLimit-* and their relatives, where the manifest has no rate_headers. Until when the limit is used up,
 // from now; -1: they do not say.
@@ -46,7 +51,9 @@ class CourierServices final : public plugin::HostServices {  // [any]
   plugin::Response http(const plugin::HttpRequest& request) override;
 
  private:
-  std::string full(std::string_view key) const { return "destination/" + name_ + "/" + std::string(key); }
+  std::string full(std::string_view key) const {
+    return store::vault_folder_of_destination(name_) + std::string(key);
+  }
   const Connections& connections_;
   std::string name_;
   std::mutex mutex_;  // guards values_

@@ -366,6 +366,10 @@ void Delivery::finish(Change change) {
   }
 }
 
+void Delivery::renew(std::string_view destination) {
+  if (const auto lane = impl_->now()->find(std::string(destination))) lane->renew();
+}
+
 std::vector<LaneStatus> Delivery::status() const {
   std::vector<LaneStatus> all;
   for (const auto& lane : impl_->now()->lanes) all.push_back(lane->status());

@@ -116,6 +116,7 @@ class Delivery {
   // within stop_patience and end, with all that they still hold kept in their logs. All other lanes are as
   // they were.
   void finish(Change change);
+  void renew(std::string_view destination);  // [any] its credentials are there: Lane::renew()
   // [any] In the order of the configuration; behind them, those removed from it that have records left.
   std::vector<LaneStatus> status() const;
   // [any] Lanes of removed destinations: what was offered before this time ends expired, and a lane without

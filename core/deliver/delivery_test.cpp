@@ -18,11 +18,11 @@ class Quick final : public Courier {
  public:
   Quick(Vendor& vendor, bool hangs) : inner_(vendor, clock_, {}, 1'000), hangs_(hangs) {}
   const CourierLimits& limits() const override { return inner_.limits(); }
-  Result<Answer> plan(std::span<const Parcel> parcels) override { return inner_.plan(parcels); }
+  Result<Answer> plan(std::span<const Parcel> parcels, const Part& part) override { return inner_.plan(parcels, part); }
   Result<Answer> interpret(const CourierRequest& request, const CourierResponse& response) override {
     return inner_.interpret(request, response);
   }
-  Result<Answer> deliver(std::span<const Parcel> parcels) override { return inner_.deliver(parcels); }
+  Result<Answer> deliver(std::span<const Parcel> parcels, const Part& part) override { return inner_.deliver(parcels, part); }
   void send(const CourierRequest& request, std::function<void(CourierResponse)> done) override {
     inner_.send(request, std::move(done));
     if (!hangs_) inner_.answer(0);

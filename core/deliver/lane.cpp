@@ -23,6 +23,7 @@ void Lane::go_by_limits() {
     limits.records_max = std::min(limits.records_max, *destination.batch_records);
   limits.records_max = std::max<std::uint32_t>(1, limits.records_max);
   limits.linger = destination.linger.value_or(linger_default);
+  settle_ = destination.settle.value_or(limits.settle);
   limits.parallel =
       limits.blocking ? 1 : std::max<std::uint32_t>(1, std::min(destination.parallel, limits.parallel));
   const DurationUs now = options_.clock.monotonic_us();
@@ -42,6 +43,7 @@ Result<std::unique_ptr<Lane>> Lane::open(LaneOptions options, std::unique_ptr<Co
   const LaneOptions& o = lane->options_;
   lane->courier_ = std::move(courier);
   lane->go_by_limits();
+  lane->unready_ = lane->courier_->unready();
   lane->log_ =
       SLUICE_TRY(LaneLog::open({o.files, o.directory, hash64(o.journal + lane->name_), o.segment_bytes}));
   if (o.database != nullptr) lane->has_remote_ids_ = SLUICE_TRY(o.database->has_remote_ids(lane->name_));
@@ -53,6 +55,9 @@ Result<std::unique_ptr<Lane>> Lane::open(LaneOptions options, std::unique_ptr<Co
 
 Lane::~Lane() {
   stop(0);
+  for (auto& [line, snapshot] : snapshots_) {
+    for (Item* item : snapshot.held) const std::unique_ptr<Item> unsent(item);
+  }
   for (Batch& batch : batches_) {
     batch.rest.push_back(std::move(batch.items));
     for (const std::vector<Item*>& group : batch.rest) {
@@ -119,17 +124,25 @@ void Lane::inherit_remote_id(const Gate::Merge& merge) {
     fail(kept.error());
 }
 
-void Lane::push(Arrived arrived, bool unknown) {
+void Lane::push(Arrived arrived, bool unknown, KeptStep kept) {
   auto item = std::make_unique<Item>();
   item->effect = std::move(arrived.effect);
   item->frame = arrived.frame;
   item->bytes = arrived.bytes;
   item->offered = arrived.offered;
   item->unknown = unknown;
+  item->kept = std::move(kept);
+  prepare(item->effect);
   floor_ = {item->effect.key.seq, item->effect.key.ordinal + 1};
   // The queue must know every merge that this answer rests on: else the record would stand in the winner's
   // line, and pass the loser's earlier ones.
   ProfileId person = nobody;
+  if (item->effect.snapshot.seq != 0) {
+    const Result<std::uint64_t> line = line_for(item->effect);
+    if (!line) fail(line.error());
+    queue_.push(std::move(item), line ? line.value() : nobody);
+    return;
+  }
   do {
     follow_merges();
     person = options_.gate.winner_of(item->effect.person);
@@ -138,7 +151,7 @@ void Lane::push(Arrived arrived, bool unknown) {
 }
 
 Status Lane::load() {
-  if (queue_.blocked_people() >= blocked_people_max) return Done{};
+  if (too_many_gaps()) return Done{};
   std::deque<Arrived> arrived;
   bool spilled = false;
   {
@@ -152,7 +165,7 @@ Status Lane::load() {
       memory_ -= one.bytes;
       continue;
     }
-    push(std::move(one), false);
+    push(std::move(one), false, nullptr);
   }
   if (!arrived.empty()) loaded_frame_ = std::max(loaded_frame_, arrived.back().frame);
   if (!spilled || memory_ > options_.memory_bytes / 2) return Done{};
@@ -165,7 +178,7 @@ Status Lane::load_from_log() {
       SLUICE_TRY(log_->read(loaded_frame_ + 1, [&](const LaneLog::Stored& stored, Effect effect) {
         frame = stored.frame;
         memory_ += stored.bytes;
-        push({stored.frame, stored.bytes, stored.offered, std::move(effect)}, stored.unknown);
+        push({stored.frame, stored.bytes, stored.offered, std::move(effect)}, stored.unknown, stored.kept);
         return memory_ < options_.memory_bytes;
       }));
   loaded_frame_ = next - 1;
@@ -188,6 +201,7 @@ DurationUs Lane::pump() {
   const DurationUs now = options_.clock.monotonic_us();
   queue_.wake(now);
   DurationUs next = never;
+  take_renewal();
   const bool more = !stopping() && !changing();  // else a landing wakes the lane
   while (more && !broken_ && !stopping() && send_more(next)) {
   }
@@ -195,8 +209,7 @@ DurationUs Lane::pump() {
   next = std::min({next, queue_.next_due(), sync_when_due()});
   publish();
   const std::lock_guard lock(inbox_->mutex);
-  const bool readable =
-      inbox_->spilled && memory_ <= options_.memory_bytes / 2 && queue_.blocked_people() < blocked_people_max;
+  const bool readable = inbox_->spilled && memory_ <= options_.memory_bytes / 2 && !too_many_gaps();
   return readable || !inbox_->landed.empty() ? options_.clock.monotonic_us() : next;
 }
 
@@ -283,8 +296,9 @@ void Lane::publish() {
   const DurationUs now = options_.clock.monotonic_us();
   const std::lock_guard lock(status_mutex_);
   status_.name = name();
+  const bool unready = !unready_.empty() && last_error_.empty();
   status_.state = broken_                                                ? LaneState::stopped
-                  : refusals_ > 0                                        ? LaneState::paused
+                  : refusals_ > 0 || unready                             ? LaneState::paused
                   : failures_ >= failures_in_a_row || pause_until_ > now ? LaneState::backoff
                                                                          : LaneState::live;
   status_.oldest = queue_.oldest();
@@ -293,7 +307,8 @@ void Lane::publish() {
   status_.outcomes = counts_;
   status_.sends = sends_;
   status_.retries = retries_;
-  if (status_.last_error != last_error_) status_.last_error = last_error_;
+  const std::string& error = unready ? unready_ : last_error_;
+  if (status_.last_error != error) status_.last_error = error;
 }
 
 void Lane::fail(const Error& error) {

@@ -14,6 +14,9 @@
 //              connector that fails as a whole.
 //   poison     A record that failed attempts_max times while the destination took others ends rejected.
 //   credentials  refused: the lane pauses and keeps trying slowly; its records stay.
+//   steps      A further request that carries a state (an asynchronous job is asked for) is in the log before it
+//   is sent: after a restart it
+//              is sent as it is, and its records are not planned anew. So too when it did not get through.
 //   unknown    Where a repeat would act twice and the policy says hold, an intent is durable before the
 //   request; a time-out or a
 //              crash after it ends the record `held`.
@@ -24,6 +27,7 @@
 #include <deque>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -39,6 +43,7 @@
 #include "deliver/gate.hpp"
 #include "deliver/lane_log.hpp"
 #include "deliver/lane_queue.hpp"
+#include "deliver/lane_snapshot.hpp"
 #include "deliver/outcome.hpp"
 #include "store/database.hpp"
 
@@ -93,6 +98,8 @@ class Lane {
   // this courier. What is in flight comes back to the old one first; the rest keeps its place and its order.
   void change(config::Destination destination, std::unique_ptr<Courier> courier);
 
+  void renew();  // [any] the destination's credentials are there: a lane that was refused goes on at once
+
   void start();        // [main] the thread
   void ask_to_stop();  // [main] nothing new goes out; returns at once
   // [main] Ends the thread. Requests in flight may come back for `patience` (real time); then they are
@@ -109,10 +116,12 @@ class Lane {
     enum class State : std::uint8_t { waiting, flying, done } state = State::waiting;
     DurationUs sent = 0;
     bool follows = false;  // on a request that has reached the destination and may have done something
+    KeptStep kept = nullptr;  // it is a step of something under way
   };
   struct Batch {
     std::uint64_t id = 0;
     std::vector<Item*> items;  // null where the record has left the batch
+    Part part = {};            // of a snapshot
     std::vector<Planned> requests;
     std::deque<std::vector<Item*>> rest;  // split off: planned when everything before has come back
     std::uint32_t careful = 0;            // records that are held when their fate is unknown
@@ -143,6 +152,7 @@ class Lane {
     std::uint64_t offers = 0;
     bool spilled = true;                   // records are in the log that are neither here nor in the queue
     bool stopping = false, ended = false;  // the thread's end is asked for; it has come
+    bool renewed = false;
   };
   // What a response, or a failed call, means for the records it decides.
   struct Landing {
@@ -155,6 +165,9 @@ class Lane {
     DurationUs sent = never;  // never: just now
     std::string error;
     std::vector<Item*> split;
+    std::vector<Item*> repeats;     // a step that did not get through is taken again
+    bool intents_repeated = false;  // ... and the log says that it is on its way
+    bool follows = false;           // as Planned::follows
     std::uint32_t attempts = 0;
     DurationUs due = -1;  // of this response's retries: one draw, so that what failed together stays together
   };
@@ -169,6 +182,7 @@ class Lane {
     std::unique_ptr<Courier> courier;
   };
   bool changing();
+  void take_renewal();
   bool stopping() const;
   void run();
 
@@ -178,11 +192,21 @@ class Lane {
   std::string remote_id_at(ProfileId person) const;  // empty: the destination has said none
   Status load();
   Status load_from_log();
-  void push(Arrived arrived, bool unknown);
+  void push(Arrived arrived, bool unknown, KeptStep kept);
 
   // lane_send.cpp: what goes out
   bool send_more(DurationUs& next);
   bool form_batch(DurationUs& next);
+
+  // lane_steps.cpp: what is under way over there (asynchronous jobs), and goes on after a restart
+  Planned further(Batch& batch, CourierRequest request);
+  std::vector<Item*> gather(Batch& batch, Item* first);
+  bool resume(Batch& batch, Item* first);
+  bool ends_before_resume(Item* item);
+  bool repeats_step(const Item& item, Fate fate, const Landing& landing) const;
+  void keep_repeats(Landing& landing);
+  Status write_kept();
+
   bool admits(DurationUs& next);
   bool takes_token(std::size_t bucket, double records, DurationUs& next);
   std::string remote_id_of(const Effect& effect);
@@ -202,10 +226,27 @@ class Lane {
   std::uint64_t group_of(const Item& item) const;
   std::size_t careful_batches() const;
 
+  // lane_snapshot.cpp: full refreshes, and what waits for a later word
+  Result<std::uint64_t> line_for(const Effect& effect);
+  Snapshot* snapshot_of(const Effect& effect);
+  bool hold_for_snapshot(Item* item);
+  bool others_fly(const Item& item) const;
+  void fill_part(Batch& batch, std::vector<Item*>& items);
+  Status cut_part(Batch& batch, const Answer& answer);
+  bool still_wanted(Item* item);
+  bool shrink_part(Item* item, Fate fate, std::size_t records);
+  void note_snapshot_failure(const Effect& effect, OutcomeKind& kind, std::string& reason,
+                             std::string& detail);
+  void leave_snapshot(const Effect& effect);
+  DurationUs settles_in(const Effect& effect, TimeUs offered) const;
+  void prepare(Effect& effect) const;
+  bool too_many_gaps() const;
+
   // lane_judge.cpp: what comes back
   void land(Landed landed);
   void judge_all(Batch& batch, const std::vector<std::uint32_t>& records, const Answer& answer,
                  Landing& landing);
+  static Fate doubted(const Item& item, Fate fate, const Landing& landing);
   void judge(Batch& batch, std::uint32_t record, const Verdict& verdict, Landing& landing);
   void judge_retry(Item* item, const Verdict& verdict, Landing& landing);
   void judge_unknown(Item* item, const Verdict& verdict, Landing& landing);
@@ -235,6 +276,8 @@ class Lane {
 
   // The lane's thread alone:
   LaneQueue queue_;
+  std::map<std::uint64_t, Snapshot> snapshots_;  // by line of the queue
+  DurationUs settle_ = 0;
   std::list<Batch> batches_;
   std::uint64_t batch_ids_ = 0, merges_seen_ = 0, loaded_frame_ = 0;
   EffectKey floor_;               // above every record loaded so far
@@ -248,6 +291,7 @@ class Lane {
   std::vector<LaneLog::Ended> ended_;
   std::vector<std::unique_ptr<Item>> ended_items_;  // beside ended_
   std::vector<EffectKey> retracted_;                // intents of what is to be sent again
+  std::vector<KeptStep> kept_;                      // to be written
   bool unsynced_ = false;
   std::vector<store::Database::RemoteId> remote_ids_;  // that outcomes brought
   bool has_remote_ids_ = false;                        // this destination gives any
@@ -257,7 +301,7 @@ class Lane {
 
   mutable std::mutex status_mutex_;  // guards status_
   LaneStatus status_;
-  std::string last_error_;
+  std::string last_error_, unready_;  // unready_: of the courier, until something was taken
   OutcomeCounts counts_{};
   std::uint64_t sends_ = 0, retries_ = 0;
 };

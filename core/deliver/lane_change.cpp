@@ -42,8 +42,28 @@ bool Lane::changing() {
   backed_off_ = -1;
   pause_until_ = linger_from_ = 0;
   last_error_.clear();
+  unready_ = courier_->unready();
   queue_.wake(never);
   return false;
+}
+
+void Lane::renew() {
+  const std::lock_guard lock(inbox_->mutex);
+  courier_->renew();
+  inbox_->renewed = true;
+  ++inbox_->offers;
+  inbox_->changed.notify_one();
+}
+
+void Lane::take_renewal() {
+  {
+    const std::lock_guard lock(inbox_->mutex);
+    if (!std::exchange(inbox_->renewed, false)) return;
+  }
+  unready_ = courier_->unready();
+  if (std::exchange(refusals_, 0) == 0) return;
+  pause_until_ = 0;
+  last_error_.clear();
 }
 
 }  // namespace sluice::deliver

@@ -11,8 +11,8 @@ namespace sluice::deliver {
 namespace {
 
 // No answer, or one of a gateway that gave up on the server behind it: what the server did is not known.
-bool fate_unknown(const CourierResponse& response) {
-  return response.sent && (response.status == 0 || response.status == 502 || response.status == 504);
+bool no_answer(const CourierResponse& response) {
+  return response.status == 0 || response.status == 502 || response.status == 504;
 }
 
 }  // namespace
@@ -31,24 +31,24 @@ void Lane::land(Landed landed) {
   landing.retry_after = landed.response.retry_after;
   landing.sent = planned.sent;
   landing.error = landed.response.error;
-  // What only asks has done nothing; what follows on a request that may have done something is no safer than
-  // that.
-  landed.response.sent = planned.follows || (landed.response.sent && !planned.request.reads_only);
+  landing.follows = planned.follows;
   const CourierRequest request = std::move(planned.request);
   landing.request = &request;
   Result<Answer> answer = courier_->interpret(request, landed.response);
   if (answer) {
-    for (CourierRequest& further : answer.value().requests) {
-      const DurationUs at = options_.clock.monotonic_us() + further.delay;
-      batch->requests.push_back({std::move(further), at, Planned::State::waiting, 0, landed.response.sent});
+    if (batch->part.number > 0 && !answer.value().requests.empty()) {
+      if (const Status cut = cut_part(*batch, answer.value()); !cut) return fail(cut.error());
+    }
+    for (CourierRequest& one : answer.value().requests) {
+      batch->requests.push_back(further(*batch, std::move(one)));
+      batch->requests.back().follows = landing.follows || (landed.response.sent && !request.harmless);
       ++batch->open;
     }
     judge_all(*batch, request.records, answer.value(), landing);
   } else {
     landing.error = "the connector could not read the answer: " + answer.error().detail;
     for (const std::uint32_t r : request.records) {
-      judge(*batch, r, {Fate::unknown, -1, "connector_failed", landing.error, {}, Receiver::unsaid, true},
-            landing);
+      judge(*batch, r, {Fate::unknown, -1, "connector_failed", landing.error, {}, {}, true}, landing);
     }
   }
   close_landing(*batch, landing);
@@ -86,17 +86,32 @@ void Lane::judge_all(Batch& batch, const std::vector<std::uint32_t>& records, co
   }
 }
 
+// What only asks has done nothing, and is asked again; but what is asked after a request that may have done
+// something is no safer than that one, unless it is a step that is kept: that one is taken again as it is.
+Fate Lane::doubted(const Item& item, Fate fate, const Landing& landing) {
+  if (landing.response == nullptr) return fate;
+  const CourierResponse& response = *landing.response;
+  const bool asks = landing.request != nullptr && landing.request->harmless;
+  const bool begun = landing.follows && !item.kept;
+  const bool in_doubt = no_answer(response) && (begun || (response.sent && !asks));
+  if (fate == Fate::retry && in_doubt) return Fate::unknown;
+  const bool may_be_done = begun || (response.sent && (!asks || item.kept));
+  return fate == Fate::unknown && !may_be_done ? Fate::retry : fate;
+}
+
 void Lane::judge(Batch& batch, std::uint32_t record, const Verdict& verdict, Landing& landing) {
   Item* item = std::exchange(batch.items[record], nullptr);
   landing.attempts = std::max(landing.attempts, item->attempts);
-  Fate fate = verdict.fate;
-  if (fate == Fate::retry && landing.response != nullptr && fate_unknown(*landing.response))
-    fate = Fate::unknown;
-  if (fate == Fate::unknown && landing.response != nullptr && !landing.response->sent) fate = Fate::retry;
+  const Fate fate = doubted(*item, verdict.fate, landing);
   // Known not to be done: a crash before the next try must not leave it in doubt.
   const bool ends = fate == Fate::delivered || fate == Fate::skipped || fate == Fate::rejected;
-  if (!ends && fate != Fate::unknown && std::exchange(item->intent, false))
-    retracted_.push_back(item->effect.key);
+  if (repeats_step(*item, fate, landing)) {
+    landing.repeats.push_back(item);
+    landing.intents_repeated |= std::exchange(item->intent, false);
+  } else if (!ends && (fate != Fate::unknown || !unsafe(*item))) {
+    const bool kept = std::exchange(item->kept, nullptr) != nullptr;
+    if (std::exchange(item->intent, false) || kept) retracted_.push_back(item->effect.key);
+  }
   const OutcomeKind refused =
       verdict.receiver == Receiver::opted_out ? OutcomeKind::suppressed : OutcomeKind::rejected;
   switch (fate) {
@@ -125,7 +140,8 @@ void Lane::judge(Batch& batch, std::uint32_t record, const Verdict& verdict, Lan
     case Fate::too_big:
     case Fate::unclear:
       if (landing.error.empty()) landing.error = verdict.reason;
-      if (landing.records > 1) return landing.split.push_back(item);
+      if (shrink_part(item, fate, landing.records)) return void(landing.success = true);
+      if (landing.records > 1 && item->effect.snapshot.seq == 0) return landing.split.push_back(item);
       landing.success = true;
       return end(item, refused, verdict.reason, verdict.detail, &landing, &verdict);
   }
@@ -144,6 +160,7 @@ void Lane::judge_retry(Item* item, const Verdict& verdict, Landing& landing) {
   if (landing.error.empty())
     landing.error = verdict.reason + (verdict.detail.empty() ? "" : ": " + verdict.detail);
   const DurationUs now = options_.clock.monotonic_us();
+  if (item->kept) ++item->attempts;  // steps that get through are none
   if (item->first_failure == 0) item->first_failure = std::max<DurationUs>(1, now);
   const bool others_are_taken = last_success_ > item->first_failure;
   // By then it has stood alone. Of what was sent the answer may be to blame, while nothing is taken.
@@ -171,6 +188,7 @@ void Lane::judge_retry(Item* item, const Verdict& verdict, Landing& landing) {
 // What a response says about the destination, after what it said about each record.
 void Lane::close_landing(Batch& batch, Landing& landing) {
   const DurationUs now = options_.clock.monotonic_us();
+  keep_repeats(landing);
   if (!landing.split.empty()) {
     landing.success = true;
     const auto middle = landing.split.begin() + static_cast<std::ptrdiff_t>((landing.split.size() + 1) / 2);
@@ -199,6 +217,7 @@ void Lane::close_landing(Batch& batch, Landing& landing) {
     }
   } else if (landing.success) {
     failures_ = refusals_ = 0;
+    unready_.clear();
     last_success_ = std::max<DurationUs>(1, now);
   } else if (landing.failure) {
     // A server that names a time means all of us, not this request alone.
@@ -229,12 +248,14 @@ void Lane::end(Item* item, OutcomeKind kind, std::string reason, std::string det
                const Verdict* said) {
   const TimeUs at = options_.clock.wall_us();
   const EffectKey key = item->effect.key;
+  note_snapshot_failure(item->effect, kind, reason, detail);
   Outcome outcome{kind, std::move(reason), std::move(detail), item->attempts, at, {}};
   if (said != nullptr) {
     outcome.remote_id = said->remote_id;
     outcome.receiver = said->receiver;
   }
   std::unique_ptr<Item> owned = queue_.finish(item);
+  leave_snapshot(owned->effect);
   if ((kind == OutcomeKind::rejected || kind == OutcomeKind::held) && options_.database != nullptr) {
     store::DeadLetter letter;
     letter.effect = owned->effect;
@@ -286,6 +307,7 @@ Status Lane::write_outcomes() {
     retracted_.clear();
     if (!std::exchange(unsynced_, true)) unsynced_since_ = options_.clock.monotonic_us();
   }
+  SLUICE_TRY(write_kept());
   if (ended_.empty()) return Done{};
   if (!letters_.empty()) {
     SLUICE_TRY(options_.database->add_dead_letters(letters_));

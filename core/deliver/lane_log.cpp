@@ -11,7 +11,8 @@ namespace sluice::deliver {
 namespace {
 
 constexpr std::uint8_t kind_records = 1;
-constexpr std::uint8_t kind_outcomes = 1, kind_intents = 2, kind_floor = 3, kind_retractions = 4;
+constexpr std::uint8_t kind_outcomes = 1, kind_intents = 2, kind_floor = 3, kind_retractions = 4,
+                       kind_kept = 5;
 constexpr std::size_t frame_bytes_target = 256 * 1024;
 constexpr std::size_t head_bytes_max = 20;  // two varints
 
@@ -72,8 +73,37 @@ Status LaneLog::load_outcomes() {
   if (bad != 0) return not_ours(directory_ + "/outcomes", bad);
   std::erase_if(done_, [this](const EffectKey& key) { return key < floor_; });
   std::erase_if(intents_, [this](const EffectKey& key) { return key < floor_ || done_.contains(key); });
+  settle_kept();
   floor_at_open_ = floor_;
   return Done{};
+}
+
+// Each step with the records that are left of it, in its order.
+void LaneLog::settle_kept() {
+  std::erase_if(kept_, [this](const auto& one) { return one.first < floor_ || done_.contains(one.first); });
+  std::unordered_map<const Kept*, std::shared_ptr<Kept>> left;
+  for (const auto& [key, kept] : kept_) {
+    std::shared_ptr<Kept>& own = left[kept.get()];
+    if (own) continue;
+    own = std::make_shared<Kept>(Kept{{}, kept->text});
+    std::copy_if(kept->keys.begin(), kept->keys.end(), std::back_inserter(own->keys), [&](const EffectKey& k) {
+      const auto found = kept_.find(k);
+      return found != kept_.end() && found->second == kept;
+    });
+  }
+  for (auto& [key, kept] : kept_) kept = left[kept.get()];
+}
+
+bool LaneLog::load_kept(ByteReader& r) {
+  auto kept = std::make_shared<Kept>();
+  for (std::uint64_t count = r.varint(); count > 0 && r.ok(); --count) kept->keys.push_back(read_key(r));
+  kept->text = r.text();
+  for (const EffectKey& key : kept->keys) {
+    highest_ = std::max(highest_, key);
+    intents_.erase(key);  // the request before it was answered
+    kept_[key] = kept;
+  }
+  return r.ok() && r.at_end();
 }
 
 bool LaneLog::load_frame(const Entry& entry) {
@@ -84,6 +114,7 @@ bool LaneLog::load_frame(const Entry& entry) {
     floor_frame_ = entry.seq;
     return r.ok();
   }
+  if (entry.kind == kind_kept && !load_kept(r)) return false;
   while (r.ok() && !r.at_end()) {
     if (entry.kind == kind_outcomes) {
       const std::size_t outcome = r.u8();
@@ -91,7 +122,10 @@ bool LaneLog::load_frame(const Entry& entry) {
     }
     const EffectKey key = read_key(r);
     highest_ = std::max(highest_, key);
-    if (entry.kind == kind_retractions) intents_.erase(key);
+    if (entry.kind == kind_retractions) {
+      intents_.erase(key);
+      kept_.erase(key);
+    }
     if (entry.kind == kind_intents) intents_.insert(key);
     if (entry.kind != kind_outcomes) continue;
     done_.insert(key);
@@ -188,8 +222,9 @@ Result<std::uint64_t> LaneLog::read(std::uint64_t from, const Each& each) {
       Effect effect;
       if (!Effect::decode(text, effect)) break;
       if (done(effect.key)) continue;
+      const auto kept = kept_.find(effect.key);
       const Stored stored{entry.seq, entry.stamp, static_cast<std::uint32_t>(text.size()),
-                          intents_.contains(effect.key)};
+                          intents_.contains(effect.key), kept == kept_.end() ? nullptr : kept->second};
       more = each(stored, std::move(effect));
     }
     if (!r.ok() || !r.at_end()) bad = entry.seq;
@@ -245,6 +280,18 @@ Status LaneLog::append_keys(std::uint8_t kind, const std::vector<EffectKey>& key
     highest_ = std::max(highest_, key);
   }
   return append_frame(kind, out_);
+}
+
+Status LaneLog::append_kept(const Kept& kept) {
+  out_.clear();
+  ByteWriter w(out_);
+  w.varint(kept.keys.size());
+  for (const EffectKey& key : kept.keys) {
+    write_key(w, key);
+    highest_ = std::max(highest_, key);
+  }
+  w.text(kept.text);
+  return append_frame(kind_kept, out_);
 }
 
 Status LaneLog::sync_intents() {

@@ -8,6 +8,9 @@
 //                     kind 2, intents: (varint seq | varint ordinal)*: about to be sent, and a repeat would
 //                     act twice
 //                     kind 4, retractions: as intents: they were not accepted, and are to be sent again
+//                     kind 5, steps: varint count | (varint seq | varint ordinal)* | text: what the destination
+//                     works at for these records, and the courier's request that comes next (Kept). A
+//                     retraction ends it: planned anew
 //                     kind 3, floor: varint seq | varint ordinal | varint frame: every record with
 //                     a lower key has its outcome, and so has every record in a lower frame of `records`
 //
@@ -22,6 +25,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -32,6 +36,10 @@
 #include "journal/log.hpp"
 #include "model/effect.hpp"
 
+namespace sluice {
+class ByteReader;
+}
+
 namespace sluice::deliver {
 
 struct KeyHash {
@@ -41,6 +49,12 @@ struct KeyHash {
   }
 };
 using KeySet = std::unordered_set<EffectKey, KeyHash>;
+
+struct Kept {                   // a further request about something that is under way over there
+  std::vector<EffectKey> keys;  // the records whose fate it decides, in its order
+  std::string text;             // Courier::keep()
+};
+using KeptStep = std::shared_ptr<const Kept>;
 
 struct LaneLogOptions {
   FileSystem& files;
@@ -71,6 +85,7 @@ class LaneLog {
     TimeUs offered;
     std::uint32_t bytes;
     bool unknown;  // an intent stands without an outcome
+    KeptStep kept = nullptr;  // what goes on
   };
   using Each = std::function<bool(const Stored&, Effect)>;
   Result<std::uint64_t> read(std::uint64_t from, const Each& each);
@@ -88,7 +103,8 @@ class LaneLog {
   Status append_outcomes(const std::vector<Ended>& ended);
   Status append_intents(const std::vector<EffectKey>& keys);
   Status append_retractions(const std::vector<EffectKey>& keys);
-  Status sync_intents();
+  Status append_kept(const Kept& kept);
+  Status sync_intents();  // and what was kept
   // [lane] Makes outcomes durable and with them the floor: the lowest key without an outcome and the lowest
   // frame that holds one. Then drops the segments that only hold what is done.
   Status sync_outcomes(EffectKey floor, std::uint64_t frame);
@@ -98,6 +114,8 @@ class LaneLog {
   Status load_outcomes();
   Status load_applied();
   bool load_frame(const Entry& entry);
+  bool load_kept(ByteReader& r);
+  void settle_kept();
   Status append_keys(std::uint8_t kind, const std::vector<EffectKey>& keys);
   Status append_frame(std::uint8_t kind, std::string_view payload);
   bool done(const EffectKey& key) const { return key < floor_at_open_ || done_.contains(key); }
@@ -121,6 +139,7 @@ class LaneLog {
   // Outcomes above the floor that were read back, for records that have not been offered or read back yet.
   // Written by open() alone, then shared by the step (append) and the lane (read).
   KeySet done_, intents_;
+  std::unordered_map<EffectKey, KeptStep, KeyHash> kept_;  // likewise
   std::deque<Written> written_;
   OutcomeCounts outcome_counts_{};  // as open() found them
   EffectKey highest_;               // of all outcomes and intents so far

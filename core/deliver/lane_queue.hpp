@@ -16,6 +16,8 @@
 
 namespace sluice::deliver {
 
+struct Kept;
+
 struct Item {  // one record without an outcome
   Effect effect;
   std::uint64_t frame = 0;       // of the lane's log, where it stands
@@ -27,6 +29,7 @@ struct Item {  // one record without an outcome
   DurationUs first_failure = 0;  // monotonic; 0: none yet
   bool unknown = false;          // a crash came between its intent and its outcome
   bool intent = false;           // the log says that it is on its way
+  std::shared_ptr<const Kept> kept = nullptr;  // what goes on with it; null: it is planned
   Item* next = nullptr;          // of the same person
 };
 

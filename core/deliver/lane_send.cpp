@@ -119,15 +119,19 @@ bool Lane::send_waiting(DurationUs& next) {
         if (batch->serial) break;
         continue;
       }
-      if (const Status noted = note_intents(*batch, planned.request.records); !noted) {
-        fail(noted.error());
-        return false;
+      if (!planned.request.harmless) {
+        if (const Status noted = note_intents(*batch, planned.request.records); !noted) {
+          fail(noted.error());
+          return false;
+        }
       }
       planned.state = Planned::State::flying;
       planned.sent = now;
       ++in_flight_;
       ++sends_;
-      for (const std::uint32_t r : planned.request.records) ++batch->items[r]->attempts;
+      if (!planned.kept) {
+        for (const std::uint32_t r : planned.request.records) ++batch->items[r]->attempts;
+      }
       courier_->send(planned.request, [inbox = inbox_, id = batch->id, i](CourierResponse response) {
         const std::lock_guard lock(inbox->mutex);
         inbox->landed.push_back({id, i, std::move(response)});
@@ -142,6 +146,7 @@ bool Lane::send_waiting(DurationUs& next) {
 // Between planning and sending something may have happened to the people of a request: it is taken apart
 // again then.
 bool Lane::withdraw_if_changed(Batch& batch, Planned& planned) {
+  if (planned.request.asks) return false;  // what follows it is looked at
   const std::vector<std::uint32_t>& records = planned.request.records;
   const bool changed = std::any_of(records.begin(), records.end(), [&](std::uint32_t r) {
     const Item& item = *batch.items[r];
@@ -168,6 +173,7 @@ void Lane::withdraw_waiting(Batch& batch) {
 bool Lane::filter(Item* item) {
   const config::Destination& d = options_.destination;
   const Effect& effect = item->effect;
+  if (!still_wanted(item)) return false;
   if (item->unknown && unsafe(*item)) {
     end(item, OutcomeKind::held, "crashed_while_sending", "the hub stopped between sending and the answer",
         nullptr);
@@ -206,12 +212,35 @@ bool Lane::form_batch(DurationUs& next) {
   std::vector<Item*> items;
   std::uint64_t bytes = 0;
   std::uint32_t skipped = 0;
+  std::uint64_t tried = 0;  // the line of a snapshot whose next part cannot go yet
   bool ended = false;
   while (items.size() < limits_.records_max) {
     Item* item = queue_.next(batch.id, one_per_person_);
     if (item == nullptr) break;
-    if (!filter(item)) {
+    if (item->kept && items.empty()) return resume(batch, item);
+    if (item->kept) {
+      queue_.put_back(item);
+      break;
+    }
+    if (!filter(item) || hold_for_snapshot(item)) {
       ended = true;
+      continue;
+    }
+    if (const DurationUs wait = settles_in(item->effect, item->offered); wait > 0) {
+      queue_.retry(item, now + wait);
+      ended = true;
+      continue;
+    }
+    if (item->effect.snapshot.seq != 0) {
+      const std::uint64_t line = item->order;
+      if (items.empty() && line != tried && !others_fly(*item)) {
+        items.push_back(item);
+        fill_part(batch, items);
+        if (!items.empty()) break;
+      } else {
+        queue_.put_back(item, false);
+      }
+      if (std::exchange(tried, line) == line || ++skipped >= limits_.records_max) break;
       continue;
     }
     const bool careful = unsafe(*item);
@@ -265,7 +294,7 @@ std::string Lane::remote_id_of(const Effect& effect) {
 }
 
 void Lane::plan(Batch& batch, const std::vector<Parcel>& parcels) {
-  Result<Answer> answer = courier_->plan(parcels);
+  Result<Answer> answer = courier_->plan(parcels, batch.part);
   Landing landing;
   landing.records = batch.items.size();
   if (!answer && stopping()) {  // it may have been cancelled: that says nothing about the records
@@ -282,11 +311,14 @@ void Lane::plan(Batch& batch, const std::vector<Parcel>& parcels) {
     for (std::uint32_t i = 0; i < batch.items.size(); ++i) {
       // Alone and still failing: what the connector cannot bear would block its person for good.
       Item* item = batch.items[i];
-      const bool again =
-          fate == Fate::unclear && batch.items.size() == 1 && ++item->attempts < connector_failures_max;
+      const bool whole = batch.items.size() == 1 || batch.part.number > 0;
+      const bool again = fate == Fate::unclear && whole && ++item->attempts < connector_failures_max;
       judge(batch, i, {again ? Fate::retry : fate, -1, "connector_failed", landing.error, {}}, landing);
     }
     return close_landing(batch, landing);
+  }
+  if (batch.part.number > 0) {
+    if (const Status cut = cut_part(batch, answer.value()); !cut) return fail(cut.error());
   }
   const DurationUs now = options_.clock.monotonic_us();
   std::unordered_set<std::uint64_t> people;
@@ -297,7 +329,8 @@ void Lane::plan(Batch& batch, const std::vector<Parcel>& parcels) {
       for (const std::uint32_t r : request.records) own.insert(batch.items[r]->order);
       for (const std::uint64_t order : own) batch.serial |= !people.insert(order).second;
     }
-    batch.requests.push_back({std::move(request), now + request.delay, Planned::State::waiting});
+    const DurationUs at = now + request.delay;
+    batch.requests.push_back({std::move(request), at, Planned::State::waiting});
   }
   batch.open = batch.requests.size();
   std::vector<std::uint32_t> all(batch.items.size());
@@ -316,9 +349,14 @@ void Lane::deliver(Batch& batch, const std::vector<Parcel>& parcels) {
   if (const Status noted = note_intents(batch, all); !noted) return fail(noted.error());
   if (!buckets_.empty())
     buckets_.front().tokens.take(static_cast<double>(all.size()), options_.clock.monotonic_us());
+  if (batch.part.number > 0) {
+    Answer whole;
+    whole.requests.emplace_back().records = all;
+    if (const Status cut = cut_part(batch, whole); !cut) return fail(cut.error());
+  }
   ++sends_;
   for (Item* item : batch.items) ++item->attempts;
-  Result<Answer> answer = courier_->deliver(parcels);
+  Result<Answer> answer = courier_->deliver(parcels, batch.part);
   Landing landing;
   landing.records = batch.items.size();
   if (answer) {

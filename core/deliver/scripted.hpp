@@ -23,11 +23,16 @@ struct Seen {  // a record as it arrived at the destination
   std::uint32_t attempt = 0;
   DurationUs at = 0;
   std::string remote_id = {};  // that came with it
+  Operation op = Operation::event;
+  std::string step = {};       // the state of the request that it came with
   bool operator==(const Seen&) const = default;
 };
 
 struct Verdicts {  // what the destination does with a request
   CourierResponse response;
+  std::string step = {};   // not empty: no verdict yet, but a further request that carries this state ...
+  DurationUs delay = 0;    // ... after so long
+  bool harmless = false;   // ... a GET
   std::vector<Verdict> each;  // by record; empty: delivered, all of them
 };
 
@@ -59,20 +64,28 @@ class ScriptedCourier final : public Courier {
     std::vector<Seen> records;
     std::function<void(CourierResponse)> done;
     std::shared_ptr<Verdicts> verdicts;
+    std::string step = {};
   };
   ScriptedCourier(Vendor& vendor, const Clock& clock, CourierLimits limits, std::uint32_t per_request)
       : vendor_(vendor), clock_(clock), limits_(limits), per_request_(per_request) {}
 
   std::vector<Pending> pending;
   std::function<Status(std::span<const Parcel>)> refuse_plan, refuse_deliver;
+  std::vector<Part> parts;                // of snapshots, as plan() had them
+  std::size_t part_records_max = 10'000;  // what it takes of one; the rest is left to the next
+  std::optional<Error> refuse_resume;
   // After a first answer with status 0, the same records are asked about, by a request that only reads.
   bool asks_after = false;
   std::function<std::size_t(const Parcel&)> bucket = [](const Parcel&) { return std::size_t{0}; };
 
   const CourierLimits& limits() const override { return limits_; }
-  Result<Answer> plan(std::span<const Parcel> parcels) override {
+  Result<Answer> plan(std::span<const Parcel> parcels, const Part& part) override {
     if (refuse_plan) SLUICE_TRY(refuse_plan(parcels));
     Answer answer;
+    if (part.number > 0) {
+      parts.push_back(part);
+      parcels = parcels.first(std::min(parcels.size(), part_records_max));
+    }
     for (std::uint32_t i = 0; i < parcels.size(); ++i) {
       if (i % per_request_ == 0) answer.requests.emplace_back().what = std::make_shared<Pending>();
       answer.requests.back().records.push_back(i);
@@ -85,11 +98,18 @@ class ScriptedCourier final : public Courier {
     const auto verdicts = std::static_pointer_cast<Verdicts>(response.what);
     Answer answer;
     if (!verdicts) return answer;
-    if (asks_after && response.status == 0 && !request.reads_only) {
-      CourierRequest& further = answer.requests.emplace_back();
-      further.records = request.records;
-      further.reads_only = true;
-      further.what = request.what;
+    if (!verdicts->step.empty()) {
+      Pending next = *std::static_pointer_cast<Pending>(request.what);
+      next.step = verdicts->step;
+      for (Seen& record : next.records) record.step = next.step;
+      answer.requests.push_back(further(request.records, std::move(next), verdicts->delay, verdicts->harmless));
+      return answer;
+    }
+    if (asks_after && response.status == 0 && !request.harmless) {
+      CourierRequest& asked = answer.requests.emplace_back();
+      asked.records = request.records;
+      asked.harmless = true;
+      asked.what = request.what;
       return answer;
     }
     for (std::uint32_t i = 0; i < request.records.size(); ++i) {
@@ -97,7 +117,24 @@ class ScriptedCourier final : public Courier {
     }
     return answer;
   }
-  Result<Answer> deliver(std::span<const Parcel> parcels) override {
+  std::string keep(const CourierRequest& request) const override {
+    const std::string& step = std::static_pointer_cast<Pending>(request.what)->step;
+    return step.empty() ? step : std::to_string(request.delay) + (request.harmless ? " h " : " - ") + step;
+  }
+  Result<CourierRequest> resume(std::string_view kept, std::span<const Parcel> parcels) override {
+    if (refuse_resume) return *refuse_resume;
+    const std::string text(kept);
+    Pending next{.records = {}, .done = {}, .verdicts = {}, .step = text.substr(text.find(' ') + 3)};
+    std::vector<std::uint32_t> all;
+    for (std::uint32_t i = 0; i < parcels.size(); ++i) {
+      all.push_back(i);
+      next.records.push_back(seen(parcels[i]));
+      next.records.back().step = next.step;
+    }
+    const bool harmless = text[text.find(' ') + 1] == 'h';
+    return further(std::move(all), std::move(next), std::stoll(text), harmless);
+  }
+  Result<Answer> deliver(std::span<const Parcel> parcels, const Part&) override {
     if (refuse_deliver) SLUICE_TRY(refuse_deliver(parcels));
     std::vector<Seen> records;
     for (const Parcel& parcel : parcels) records.push_back(seen(parcel));
@@ -130,15 +167,25 @@ class ScriptedCourier final : public Courier {
   }
 
  private:
+  static CourierRequest further(std::vector<std::uint32_t> records, Pending next, DurationUs delay, bool harmless) {
+    CourierRequest out;
+    out.records = std::move(records);
+    out.delay = delay;
+    out.harmless = harmless;
+    out.what = std::make_shared<Pending>(std::move(next));
+    return out;
+  }
   Seen seen(const Parcel& parcel) const {
-    return {parcel.id,      parcel.effect->key,    parcel.effect->person,
-            parcel.attempt, clock_.monotonic_us(), parcel.remote_id};
+    return {parcel.id,        parcel.effect->key,    parcel.effect->person,
+            parcel.attempt,   clock_.monotonic_us(), parcel.remote_id,
+            parcel.effect->op};
   }
   Verdicts take(std::vector<Seen> records) {
     for (Seen& record : records) record.at = clock_.monotonic_us();
     vendor_.requests.push_back(records);
     Verdicts verdicts = vendor_.answer(records);
     for (std::size_t i = 0; i < records.size(); ++i) {
+      if (!verdicts.step.empty()) continue;
       if (verdicts.each.empty() || verdicts.each[i].fate == Fate::delivered)
         vendor_.accepted.push_back(records[i]);
     }

@@ -88,6 +88,8 @@ class Checker {
   Typed field_of_profile(const Syntax& at, const std::string& name);
   Typed has(const Syntax& syntax);
   bool selected(const Syntax& syntax, std::string& name) const;
+  bool row_path(const Syntax& syntax, std::string& path) const;
+  void note_row_path(const Syntax& syntax);
   std::string what_may_be_read() const;
   std::size_t variable_named(std::string_view name) const;
   std::string path_text(std::uint32_t index) const { return canonical(tree_, index, scope_.element); }
@@ -130,6 +132,7 @@ class Checker {
   std::vector<Variable> variables_;
   std::vector<std::string> present_;  // canonical texts of what stands in has()
   bool in_now_comparison_ = false;
+  bool in_row_path_ = false;  // what is compiled is the beginning of a path that was noted
 };
 
 }  // namespace sluice::expr

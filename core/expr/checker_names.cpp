@@ -153,6 +153,34 @@ bool Checker::spelled(std::uint32_t index, std::string& name) const {
   return name += '.' + syntax.text, true;
 }
 
+// The members that a path takes of the row, if it begins there and each is a literal name: "Account.Name".
+bool Checker::row_path(const Syntax& syntax, std::string& path) const {
+  std::string name;
+  if (!selected(syntax, name) || name.find('.') != std::string::npos) return false;
+  const Syntax& base = tree_[syntax.args[0]];
+  if (root_of(base) == Root::row) return path = std::move(name), true;
+  if (!row_path(base, path)) return false;
+  path += '.' + name;
+  return true;
+}
+
+namespace {
+std::uint32_t symbol_index(std::vector<Symbol>& symbols, const std::string& name, std::size_t offset) {
+  const auto found =
+      std::find_if(symbols.begin(), symbols.end(), [&](const Symbol& s) { return s.name == name; });
+  const auto index = static_cast<std::uint32_t>(found - symbols.begin());
+  if (found == symbols.end()) symbols.push_back({name, index, offset});
+  return index;
+}
+}  // namespace
+
+void Checker::note_row_path(const Syntax& syntax) {
+  std::string path;
+  if (in_row_path_ || !row_path(syntax, path)) return;
+  in_row_path_ = true;
+  symbol_index(code_.row_paths, path, syntax.offset);
+}
+
 Typed Checker::name(const Syntax& syntax) {
   if (const std::size_t variable = variable_named(syntax.text); variable != SIZE_MAX) {
     Typed value = emit_leaf(Op::local, static_cast<std::uint32_t>(variable), Kind::unknown);
@@ -175,7 +203,10 @@ Typed Checker::name(const Syntax& syntax) {
   if (root == Root::scores || root == Root::account)
     return problem(syntax, "not supported yet: " + syntax.text);
   if (!allowed(root)) return problem(syntax, syntax.text + " cannot be read here", what_may_be_read());
-  if (root == Root::row) return emit_leaf(Op::row, 0, Kind::unknown);
+  if (root == Root::row) {
+    code_.reads_whole_row = code_.reads_whole_row || !in_row_path_;
+    return emit_leaf(Op::row, 0, Kind::unknown);
+  }
   if (root != Root::now)
     return problem(syntax, syntax.text + " is no value of its own", "write " + syntax.text + ".NAME");
   if (!in_now_comparison_ || !variables_.empty()) {
@@ -201,7 +232,10 @@ Typed Checker::path(std::uint32_t index) {
   if (syntax.op == Op::member) {
     if (const Value* type = type_named(path_text(index))) return constant(*type);
   }
+  const bool within = in_row_path_;
+  note_row_path(syntax);
   const Typed container = compile(syntax.args[0]);
+  in_row_path_ = within;
   return element(syntax, container, literal ? &name : nullptr);
 }
 
@@ -230,8 +264,13 @@ Typed Checker::optional_path(const Syntax& syntax) {
   const Root root = root_of(base);
   std::string name;
   const bool literal = selected(syntax, name);
-  if (root == Root::none || root == Root::row || root == Root::now)
-    return element(syntax, compile(syntax.args[0]), literal ? &name : nullptr);
+  if (root == Root::none || root == Root::row || root == Root::now) {
+    const bool within = in_row_path_;
+    note_row_path(syntax);
+    const Typed container = compile(syntax.args[0]);
+    in_row_path_ = within;
+    return element(syntax, container, literal ? &name : nullptr);
+  }
   if (!literal) {
     return problem(syntax, "the name of " + base.text + "[?…] must be a text in quotes",
                    "write " + base.text + "[?\"NAME\"]");
@@ -255,16 +294,6 @@ Typed Checker::root_member(Root root, const Syntax& base, const Syntax& at, cons
       return field_of_event(at, name);
   }
 }
-
-namespace {
-std::uint32_t symbol_index(std::vector<Symbol>& symbols, const std::string& name, std::size_t offset) {
-  const auto found =
-      std::find_if(symbols.begin(), symbols.end(), [&](const Symbol& s) { return s.name == name; });
-  const auto index = static_cast<std::uint32_t>(found - symbols.begin());
-  if (found == symbols.end()) symbols.push_back({name, index, offset});
-  return index;
-}
-}  // namespace
 
 Typed Checker::variable(const Syntax& at, const std::string& name) {
   Typed value = emit_leaf(Op::variable, symbol_index(code_.variables, name, at.offset), Kind::unknown);
@@ -325,7 +354,10 @@ Typed Checker::has(const Syntax& syntax) {
   if (is_selector(index) || (root != Root::none && root != Root::row && root != Root::now)) {
     return emit({.op = Op::has_value}, {compile(index)}, Kind::boolean, false);
   }
+  const bool within = in_row_path_;
+  note_row_path(arg);
   const Typed container = compile(arg.args[0]);
+  in_row_path_ = within;
   return emit({.op = Op::has_member, .mix = container.domain, .index = name_index(name)}, {container},
               Kind::boolean, false);
 }

@@ -44,13 +44,13 @@ struct Code {
   std::vector<std::string> names;  // members, fields
   std::vector<std::unique_ptr<re2::RE2>> patterns;
   std::vector<NowComparison> now_comparisons;
-  std::vector<Symbol> traits, audiences, purposes, variables;
+  std::vector<Symbol> traits, audiences, purposes, variables, row_paths;
   std::vector<AggregateSpec> aggregates;
   std::vector<std::uint32_t> aggregate_slots;
   Arena memory;  // of the constants
   std::uint32_t root = 0;
   std::uint32_t locals = 0;  // how many variables of macros are alive at once, at most
-  bool reads_event = false, reads_now = false, reads_profile = false;
+  bool reads_event = false, reads_now = false, reads_profile = false, reads_whole_row = false;
 
   Code();
   ~Code();

@@ -46,6 +46,12 @@ const std::vector<Symbol>& Program::purposes() const {
 const std::vector<AggregateSpec>& Program::aggregates() const {
   return impl_->code.aggregates;
 }
+const std::vector<Symbol>& Program::row_paths() const {
+  return impl_->code.row_paths;
+}
+bool Program::reads_whole_row() const {
+  return impl_->code.reads_whole_row;
+}
 bool Program::reads_event() const {
   return impl_->code.reads_event;
 }

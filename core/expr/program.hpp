@@ -114,6 +114,8 @@ class Program {  // immutable once bound; evaluation is [any], one Arena a threa
   const std::vector<Symbol>& audiences() const;
   const std::vector<Symbol>& purposes() const;
   const std::vector<AggregateSpec>& aggregates() const;
+  const std::vector<Symbol>& row_paths() const;  // "Email", "Account.Name"
+  bool reads_whole_row() const;                  // beside them the row itself, or a member that is computed
   bool reads_event() const;
   bool reads_now() const;
   bool reads_profile() const;

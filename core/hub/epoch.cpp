@@ -40,11 +40,16 @@ std::string epoch_payload(const config::Config& config,
   w.key("files").begin_object();
   for (const auto& [path, text] : config.files) w.member(path, text);
   w.end_object().key("connectors").begin_array();
+  std::vector<const config::ConnectorInfo*> used;  // by name: where they lie is nothing to the step
   for (const config::ConnectorInfo& connector : connectors) {
-    if (!uses(config, connector)) continue;
-    w.begin_object().member("plugin", connector.plugin).member_boolean("source", connector.source);
-    w.member_boolean("destination", connector.destination)
-        .member("manifest", connector.manifest)
+    if (uses(config, connector)) used.push_back(&connector);
+  }
+  std::stable_sort(used.begin(), used.end(),
+                   [](const auto* a, const auto* b) { return a->plugin < b->plugin; });
+  for (const config::ConnectorInfo* const connector : used) {
+    w.begin_object().member("plugin", connector->plugin).member_boolean("source", connector->source);
+    w.member_boolean("destination", connector->destination)
+        .member("manifest", connector->manifest)
         .end_object();
   }
   w.end_array()

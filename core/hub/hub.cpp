@@ -32,6 +32,7 @@ Hub::Hub(HubOptions options)
     : options_(std::move(options)),
       files_(make_file_system()),
       opening_for_(options_.config),
+      registry_(*options_.registry),
       config_(options_.config) {}
 
 Hub::~Hub() {
@@ -99,7 +100,7 @@ Status Hub::recover() {
 
 Status Hub::open_delivery() {
   deliver::Connections connections{
-      *options_.registry,
+      registry_,
       *http_,
       clock_,
       folder_of(*options_.config),
@@ -133,8 +134,13 @@ Status Hub::open_delivery() {
                                const deliver::Outcome& outcome) {
     if (receipts_) receipts_->take_outcome(destination, effect, outcome);
   };
-  delivery_ = SLUICE_TRY(deliver::Delivery::open(std::move(delivery), *options_.config,
-                                                 deliver::make_couriers(std::move(connections))));
+  const auto make = [this,
+                     open = deliver::make_couriers(std::move(connections))](const config::Destination& d) {
+    auto way = open(d);
+    if (!way) opening_failed_ = d.plugin;
+    return way;
+  };
+  delivery_ = SLUICE_TRY(deliver::Delivery::open(std::move(delivery), *options_.config, make));
   return Done{};
 }
 
@@ -194,6 +200,8 @@ Status Hub::start() {
   start_step();
   make_door();
   make_webhooks();
+  connecting_ = std::make_unique<Connecting>(clock_, *vault_, *http_,
+                                             [this](const Connectable& what) { renew(what); });
   Next next = SLUICE_TRY(prepare(options_.config, false));
   SLUICE_TRY(write_epoch(*options_.config, false));
   delivery_->start();
@@ -201,7 +209,13 @@ Status Hub::start() {
   finish(next);
   if (!options_.clock_events) {
     watcher_ = std::make_unique<Watcher>([this](bool asked) { return read_again(asked); });
-    watcher_->start(options_.watch);
+    std::vector<std::string> watch = options_.watch;
+    for (std::string& place : plugin::places_of_libraries(options_.plugin_folders))
+      watch.push_back(std::move(place));
+    watcher_->start(watch);
+  }
+  for (const auto& [what, usable] : connected()) {
+    if (!usable) log_warn("hub", plugin::connect_advice("'" + what.name + "' is not connected", what.name));
   }
   ready_ = true;
   return Done{};
@@ -263,6 +277,7 @@ void Hub::stop() {
   if (subscriptions_) subscriptions_->stop();
   for (const auto& source : sources_) source->runner->stop();
   if (server_) server_->stop();
+  if (connecting_) connecting_->stop();
   if (webhooks_) webhooks_->stop();
   journal_->stop();
   if (receipts_) receipts_->stop();

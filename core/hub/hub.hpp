@@ -21,6 +21,7 @@
 #include "deliver/delivery.hpp"
 #include "deliver/gate.hpp"
 #include "hub/checkpointer.hpp"
+#include "hub/connecting.hpp"
 #include "hub/connector_metrics.hpp"
 #include "hub/connector_processes.hpp"
 #include "hub/projector.hpp"
@@ -47,7 +48,8 @@ struct HubOptions {
   std::shared_ptr<const config::Config> config;
   std::vector<std::string> watch;                 // of config::Loaded
   std::vector<config::ConnectorInfo> connectors;  // of the registry
-  const plugin::Registry* registry = nullptr;     // outlives the hub
+  const plugin::Registry* registry = nullptr;     // at the start; outlives the hub
+  std::vector<std::string> plugin_folders;        // what it was read from, and is again when they change
   bool until_idle = false;
   bool clock_events = false;  // a batch over history: its configuration is read once
   std::uint64_t checkpoint_inputs = StepOptions{}.checkpoint_inputs;
@@ -64,8 +66,9 @@ struct ReplayReport {
 // What became of changes of the file since the start.
 struct ReloadStatus {
   std::uint64_t applied = 0, refused = 0;
-  std::size_t mistakes = 0;  // of the file as it is now; 0: what it says holds
-  std::string first;         // of those: its place and text, without the file's line
+  std::size_t mistakes = 0;            // of the file as it is now; 0: what it says holds
+  std::string first;                   // of those: its place and text, without the file's line
+  std::vector<std::string> libraries;  // that are refused, and why: the ones before them run
 };
 
 class Hub {
@@ -101,12 +104,23 @@ class Hub {
   const ConnectorMetrics& connector_metrics() const { return connector_metrics_; }
   const ConnectorProcesses& connector_processes() const { return connector_processes_; }
 
+  // OAuth by a human: begins to wait for the browser that is sent to the address. `redirect_uri`: where it
+  // comes back; empty: the hub's own callback_url(). Errors as find_connectable(). [any]
+  Result<Connecting::Started> connect(std::string_view name, std::string redirect_uri);
+  Connecting& connecting() { return *connecting_; }
+  Result<std::string> connections() const;  // connections_json() [any]
+  std::vector<std::pair<Connectable, bool>> connected() const;  // and whether there is a token that may work
+
   // An operator's command, as JSON; returns when it is durable. [any]
   Status command(std::string payload);
   // Dead letters are mapped anew and go to their lanes again, in the order of their numbers: these, or all
   // open ones that match. Returns when the step has decided about them. [any]
   Result<ReplayReport> replay_dead(std::vector<std::int64_t> ids);
   Result<ReplayReport> replay_dead(const store::DeadFilter& filter);
+  // All members of the audience of this route, once more: what else is on the list over there goes. Returns
+  // how many there are, when it has begun. misconfigured: there is no such route, or the destination does not
+  // take it.
+  Result<std::uint64_t> resync(std::string_view route);  // [any]
 
  private:
   explicit Hub(HubOptions options);
@@ -129,14 +143,20 @@ class Hub {
     std::vector<std::unique_ptr<ConnectorServices>> services;
     std::unique_ptr<ingest::SourceRunner> runner;
   };
+  struct Print {  // of a source or destination
+    std::uint64_t settings = 0;
+    std::string library;  // SHA-256
+    bool operator==(const Print&) const = default;
+  };
   struct Next {  // a configuration about to hold: what it needs is open
     std::shared_ptr<const config::Config> config;
-    std::map<std::string, std::uint64_t> prints;
+    std::map<std::string, Print> prints;
     std::vector<OpenSource> sources;  // new or changed
     std::set<std::string> ending;     // sources gone or changed
     std::vector<ingest::TrackingSource> keys;
     std::vector<std::shared_ptr<Endpoint>> endpoints;  // all: those that are the same, and new ones
     std::vector<std::string> rotated;  // "destinations braze": its secrets are others, its text is the same
+    std::vector<std::string> swapped;  // likewise: the connector's library is another, and no more
     bool running = false;              // else the lanes are there already
     deliver::Delivery::Change lanes;
   };
@@ -144,10 +164,25 @@ class Hub {
   // hub_apply.cpp: a configuration takes over from another, at the start and while all runs
   Result<Next> prepare(std::shared_ptr<const config::Config> config, bool running);
   Status write_epoch(const config::Config& config, bool running);
-  Result<bool> apply(std::shared_ptr<const config::Config> config);
+  Result<bool> apply(std::shared_ptr<const config::Config> config, const plugin::Registry& connectors);
+  Result<bool> take_over(std::shared_ptr<const config::Config> config);
+  Result<Print> print_of(const config::Config& config, const char* section, const auto& item,
+                         std::uint32_t kind) const;
+  Result<std::map<std::string, Print>> prints_of(const config::Config& config) const;
+  Status settle();
   void finish(Next& next);
   std::vector<std::string> read_again(bool asked);
-  void refuse(const std::vector<std::string>& mistakes);
+  void refuse(const std::vector<std::string>& mistakes, const std::vector<std::string>& libraries);
+
+  // hub_connectors.cpp: libraries that come, change and go
+  plugin::Registry look_for_connectors(std::vector<std::string>& refused);
+  bool keep_what_runs_here(const config::Config& next, plugin::Registry& found);
+  struct Outcome {  // of reading everything again
+    config::Loaded loaded;
+    std::vector<std::string> mistakes, libraries;
+    bool news = false;  // connectors or secrets are others
+  };
+  Outcome apply_what_is_there();
 
   // hub_sources.cpp
   Result<OpenSource> open_source(const config::Source& source);
@@ -159,6 +194,7 @@ class Hub {
   Result<std::vector<ingest::TrackingSource>> tracking_sources(const config::Config& config) const;
   void make_door();
   Status listen(const Next& next);
+  void renew(const Connectable& what);
 
   // hub_webhooks.cpp
   void make_webhooks();
@@ -191,13 +227,17 @@ class Hub {
   std::unique_ptr<Receipts> receipts_;
   std::unique_ptr<Webhooks> webhooks_;
   std::unique_ptr<Subscriptions> subscriptions_;
+  std::unique_ptr<Connecting> connecting_;
   std::unique_ptr<net::HttpServer> server_;
   mutable std::mutex sources_mutex_;                     // guards sources_
   std::vector<std::unique_ptr<RunningSource>> sources_;  // of plugins; they end before what they stand on
   std::shared_ptr<const config::Config> opening_for_;    // the applier's: whose connectors are being opened
-  std::map<std::string, std::uint64_t> prints_;          // the applier's: "destination braze" -> what it is
+  std::map<std::string, Print> prints_;                  // the applier's: "destination braze" -> what it is
+  plugin::Registry registry_;                            // the applier's: of what runs
+  std::string opening_failed_;                           // the applier's: the plugin that could not be opened
+  std::set<std::string> told_;                           // the applier's: libraries that were told of
   std::vector<ingest::TrackingSource> keys_;             // the applier's: of the door
-  std::vector<std::string> mistakes_;                    // the applier's: of the file, as last told
+  std::vector<std::string> mistakes_, libraries_;        // the applier's: as last told
   std::unique_ptr<Watcher> watcher_;
 
   std::mutex replay_mutex_;  // one replay at a time: a letter is looked at, journaled, then marked

@@ -4,6 +4,9 @@
 // not touched.
 #include <algorithm>
 #include <future>
+#include <utility>
+
+#include "sluice/plugin.h"
 
 #include "base/hash.hpp"
 #include "base/log.hpp"
@@ -15,25 +18,6 @@ namespace sluice::hub {
 
 namespace {
 
-// What a connector is made of: other settings, or a secret that has changed behind its name, make another.
-Result<std::map<std::string, std::uint64_t>> prints_of(const config::Config& config) {
-  std::map<std::string, std::uint64_t> out;
-  const std::string folder = folder_of(config);
-  const auto add = [&](const char* section, const auto& items) -> Status {
-    for (const auto& item : items) {
-      const std::string with =
-          SLUICE_TRY(config::expand_secrets(item.with.empty() ? "{}" : item.with, folder));
-      out[std::string(section) + ' ' + item.name] =
-          hash64(with, hash64(text_of_item(config, section, item.name) + config.hub.public_url,
-                              item.isolation.process ? 1 : 0));
-    }
-    return Done{};
-  };
-  SLUICE_TRY(add("sources", config.sources));
-  SLUICE_TRY(add("destinations", config.destinations));
-  return out;
-}
-
 std::string joined(const std::vector<std::string>& parts) {
   std::string out;
   for (const std::string& part : parts) out.append(out.empty() ? "" : "; ").append(part);
@@ -41,6 +25,27 @@ std::string joined(const std::vector<std::string>& parts) {
 }
 
 }  // namespace
+
+// What a connector is made of: other settings, a secret that has changed behind its name, or another library
+// make another.
+Result<Hub::Print> Hub::print_of(const config::Config& config, const char* section, const auto& item,
+                                 std::uint32_t kind) const {
+  const std::string with =
+      SLUICE_TRY(config::expand_secrets(item.with.empty() ? "{}" : item.with, folder_of(config)));
+  const plugin::Entry* entry = registry_.find(item.plugin, kind);
+  const std::string text = text_of_item(config, section, item.name) + config.hub.public_url;
+  return Print{hash64(with, hash64(text, item.isolation.process ? 1 : 0)),
+               entry == nullptr ? std::string() : entry->sha256};
+}
+
+Result<std::map<std::string, Hub::Print>> Hub::prints_of(const config::Config& config) const {
+  std::map<std::string, Print> out;
+  for (const config::Source& source : config.sources)
+    out["sources " + source.name] = SLUICE_TRY(print_of(config, "sources", source, SLUICE_SOURCE));
+  for (const config::Destination& d : config.destinations)
+    out["destinations " + d.name] = SLUICE_TRY(print_of(config, "destinations", d, SLUICE_DESTINATION));
+  return out;
+}
 
 Result<Hub::Next> Hub::prepare(std::shared_ptr<const config::Config> config, bool running) {
   Next next;
@@ -58,8 +63,9 @@ Result<Hub::Next> Hub::prepare(std::shared_ptr<const config::Config> config, boo
     const std::string section = what.substr(0, space), name = what.substr(space + 1);
     const std::string text = text_of_item(*config, section, name);
     const bool other_url = config->hub.public_url != before->hub.public_url;
-    if (!text.empty() && !other_url && text == text_of_item(*before, section, name))
-      next.rotated.push_back(what);
+    if (!text.empty() && !other_url && text == text_of_item(*before, section, name)) {
+      (next.prints[what].settings == print.settings ? next.swapped : next.rotated).push_back(what);
+    }
     (what.starts_with("sources ") ? next.ending : changed).insert(name);
   }
   for (const config::Source& source : config->sources) {
@@ -128,10 +134,33 @@ Status Hub::write_epoch(const config::Config& config, bool running) {
   return Done{};
 }
 
-// [watcher] True: some connector has other secrets. The order is what keeps every record: the lanes of new
+// Everything that the journal has is stepped: sources that begin anew go on from there.
+Status Hub::settle() {
+  const std::uint64_t next = journal_->log().next_seq();
+  std::unique_lock lock(mutex_);
+  const auto stepped = [&] { return failure_ || step_->stepped_seq() + 1 >= next; };
+  while (!wake_.wait_for(lock, std::chrono::milliseconds(2), stepped)) {  // it tells of epochs alone
+  }
+  return failure_ ? Status(*failure_) : Status(Done{});
+}
+
+// [watcher] The connectors are those of `connectors` if all goes well, else as they were. True: some
+// connector has other secrets or another library.
+Result<bool> Hub::apply(std::shared_ptr<const config::Config> config, const plugin::Registry& connectors) {
+  plugin::Registry before = std::exchange(registry_, connectors);
+  std::vector<config::ConnectorInfo> known = std::exchange(options_.connectors, connectors_of(connectors));
+  Result<bool> done = take_over(std::move(config));
+  if (!done) {
+    registry_ = std::move(before);
+    options_.connectors = std::move(known);
+  }
+  return done;
+}
+
+// The order is what keeps every record: the lanes of new
 // destinations are there before anything can be meant for them, and sources that go have ended before the
 // configuration that no longer knows them.
-Result<bool> Hub::apply(std::shared_ptr<const config::Config> config) {
+Result<bool> Hub::take_over(std::shared_ptr<const config::Config> config) {
   Next next = SLUICE_TRY(prepare(std::move(config), true));
   SLUICE_TRY(delivery_->begin(next.lanes));
   std::vector<ingest::TrackingSource> staying;
@@ -147,8 +176,9 @@ Result<bool> Hub::apply(std::shared_ptr<const config::Config> config) {
   stop_sources(next.ending);
   webhooks_->pause_but(next.endpoints);
   SLUICE_TRY(write_epoch(*next.config, true));
+  if (!next.sources.empty()) SLUICE_TRY(settle());
   finish(next);
-  return !next.rotated.empty();
+  return !next.rotated.empty() || !next.swapped.empty();
 }
 
 // From here on the configuration holds.
@@ -169,6 +199,7 @@ void Hub::finish(Next& next) {
   applying_ = false;
   if (next.running) delivery_->finish(std::move(next.lanes));  // last: a lane that ends may take its patience
   for (const std::string& what : next.rotated) log_info("config", what + ": its secrets are others now");
+  for (const std::string& what : next.swapped) log_info("hub", what + ": its connector was replaced");
 }
 
 void Hub::reload() {
@@ -182,58 +213,6 @@ void Hub::reload() {
 ReloadStatus Hub::reload_status() const {
   const std::lock_guard lock(mutex_);
   return reload_status_;
-}
-
-void Hub::refuse(const std::vector<std::string>& mistakes) {
-  for (const std::string& mistake : mistakes) log_error("config", mistake);
-  log_error("config", "the changed configuration is refused: the one before it goes on");
-  const std::lock_guard lock(mutex_);
-  ++reload_status_.refused;
-  reload_status_.mistakes = mistakes.size();
-  reload_status_.first = mistakes.front().substr(0, mistakes.front().find('\n'));
-}
-
-// [watcher] A folder that `include` looks in changes for many reasons: what is no news is neither told nor
-// counted.
-std::vector<std::string> Hub::read_again(bool asked) {
-  const std::shared_ptr<const config::Config> before = config();
-  config::LoadOptions options;
-  options.connectors = options_.connectors;
-  config::Loaded loaded = config::load(before->file, options);
-  const bool other = !loaded.config || loaded.config->files != before->files;
-  std::vector<std::string> mistakes;
-  for (const config::Diagnostic& d : loaded.diagnostics) {
-    std::string text = config::format(d);
-    while (text.ends_with('\n')) text.pop_back();
-    if (!d.warning) {
-      mistakes.push_back(std::move(text));
-    } else if (asked || other) {
-      log_warn("config", text);
-    }
-  }
-  if (loaded.config) {
-    for (std::string& what : needs_restart(before->hub, loaded.config->hub, server_ != nullptr))
-      mistakes.push_back(before->file + ": " + what);
-  }
-  bool news = asked || other || !mistakes_.empty();
-  if (mistakes.empty()) {
-    const Result<bool> rotated = apply(loaded.config);
-    if (!rotated) {
-      mistakes.push_back(before->file + ": " + rotated.error().detail);
-    } else {
-      news = news || rotated.value();
-    }
-  }
-  if (!mistakes.empty()) {
-    if (asked || mistakes != mistakes_) refuse(mistakes);
-  } else if (news) {
-    const std::lock_guard lock(mutex_);
-    ++reload_status_.applied;
-    reload_status_.mistakes = 0;
-    reload_status_.first.clear();
-  }
-  mistakes_ = std::move(mistakes);
-  return loaded.watch;
 }
 
 }  // namespace sluice::hub

@@ -16,7 +16,7 @@ constexpr std::string_view tracking = "tracking";
 
 Result<std::unique_ptr<plugin::Connector>> Hub::open_connector(const config::Source& source,
                                                                std::unique_ptr<ConnectorServices>& services) {
-  const plugin::Entry* entry = options_.registry->find(source.plugin, SLUICE_SOURCE);
+  const plugin::Entry* entry = registry_.find(source.plugin, SLUICE_SOURCE);
   if (entry == nullptr) {
     return Error{Code::misconfigured,
                  "source '" + source.name + "': no plugin named '" + source.plugin + "' is installed"};
@@ -35,7 +35,12 @@ Result<std::unique_ptr<plugin::Connector>> Hub::open_connector(const config::Sou
   services = std::make_unique<ConnectorServices>(
       source.name, clock_, *database_, *vault_, *http_, connector_metrics_, connector_processes_,
       deliver::Redactor(source.with.empty() ? "{}" : source.with, instance.config, entry->info.secrets));
-  return plugin::Connector::open(*entry, instance, *services);
+  auto opened = plugin::Connector::open(*entry, instance, *services);
+  if (!opened) {
+    opening_failed_ = source.plugin;
+    return Error{opened.error().code, "source '" + source.name + "': " + opened.error().detail};
+  }
+  return opened;
 }
 
 // A reader of its own: the feed's thread asks whether a row can be read before it is journaled. It follows
@@ -55,6 +60,7 @@ std::function<Result<TimeUs>(const RecordInput&)> Hub::event_times() {
     }
     const Result<Event> event = held->reader->read_record(record);
     if (event) return event.value().time == no_time ? clock_.wall_us() : event.value().time;
+    if (record.deleted) return record.time;
     if (event.error().code == Code::cancelled) return no_time;  // filtered: journaled, without effect
     return event.error();
   };
@@ -67,9 +73,12 @@ Result<Hub::OpenSource> Hub::open_source(const config::Source& source) {
     ingest::Feed feed;
     feed.source = source.name;
     feed.stream = stream.name;
-    if (source.every) feed.every = *source.every;
+    if (!stream.reads_whole_row) {
+      for (const config::RowField& field : stream.reads) feed.fields.push_back(field.path);
+    }
     feed.connector = SLUICE_TRY(open_connector(source, open.services.emplace_back()));
     feed.host = open.services.back().get();
+    feed.every = source.every.value_or(feed.connector->info().poll_every.value_or(feed.every));
     // One that is only called has nothing to read: see hub_webhooks.cpp.
     if (!feed.connector->offers_fetch() && !feed.connector->offers_read()) break;
     feed.event_time = event_times();
@@ -122,7 +131,11 @@ void Hub::stop_sources(const std::set<std::string>& names) {
     }
     std::erase(sources_, nullptr);
   }
-  for (const auto& source : stopped) source->runner->stop();
+  for (const auto& source : stopped) {
+    source->runner->stop();
+    while (!source->runner->wait_ended(us_per_s)) {  // what it gave is on its way to the journal
+    }
+  }
 }
 
 std::vector<ingest::FeedStatus> Hub::feeds() const {
@@ -162,7 +175,8 @@ void Hub::make_door() {
 // nothing is sent to it.
 Status Hub::listen(const Next& next) {
   const config::Config& config = *next.config;
-  const bool needed = !next.keys.empty() || !next.endpoints.empty();
+  const bool called_back = !config.hub.public_url.empty() && any_connectable(config, *options_.registry);
+  const bool needed = !next.keys.empty() || !next.endpoints.empty() || called_back;
   if (server_ || (!needed && !config.hub.listen_written)) return Done{};
   net::ServerOptions server;
   server.error_headers = ingest::TrackingDoor::cors_headers();
@@ -171,6 +185,9 @@ Status Hub::listen(const Next& next) {
         if (ingest::WebhookDoor::is_at(request.path)) {
           return webhooks_->door().handle(std::move(request), std::move(responder));
         }
+        if (request.path == plugin::redirect_path && request.method == "GET" &&
+            connecting_->callback(request, responder))
+          return;
         door_->handle(std::move(request), std::move(responder));
       }));
   last_event_ = clock_.monotonic_us();

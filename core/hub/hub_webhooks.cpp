@@ -62,13 +62,13 @@ void Hub::make_webhooks() {
 template <typename Item>
 Result<std::shared_ptr<Endpoint>> Hub::open_endpoint(const config::Config& config, const Item& item,
                                                      std::uint32_t kind) {
-  const plugin::Entry* const entry = options_.registry->find(item.plugin, kind);
+  const plugin::Entry* const entry = registry_.find(item.plugin, kind);
   if (entry == nullptr || entry->info.routes.empty()) return std::shared_ptr<Endpoint>();
   const std::string folder = folder_of(config);
   const std::string with = SLUICE_TRY(config::expand_secrets(item.with.empty() ? "{}" : item.with, folder));
   const std::string section = kind == SLUICE_SOURCE ? "sources" : "destinations";
   const std::uint64_t print =
-      hash64(with, hash64(text_of_item(config, section, item.name) + routes_url(config, item.name),
+      hash64(with, hash64(text_of_item(config, section, item.name) + routes_url(config, item.name) + entry->sha256,
                           item.isolation.process ? 1 : 0));
   for (const auto& open : webhooks_->endpoints()) {
     if (open->name == item.name && open->kind == kind && open->print == print) return open;

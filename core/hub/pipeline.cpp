@@ -8,6 +8,7 @@
 #include "base/json.hpp"
 #include "hub/pipeline_parts.hpp"
 #include "unify/facts.hpp"
+#include "unify/withdraw.hpp"
 
 namespace sluice::hub {
 
@@ -52,6 +53,10 @@ void Pipeline::apply(const Input& input, StepOutput& out) {
         if (!payload.cursor.empty()) {
           state_.set_cursor(std::string(payload.source) + '/' + std::string(payload.stream), payload.cursor);
         }
+        if (payload.deleted) {
+          withdraw(payload, state_.now, out);
+          break;
+        }
         if (payload.payload.empty()) break;  // a cursor that moved on without a record
         Result<Event> read = parts_->reader.read_record(payload);
         if (read) {
@@ -74,6 +79,7 @@ void Pipeline::apply(const Input& input, StepOutput& out) {
     }
   }
   if (!parts_) return;
+  continue_resync();
   state_.totals.effects += parts_->effects.count();
   hand_over(out);
 }
@@ -111,6 +117,7 @@ void Pipeline::event(Event& event, TimeUs now, StepOutput& out) {
 
 void Pipeline::happened(Event& event, const unify::Resolution& who, bool own, TimeUs now, StepOutput& out) {
   Profile& profile = *who.profile;
+  if (!event.entity.empty()) unify::know_entity(state_, profile, event);
   // A time from the future is the clock of somebody's device: with event clocks, now is never behind the
   // event.
   if (event.time == no_time) event.time = now;
@@ -152,6 +159,33 @@ void Pipeline::happened(Event& event, const unify::Resolution& who, bool own, Ti
     }
   }
   settle(profile, &event, who.identifiers_changed, now, Cause::input);
+}
+
+// Those who are told that the person is gone are told by the identifiers that they know: these go last.
+void Pipeline::withdraw(const RecordInput& gone, TimeUs now, StepOutput& out) {
+  const config::Source* const source = compiled_->config->source(gone.source);
+  if (source == nullptr || gone.entity.empty()) return;
+  const bool drops = std::any_of(source->streams.begin(), source->streams.end(), [&](const auto& stream) {
+    return stream.name == gone.stream && stream.drop_source;
+  });
+  const config::Hub& hub = compiled_->config->hub;
+  const state::NameId id = state::name_id(gone.source);
+  if (!drops ||
+      (!gone.key.empty() && !state_.first_sight(id, gone.key, now, hub.dedup_days, hub.dedup_bytes)))
+    return;
+  Profile* const profile = unify::forget_entity(state_, gone.source, gone.stream, gone.entity);
+  if (profile == nullptr) return;
+  const TimeUs time = gone.time == no_time ? now : std::min(gone.time, now);
+  for (const unify::ConsentChange& change : unify::withdraw_facts(*profile, id, time, *compiled_)) {
+    out.gate.push_back({GateChange::Kind::deny, profile->id, nobody, std::string(change.purpose)});
+  }
+  parts_->readers.clear();
+  parts_->readers.fill();
+  settle(*profile, nullptr, false, now, Cause::input);
+  if (!unify::withdraw_identifiers(state_, *profile, id)) return;
+  parts_->effects.forget_identifiers();
+  parts_->readers.fill();
+  settle(*profile, nullptr, true, now, Cause::input);
 }
 
 void Pipeline::settle(Profile& profile, const Event* event, bool identifiers_changed, TimeUs now,
@@ -314,6 +348,7 @@ void Pipeline::fill_new_lists(const Profile& profile, TimeUs now) {
 void Pipeline::command(const Input& input) {
   JsonParser parser;
   const Json root = parser.parse(input.payload);
+  if (root["command"].string_or("") == "resync") return begin_resync(root["route"].string_or(""));
   if (root["command"].string_or("") != "replay") return;
   std::string bytes;
   Effect effect;
@@ -324,8 +359,24 @@ void Pipeline::command(const Input& input) {
   if (parts_->effects.count() > before) ++counters_.resent;
 }
 
+Effect& Pipeline::add_mark(Operation op, std::size_t destination) {
+  Effect& mark = parts_->effects.add(destination);
+  mark.op = op;
+  mark.time = state_.now;
+  mark.payload = "{}";
+  return mark;
+}
+
+// Null: the person has not allowed it.
+Effect* Pipeline::list_member(const Profile& profile, std::size_t route) {
+  parts_->context.at(&profile, state_.now, nullptr);
+  return route::route_list(profile, route, true, state_.now, *compiled_, parts_->context, parts_->effects,
+                           counters_.routes);
+}
+
 // A dead letter is mapped anew: what it said may have changed since. Events and messages are what they were.
 void Pipeline::resend(const Effect& effect, TimeUs now) {
+  if (effect.op == Operation::snapshot_end) return begin_resync(effect.route);
   Profile* profile = state_.find(effect.person);
   const auto& destinations = compiled_->config->destinations;
   const auto slot =

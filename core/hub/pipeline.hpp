@@ -26,7 +26,7 @@
 namespace sluice::hub {
 
 // Raised when the step gives another state or other effects for the same inputs; recorded in each epoch.
-inline constexpr int step_version = 1;
+inline constexpr int step_version = 2;
 
 // What the gate before the destinations must know; see deliver/gate.hpp.
 struct GateChange {
@@ -68,6 +68,8 @@ class Pipeline {
 
   // The gate as the state has it: once, after recovery.
   void describe_gate(std::vector<GateChange>& out) const;
+  // When the step has something to do without an input from outside; never: it has not.
+  TimeUs next_due();
   // Sets every person's timer: once, after recovery.
   void set_timers();
   const StepCounters& counters() const { return counters_; }
@@ -89,6 +91,7 @@ class Pipeline {
                   Event& event);
   unify::Resolution find_person(const CallbackInput& input, Event& event, TimeUs now);
   enum class Cause : std::uint8_t { input, time, configuration };
+  void withdraw(const RecordInput& gone, TimeUs now, StepOutput& out);  // `deleted: drop_source`
   void settle(state::Profile& profile, const Event* event, bool identifiers_changed, TimeUs now, Cause cause);
   void fill_new_lists(const state::Profile& profile, TimeUs now);
   void set_due(state::Profile& profile, TimeUs now);
@@ -97,6 +100,11 @@ class Pipeline {
                     TimeUs now);
   void command(const Input& input);
   void resend(const Effect& effect, TimeUs now);
+  // resync.cpp: full refreshes of a list, a slice with each input
+  void begin_resync(std::string_view route);
+  void continue_resync();
+  Effect& add_mark(Operation op, std::size_t destination);
+  Effect* list_member(const state::Profile& profile, std::size_t route);
   void refuse(const Error& why);
 
   state::State& state_;

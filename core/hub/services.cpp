@@ -49,15 +49,18 @@ net::HttpRequest to_net(const plugin::HttpRequest& request) {
   return out;
 }
 
-plugin::Response ConnectorServices::http(const plugin::HttpRequest& request) {
-  const net::HttpResponse answer = http_.fetch(to_net(request));
+plugin::Response from_net(net::HttpResponse answer) {
   plugin::Response out;
   out.status = answer.status;
-  out.body = answer.body;
-  out.error = answer.error;
-  for (const auto& [name, value] : answer.headers) out.headers.push_back({name, value});
+  out.body = std::move(answer.body);
+  out.error = std::move(answer.error);
+  for (auto& [name, value] : answer.headers) out.headers.push_back({std::move(name), std::move(value)});
   out.retry_after_ms = answer.retry_after_ms;
   return out;
+}
+
+plugin::Response ConnectorServices::http(const plugin::HttpRequest& request) {
+  return from_net(http_.fetch(to_net(request)));
 }
 
 }  // namespace sluice::hub

@@ -50,7 +50,7 @@ class ConnectorServices final : public plugin::HostServices {
   plugin::Response http(const plugin::HttpRequest& request) override;
 
  private:
-  std::string row(std::string_view key) const { return "connector/" + name_ + '/' + std::string(key); }
+  std::string row(std::string_view key) const { return store::vault_folder_of_source(name_) + std::string(key); }
   std::string name_;
   const Clock& clock_;
   store::Database& database_;
@@ -62,7 +62,8 @@ class ConnectorServices final : public plugin::HostServices {
   deliver::Redactor redactor_;
 };
 
-// A connector's request as the client sends it.
+// A connector's request as the client sends it, and the answer.
 net::HttpRequest to_net(const plugin::HttpRequest& request);
+plugin::Response from_net(net::HttpResponse answer);
 
 }  // namespace sluice::hub

@@ -38,7 +38,7 @@ StepThread::~StepThread() {
 }
 
 void StepThread::start() {
-  next_due_ = world_.state.next_due();
+  next_due_ = world_.pipeline.next_due();
   thread_ = std::thread([this] { run(); });
 }
 
@@ -153,7 +153,7 @@ bool StepThread::step_batch(const Batch& batch) {
       }
       since_checkpoint_ += last - first;
       pace_checkpoint(last - first);
-      next_due_ = world_.state.next_due();
+      next_due_ = world_.pipeline.next_due();
     }
     const std::uint64_t seq = batch.inputs[last - 1].seq;
     hooks_.gate(out.gate);

@@ -8,6 +8,7 @@
 #include <stop_token>
 #include <thread>
 
+#include "base/log.hpp"
 #include "ingest/feed_sink.hpp"
 #include "ingest/rejects.hpp"
 #include "ingest/time_merge.hpp"
@@ -31,6 +32,7 @@ struct Shared {
   std::string journal_error;  // not empty: nothing will be taken any more
   TimeMerge merge;
   std::size_t running = 0;  // feeds that have not ended
+  std::uint64_t renewals = 0;
   bool merging = false;     // the merge has not given everything on
 
   explicit Shared(DurationUs far_ahead) : merge(far_ahead) {}
@@ -61,8 +63,10 @@ struct SourceRunner::Impl {
     Feed feed;
     RejectsFile* rejects = nullptr;
     std::size_t index = 0;
-    Commit ready;       // [its thread] up to a checkpoint, not yet submitted
-    FeedStatus status;  // guarded by Shared::mutex
+    Commit ready;                 // [its thread] up to a checkpoint, not yet submitted
+    FeedStatus status;            // guarded by Shared::mutex
+    TimeUs limited_until = 0;     // [its thread] what the vendor allows is used up until then
+    DurationUs retry_after = -1;  // [its thread] what the answer that failed said
     std::jthread thread;
   };
 
@@ -80,13 +84,19 @@ struct SourceRunner::Impl {
   Status submit_commit(Commit commit);
   Status commit_direct(Running& running, std::vector<MergeItem> items);
   Status commit_merged(Running& running, std::vector<MergeItem> items);
+  void take_limits(Running& running, const std::vector<plugin::RateLimit>& limits) const;
   bool busy() const;
   Status flush(Running& running) { return submit_commit(std::exchange(running.ready, {})); }
   void run(Running& running);
   Status read_once(Running& running, FeedSink& sink) const;
   Status fetch_once(Running& running, FeedSink& sink) const;
   bool after(Running& running, const Status& done, const FeedSink& sink, DurationUs& pause, int& tries);
-  void wait(DurationUs at_most);
+  static void tell(const Running& running, const std::string& before);
+  void wait(DurationUs at_most, std::uint64_t renewals);
+  std::uint64_t renewals() const {
+    const std::lock_guard lock(shared->mutex);
+    return shared->renewals;
+  }
   void run_merge();
   std::optional<TimeMerge::Released> next_merged(bool may_wait);
   void take_merged(TimeMerge::Released released, Commit& commit);
@@ -146,24 +156,39 @@ Status SourceRunner::Impl::commit_merged(Running& running, std::vector<MergeItem
   return Done{};
 }
 
-void SourceRunner::Impl::wait(DurationUs at_most) {
+// `renewals`: those of before the pass that was refused; a later one ends the pause.
+void SourceRunner::Impl::wait(DurationUs at_most, std::uint64_t renewals) {
   std::unique_lock lock(shared->mutex);
-  shared->changed.wait_for(lock, stop.get_token(), std::chrono::microseconds(at_most), [] { return false; });
+  shared->changed.wait_for(lock, stop.get_token(), std::chrono::microseconds(at_most),
+                           [&] { return shared->renewals != renewals; });
 }
 
 Status SourceRunner::Impl::read_once(Running& running, FeedSink& sink) const {
-  const plugin::Poll poll{
-      .stream = running.feed.stream, .cursor = sink.cursor(), .until_idle = options.until_idle};
+  const plugin::Poll poll{.stream = running.feed.stream,
+                          .cursor = sink.cursor(),
+                          .until_idle = options.until_idle,
+                          .fields = running.feed.fields};
   return running.feed.connector->read(poll, sink, {.stop = stop.get_token()});
+}
+
+void SourceRunner::Impl::take_limits(Running& running, const std::vector<plugin::RateLimit>& limits) const {
+  for (const plugin::RateLimit& limit : limits) {
+    if (limit.remaining > 0 || limit.reset == no_time) continue;
+    running.limited_until = std::max(running.limited_until, limit.reset);
+  }
 }
 
 Status SourceRunner::Impl::fetch_once(Running& running, FeedSink& sink) const {
   plugin::Connector& connector = *running.feed.connector;
-  const plugin::Poll poll{
-      .stream = running.feed.stream, .cursor = sink.cursor(), .until_idle = options.until_idle};
+  const plugin::Poll poll{.stream = running.feed.stream,
+                          .cursor = sink.cursor(),
+                          .until_idle = options.until_idle,
+                          .fields = running.feed.fields};
+  running.retry_after = -1;
   const plugin::CallLimits limits{.timeout = std::min(connector.info().timeout, plugin::compute_max),
                                   .stop = stop.get_token()};
   plugin::FetchOutput first = SLUICE_TRY(connector.fetch(poll, sink, limits));
+  take_limits(running, first.limits);
   SLUICE_TRY(sink.finish());
   std::deque<plugin::Request> todo(std::make_move_iterator(first.requests.begin()),
                                    std::make_move_iterator(first.requests.end()));
@@ -179,19 +204,46 @@ Status SourceRunner::Impl::fetch_once(Running& running, FeedSink& sink) const {
     plugin::Response response = SLUICE_TRY(connector.send(request));
     response.state = request.state;
     response.purpose = request.purpose;
+    running.retry_after = response.retry_after_ms >= 0 ? response.retry_after_ms * us_per_ms : -1;
     plugin::FetchOutput more = SLUICE_TRY(connector.interpret_fetched(poll, response, sink, limits));
+    running.retry_after = -1;
     SLUICE_TRY(sink.finish());
+    take_limits(running, more.limits);
+    if (running.limited_until > running.feed.host->now_us()) {
+      if (todo.empty() && more.requests.empty()) break;
+      return Error{Code::transient, "what the vendor allows is used up"};  // on from the last checkpoint
+    }
     std::move(more.requests.begin(), more.requests.end(), std::back_inserter(todo));
   }
   return Done{};
 }
 
+// Once, not at each try.
+void SourceRunner::Impl::tell(const Running& running, const std::string& before) {
+  const std::string& now = running.status.error;
+  if (now.empty() == before.empty() && (now.empty() || now == before)) return;
+  const std::string who =
+      running.feed.source + (running.feed.stream.empty() ? "" : '/' + running.feed.stream);
+  now.empty() ? log_info("sources", who + ": it is read again") : log_warn("sources", who + ": " + now);
+}
+
 // What a pass says about the next: false, the feed has ended. Sets how long to pause before it.
 bool SourceRunner::Impl::after(Running& running, const Status& done, const FeedSink& sink, DurationUs& pause,
                                int& tries) {
+  const TimeUs now = running.feed.host == nullptr ? 0 : running.feed.host->now_us();
+  const DurationUs limited = std::max<DurationUs>(0, running.limited_until - now);
   const std::lock_guard lock(shared->mutex);
-  running.status.error = done ? "" : done.error().detail;
+  const bool stopped = stop.stop_requested() && !done && done.error().code == Code::cancelled;
+  const std::string before = std::exchange(running.status.error, done || stopped ? "" : done.error().detail);
   if (stop.stop_requested() || !shared->journal_error.empty()) return false;
+  if (limited > 0) {
+    running.status.error =
+        "what the vendor allows is used up; it is asked again at " + format_time(running.limited_until);
+    tell(running, before);
+    pause = std::max(limited, done ? running.feed.every : 0);
+    return !options.until_idle;
+  }
+  tell(running, before);
   if (done) {
     pause = running.feed.every;
     tries = 0;
@@ -200,6 +252,7 @@ bool SourceRunner::Impl::after(Running& running, const Status& done, const FeedS
   const bool later = done.error().code == Code::transient;
   if (options.until_idle && (!later || ++tries >= tries_until_idle)) return false;
   pause = std::min(std::max(retry_first, tries > 1 ? pause * 2 : retry_first), retry_most);
+  pause = std::max(pause, running.retry_after);
   if (!options.until_idle) ++tries;
   return true;
 }
@@ -220,6 +273,7 @@ void SourceRunner::Impl::run(Running& running) {
   DurationUs pause = 0;
   int tries = 0;
   while (more) {
+    const std::uint64_t renewals = this->renewals();
     Status done = connector.offers_read() ? read_once(running, sink) : fetch_once(running, sink);
     if (done) done = sink.finish();
     sink.drop();
@@ -231,7 +285,7 @@ void SourceRunner::Impl::run(Running& running) {
       shared->merge.set_waiting(running.index, true);
       shared->changed.notify_all();
     }
-    wait(pause);
+    wait(pause, renewals);
     const std::lock_guard lock(shared->mutex);
     shared->merge.set_waiting(running.index, false);
   }
@@ -325,6 +379,15 @@ void SourceRunner::stop() {
     if (running.thread.joinable()) running.thread.join();
   }
   if (impl_->merger.joinable()) impl_->merger.join();
+}
+
+void SourceRunner::renew(const std::string& source) {
+  for (const Impl::Running& running : impl_->feeds) {
+    if (running.feed.source == source) running.feed.connector->credentials()->renew();
+  }
+  const std::lock_guard lock(impl_->shared->mutex);
+  ++impl_->shared->renewals;
+  impl_->shared->changed.notify_all();
 }
 
 bool SourceRunner::ended() const {

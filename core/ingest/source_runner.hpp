@@ -36,6 +36,7 @@ struct Feed {
   std::string source;           // name in connectors.yaml
   std::string stream;           // of the connector; empty: its only one
   std::string cursor;           // where to go on; empty: from the start
+  std::vector<std::string> fields = {};  // that the configuration reads of a row; none: all
   DurationUs every = us_per_s;  // between two polls
   std::unique_ptr<plugin::Connector> connector;
   plugin::HostServices* host = nullptr;  // sends what fetch() asks for; outlives the runner
@@ -48,7 +49,7 @@ struct FeedStatus {
   std::string source, stream;
   std::uint64_t records = 0, rejected = 0;  // since the start
   bool ended = false;
-  std::string error;  // of the last read or poll; empty: it went well
+  std::string error;  // of the last read or poll, or why it waits; empty: it went well
 };
 
 struct RunnerOptions {
@@ -73,6 +74,9 @@ class SourceRunner {
   void start();         // [main]
   // [main] Ends all reading, and waits for the threads. What was submitted stays submitted.
   void stop();
+
+  // [any] The source's credentials are there: its feeds ask for them anew, at once.
+  void renew(const std::string& source);
 
   // [any] All feeds have ended and all that they gave is durable, or lost to an error in their status.
   bool ended() const;

@@ -184,6 +184,41 @@ Status deterministic(const Subject& subject) {
   return Done{};
 }
 
+// Part after part, each from where the one before was cut.
+Status snapshot(const Subject& subject) {
+  if (!subject.info.takes_snapshots()) return not_applicable("it takes no snapshots");
+  Stage stage(subject), other(subject);
+  SLUICE_TRY(stage.open());
+  SLUICE_TRY(needs_records(stage));
+  SLUICE_TRY(other.open());
+  Records left = snapshot_of(subject.info, 2 * some);
+  const std::size_t most = std::min<std::size_t>(subject.info.batch_records, some);
+  for (plugin::SnapshotPart part{"j.1.1.0", 1}; !left.empty(); ++part.part) {
+    const Records batch(left.begin(),
+                        left.begin() + static_cast<std::ptrdiff_t>(std::min(most, left.size())));
+    const Emission e = stage.take(batch, {}, part);
+    SLUICE_TRY(succeeded(e));
+    std::uint32_t end = 0;  // behind the last record that has a fate
+    for (const plugin::Fate& fate : e.outcomes) end = std::max(end, fate.record + 1);
+    for (const plugin::Request& request : e.requests) {
+      for (const std::uint32_t i : request.records) end = std::max(end, i + 1);
+    }
+    end = std::min(end, static_cast<std::uint32_t>(batch.size()));
+    std::vector<std::uint32_t> taken(end);
+    for (std::uint32_t i = 0; i < end; ++i) taken[i] = i;
+    if (end == 0)
+      return broken(e.function + ": it took no record of a part of a snapshot: take one at least");
+    SLUICE_TRY(covered(e, taken, batch.size()));
+    if (e.requests.size() > 1)
+      return broken(e.function + ": it made " + std::to_string(e.requests.size()) +
+                    " requests of one part of a snapshot: make one, and leave the rest to the next part");
+    if (stage.table().plan != nullptr && e.text() != other.take(batch, {}, part).text())
+      return broken(e.function + ": the same part of a snapshot gave another output of another instance");
+    left.erase(left.begin(), left.begin() + end);
+  }
+  return Done{};
+}
+
 Status newer_host(const Subject& subject) {
   Stage today(subject), later(subject);  // alike to the instant, so that nothing but the size differs
   SLUICE_TRY(today.open());
@@ -254,6 +289,7 @@ constexpr Check checks[] = {
     {"full_batch", "a batch of max_records is fine", full_batch},
     {"texts", "unicode, escapes and huge payloads survive, and JSON stays JSON", texts},
     {"deterministic", "the same input gives the same output, on every instance", deterministic},
+    {"snapshot", "of a snapshot's part it makes one request, and what it leaves is the end of it", snapshot},
     {"newer_host", "records to which a newer host has appended fields are read as before", newer_host},
     {"stops", "it emits nothing more when the host says stop", stops},
     {"cancelled", "deliver() and read() return soon when cancelled() says so", cancelled},

@@ -69,7 +69,16 @@ bool has(Json properties, std::string_view name) {
 // "{config.NAME}" and "{secret.NAME}" must be fields of `config`, the latter marked x-secret; so each of
 // several with | between, of which the last may be a text of its own.
 Status check_templates(const plugin::ManifestInfo& info, Json properties) {
-  for (const std::string& text : {info.base_url, info.auth.value, info.auth.user, info.auth.password}) {
+  std::vector<std::string> texts = info.base_urls_else;
+  texts.push_back(info.base_url);
+  std::vector<plugin::Auth> auths = info.auths_else;
+  auths.push_back(info.auth);
+  for (const plugin::Auth& auth : auths) {
+    const plugin::OAuth2& o = auth.oauth2;
+    texts.insert(texts.end(), {auth.value, auth.user, auth.password, o.token_url, o.client_id,
+                               o.client_secret, o.refresh_token, o.private_key, o.subject, o.audience});
+  }
+  for (const std::string& text : texts) {
     for (std::size_t open = text.find('{'); open != std::string::npos; open = text.find('{', open + 1)) {
       const std::size_t close = text.find('}', open);
       if (close == std::string::npos) continue;

@@ -178,9 +178,12 @@ const sluice_batch* Stage::lend_batch(std::span<const plugin::Record> records) {
                                     .records = lender_.array(std::span<const char>(all))});
 }
 
-const sluice_plan* Stage::lend_plan(std::span<const plugin::Record> records) {
-  return lender_.value(
-      sluice_plan{.size = sizeof(sluice_plan), .part = 0, .batch = lend_batch(records), .snapshot = {}});
+const sluice_plan* Stage::lend_plan(std::span<const plugin::Record> records,
+                                    const plugin::SnapshotPart& part) {
+  return lender_.value(sluice_plan{.size = sizeof(sluice_plan),
+                                   .part = part.part,
+                                   .batch = lend_batch(records),
+                                   .snapshot = lender_.text(part.snapshot)});
 }
 
 const sluice_poll* Stage::lend_poll(const plugin::Poll& poll) {
@@ -213,20 +216,23 @@ const sluice_response* Stage::lend_response(const plugin::Response& r) {
   return lender_.value(c);
 }
 
-Emission Stage::plan(std::span<const plugin::Record> records, const Knobs& knobs) {
-  const sluice_plan* const args = lend_plan(records);
+Emission Stage::plan(std::span<const plugin::Record> records, const Knobs& knobs,
+                     const plugin::SnapshotPart& part) {
+  const sluice_plan* const args = lend_plan(records, part);
   return call("plan()", emits_requests | emits_outcomes, knobs,
               [&](sluice_call* c) { return table_->plan(instance_, args, c); });
 }
 
-Emission Stage::deliver(std::span<const plugin::Record> records, const Knobs& knobs) {
-  const sluice_plan* const args = lend_plan(records);
+Emission Stage::deliver(std::span<const plugin::Record> records, const Knobs& knobs,
+                        const plugin::SnapshotPart& part) {
+  const sluice_plan* const args = lend_plan(records, part);
   return call("deliver()", emits_outcomes, knobs,
               [&](sluice_call* c) { return table_->deliver(instance_, args, c); });
 }
 
-Emission Stage::take(std::span<const plugin::Record> records, const Knobs& knobs) {
-  return table_->plan != nullptr ? plan(records, knobs) : deliver(records, knobs);
+Emission Stage::take(std::span<const plugin::Record> records, const Knobs& knobs,
+                     const plugin::SnapshotPart& part) {
+  return table_->plan != nullptr ? plan(records, knobs, part) : deliver(records, knobs, part);
 }
 
 Emission Stage::interpret(std::span<const plugin::Record> records, const plugin::Response& response) {

@@ -54,9 +54,12 @@ class Stage {
   bool has_instance() const { return instance_ != nullptr; }
   bool takes_records() const { return table_->plan != nullptr || table_->deliver != nullptr; }
 
-  Emission plan(std::span<const plugin::Record> records, const Knobs& knobs = {});
-  Emission deliver(std::span<const plugin::Record> records, const Knobs& knobs = {});
-  Emission take(std::span<const plugin::Record> records, const Knobs& knobs = {});  // plan, else deliver
+  Emission plan(std::span<const plugin::Record> records, const Knobs& knobs = {},
+                const plugin::SnapshotPart& part = {});
+  Emission deliver(std::span<const plugin::Record> records, const Knobs& knobs = {},
+                   const plugin::SnapshotPart& part = {});
+  Emission take(std::span<const plugin::Record> records, const Knobs& knobs = {},
+                const plugin::SnapshotPart& part = {});  // plan, else deliver
   Emission interpret(std::span<const plugin::Record> records, const plugin::Response& response);
   Emission check();
   Emission fetch(const plugin::Poll& poll, const Knobs& knobs = {});
@@ -72,7 +75,7 @@ class Stage {
   const sluice_batch* lend_batch(std::span<const plugin::Record> records);
   const sluice_poll* lend_poll(const plugin::Poll& poll);
   const sluice_response* lend_response(const plugin::Response& response);
-  const sluice_plan* lend_plan(std::span<const plugin::Record> records);
+  const sluice_plan* lend_plan(std::span<const plugin::Record> records, const plugin::SnapshotPart& part);
   template <typename F>
   Emission call(const char* name, std::uint32_t emits, const Knobs& knobs, F&& function);
 

@@ -50,12 +50,12 @@ std::string identifiers_of(const plugin::ManifestInfo& info, const std::string& 
   std::string out;
   JsonWriter writer(out);
   writer.begin_object();
-  for (const std::string& type : info.identifiers) {
+  for (const plugin::AskedIdentifier& asked : info.identifiers) {
+    const std::string type = asked.type == plugin::every_identifier ? "cookie" : asked.type;
     std::string value = type + '-' + number;
     if (type == "email") value = canary_email;
     if (type == "phone") value = canary_phone;
-    if (info.hash_sha256) value = sha256_hex(value);
-    writer.key(type).begin_array().string(value).end_array();
+    writer.key(type).begin_array().string(plugin::in_form(asked, value)).end_array();
   }
   writer.end_object();
   return out;
@@ -73,6 +73,7 @@ plugin::Record record_of(const plugin::ManifestInfo& info, std::uint32_t op, std
                                                     : "Order Completed",
                      .payload = payload_of(info, op),
                      .identifiers = identifiers_of(info, n)};
+  if (about_audience) out.audience_id = "23850000000000001";
   if (op == SLUICE_MESSAGE) out.address = info.channel == "sms" ? canary_phone : canary_email;
   return out;
 }
@@ -187,17 +188,33 @@ Result<Subject> make_subject(const Library& library, const plugin::ManifestInfo&
   if (const Json answer = sample["answer"]) {
     out.answer = answer.is_string() ? std::string(*answer.string()) : answer.text();
   }
+  if (const std::string_view stream = sample["stream"].string_or(""); !stream.empty()) {
+    out.info.streams.insert(out.info.streams.begin(), std::string(stream));
+  }
   if (const Json callback = sample["callback"]) {
     out.callback = callback.is_string() ? std::string(*callback.string()) : callback.text();
   }
   if (records) {
     out.records = SLUICE_TRY(records_of(*records));
+    for (plugin::Record& record : out.records)
+      record.identifiers = plugin::asked_identifiers(info.identifiers, record.identifiers);
   } else if ((info.kind & SLUICE_DESTINATION) != 0) {
     for (const auto& [name, op] : plugin::op_names) {
-      if (!info.takes(op)) continue;
+      if (!info.takes(op) || op >= SLUICE_SNAPSHOT_BEGIN) continue;  // the marks come with a snapshot's parts
       out.records.push_back(record_of(info, op, out.records.size() + 1));
       if (op == SLUICE_MESSAGE && sample["payload"]) out.records.back().payload = sample["payload"].text();
     }
+  }
+  return out;
+}
+
+std::vector<plugin::Record> snapshot_of(const plugin::ManifestInfo& info, std::size_t members) {
+  std::vector<plugin::Record> out{record_of(info, SLUICE_SNAPSHOT_BEGIN, 1)};
+  for (std::size_t i = 0; i < members; ++i) out.push_back(record_of(info, SLUICE_ENTER, i + 2));
+  out.push_back(record_of(info, SLUICE_SNAPSHOT_END, members + 2));
+  for (plugin::Record* const mark : {&out.front(), &out.back()}) {
+    mark->key.clear();
+    mark->payload = mark->identifiers = "{}";
   }
   return out;
 }

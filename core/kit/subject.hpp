@@ -55,6 +55,9 @@ std::vector<std::vector<plugin::Record>> batches_of(const plugin::ManifestInfo& 
                                                     std::span<const plugin::Record> records,
                                                     std::size_t most = SIZE_MAX);
 
+// A full refresh of an audience: the marks, and so many members between them.
+std::vector<plugin::Record> snapshot_of(const plugin::ManifestInfo& info, std::size_t members);
+
 // So many records like those, each with an id and a key of its own, that fit one batch.
 std::vector<plugin::Record> many(const plugin::ManifestInfo& info, std::span<const plugin::Record> like,
                                  std::size_t count);

@@ -49,6 +49,10 @@ std::string_view name_of(Operation op) {
       return "erase";
     case Operation::consent:
       return "consent";
+    case Operation::snapshot_begin:
+      return "snapshot_begin";
+    case Operation::snapshot_end:
+      return "snapshot_end";
   }
   return "unknown";
 }
@@ -67,6 +71,9 @@ void Effect::encode(std::string& out) const {
   w.text(identifiers);
   w.text(payload);
   w.text(supersede);
+  if (snapshot.seq == 0) return;
+  w.varint(snapshot.seq);
+  w.varint(snapshot.ordinal);
 }
 
 bool Effect::decode(std::string_view bytes, Effect& out) {
@@ -83,6 +90,11 @@ bool Effect::decode(std::string_view bytes, Effect& out) {
   out.identifiers = r.text();
   out.payload = r.text();
   out.supersede = r.text();
+  out.snapshot = {};
+  if (r.ok() && !r.at_end()) {
+    out.snapshot.seq = r.varint();
+    out.snapshot.ordinal = static_cast<std::uint32_t>(r.varint());
+  }
   return r.ok() && r.at_end();
 }
 

@@ -25,7 +25,9 @@ enum class Operation : std::uint8_t {
   message = 6,
   merge = 7,
   erase = 8,
-  consent = 9
+  consent = 9,
+  snapshot_begin = 10,  // of all members of an audience ...
+  snapshot_end = 11
 };
 std::string_view name_of(Operation op);  // "event", "upsert", "delete", "enter", "leave", "message", ...
 
@@ -52,6 +54,7 @@ struct Effect {
   std::string payload;  // JSON object: mapped fields; an event's without `fields` is the event itself
   std::string
       supersede;  // records of one destination with the same non-empty text: only the latest needs to go out
+  EffectKey snapshot = {};  // of the mark that begins it, which has its own; seq 0: it belongs to none
 
   void encode(std::string& out) const;                      // without the destination
   static bool decode(std::string_view bytes, Effect& out);  // copies

@@ -36,6 +36,7 @@ struct Event {
   EventKind kind = EventKind::track;
   std::string_view source;             // its name in connectors.yaml
   std::string_view name;               // track: the event's; page, screen: theirs; group: the group's id
+  std::string_view stream, entity;     // of a record whose going withdraws what it said; else empty
   std::string_view message_id;         // empty: none was given, nothing to remove duplicates by
   TimeUs time = 0;                     // its own, skew corrected and clamped; microseconds
   bool trusted = true;                 // from a source with trust: server

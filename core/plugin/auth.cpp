@@ -19,10 +19,11 @@ constexpr std::array<std::pair<std::string_view, AuthKind>, 7> kinds{{
     {"aws_sigv4", AuthKind::aws_sigv4},
 }};
 
-constexpr std::array<std::pair<std::string_view, Grant>, 3> grants{{
+constexpr std::array<std::pair<std::string_view, Grant>, 4> grants{{
     {"client_credentials", Grant::client_credentials},
     {"refresh_token", Grant::refresh_token},
     {"jwt_bearer", Grant::jwt_bearer},
+    {"authorization_code", Grant::authorization_code},
 }};
 
 Status read_grant(Json auth, OAuth2& out) {
@@ -33,7 +34,7 @@ Status read_grant(Json auth, OAuth2& out) {
   }
   if (!known)
     return bad("has the grant '" + std::string(name) +
-               "'; client_credentials, refresh_token and jwt_bearer are known");
+               "'; client_credentials, refresh_token, jwt_bearer and authorization_code are known");
   const std::string_view client = auth["client_auth"].string_or("basic");
   if (client != "basic" && client != "body") return bad("has a 'client_auth' that is neither basic nor body");
   out.client_in_body = client == "body";
@@ -45,6 +46,7 @@ Status read_oauth2(Json auth, Auth& out) {
   SLUICE_TRY(read_grant(auth, o));
   for (const auto& [name, field] :
        std::initializer_list<std::pair<const char*, std::string*>>{{"token_url", &o.token_url},
+                                                                   {"authorize_url", &o.authorize_url},
                                                                    {"client_id", &o.client_id},
                                                                    {"client_secret", &o.client_secret},
                                                                    {"refresh_token", &o.refresh_token},
@@ -64,22 +66,31 @@ Status read_oauth2(Json auth, Auth& out) {
     texts = texts && value.is_string();
     o.params.emplace_back(name, value.string_or(""));
   });
-  if (!texts) return bad("has 'scopes' or 'params' that hold something that is no text");
+  auth["authorize_params"].members([&](std::string_view name, Json value) {
+    texts = texts && value.is_string();
+    o.authorize_params.emplace_back(name, value.string_or(""));
+  });
+  if (!texts)
+    return bad("has 'scopes', 'params' or 'authorize_params' that hold something that is no text");
   if (out.name.empty()) out.name = "authorization";
   if (out.value.empty()) out.value = "Bearer {token}";
   if (out.value.find("{token}") == std::string::npos)
     return bad("of type oauth2 has a 'value' without {token}");
   if (o.token_url.empty()) return bad("of type oauth2 needs 'token_url'");
   const bool client = !o.client_id.empty();
-  const bool whole = o.grant == Grant::client_credentials ? client && !o.client_secret.empty()
-                     : o.grant == Grant::refresh_token
-                         ? client && !o.refresh_token.empty()
-                         : !o.private_key.empty() && (client || !o.issuer.empty());
-  if (!whole) {
-    return bad("of this grant needs " +
-               std::string(o.grant == Grant::client_credentials ? "'client_id' and 'client_secret'"
-                           : o.grant == Grant::refresh_token    ? "'client_id' and 'refresh_token'"
-                                                             : "'private_key' and 'client_id' or 'issuer'"));
+  const auto needs = [](bool whole, const char* what) {
+    return whole ? Status(Done{}) : bad(std::string("of this grant needs ") + what);
+  };
+  switch (o.grant) {
+    case Grant::client_credentials:
+      return needs(client && !o.client_secret.empty(), "'client_id' and 'client_secret'");
+    case Grant::refresh_token:
+      return needs(client && !o.refresh_token.empty(), "'client_id' and 'refresh_token'");
+    case Grant::jwt_bearer:
+      return needs(!o.private_key.empty() && (client || !o.issuer.empty()),
+                   "'private_key' and 'client_id' or 'issuer'");
+    case Grant::authorization_code:
+      return needs(client && !o.authorize_url.empty(), "'client_id' and 'authorize_url'");
   }
   return Done{};
 }
@@ -129,10 +140,11 @@ Status fill_auth(Auth& auth, const Fill& fill) {
   AwsKeys& a = auth.aws;
   for (std::string* text : {&auth.value, &auth.user, &auth.password, &o.token_url, &o.client_id,
                             &o.client_secret, &o.refresh_token, &o.private_key, &o.key_id, &o.issuer,
-                            &o.subject, &o.audience, &a.region, &a.service, &a.access_key, &a.secret_key}) {
+                            &o.authorize_url, &o.subject, &o.audience, &a.region, &a.service, &a.access_key, &a.secret_key}) {
     *text = SLUICE_TRY(fill(*text));
   }
   for (auto& [name, value] : o.params) value = SLUICE_TRY(fill(value));
+  for (auto& [name, value] : o.authorize_params) value = SLUICE_TRY(fill(value));
   for (std::string& scope : o.scopes) scope = SLUICE_TRY(fill(scope));
   // Keys of a user have no session: a field that is left out of `with:` is none.
   Result<std::string> session = fill(a.session_token);

@@ -17,15 +17,19 @@ namespace sluice::plugin {
 
 enum class AuthKind : std::uint8_t { none, header, query, basic, standard_webhooks, oauth2, aws_sigv4 };
 
-enum class Grant : std::uint8_t { client_credentials, refresh_token, jwt_bearer };
+// authorization_code: a person allows it, in a browser (authorization.hpp); what is kept then goes on by
+// itself.
+enum class Grant : std::uint8_t { client_credentials, refresh_token, jwt_bearer, authorization_code };
 
-struct OAuth2 {  // RFC 6749, RFC 6750, RFC 7523
+struct OAuth2 {  // RFC 6749, RFC 6750, RFC 7523, RFC 7636
   Grant grant = Grant::client_credentials;
   std::string token_url = {}, client_id = {}, client_secret = {};
   std::string refresh_token = {};                                                       // its grant
+  std::string authorize_url = {};                                                       // authorization_code
   std::string private_key = {}, key_id = {}, issuer = {}, subject = {}, audience = {};  // jwt_bearer
   std::vector<std::string> scopes = {};
   std::vector<std::pair<std::string, std::string>> params = {};  // further ones of the token request
+  std::vector<std::pair<std::string, std::string>> authorize_params = {};  // ... of the authorization request
   bool client_in_body = false;  // client_id and client_secret as parameters, not as basic authentication
 };
 

@@ -79,7 +79,7 @@ struct Spawn {
 
 }  // namespace
 
-Result<std::unique_ptr<ChildProcess>> ChildProcess::start(const std::string& program) {
+Result<std::unique_ptr<ChildProcess>> ChildProcess::start(const std::string& program, int library) {
   std::unique_ptr<ChildProcess> child(new ChildProcess);
   child->arguments_fd_ = make_area("sluice-arguments");
   child->emissions_fd_ = make_area("sluice-emissions");
@@ -107,7 +107,8 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::start(const std::string& pro
   ::posix_spawn_file_actions_adddup2(&spawn.files, theirs, wire::socket_fd);
   ::posix_spawn_file_actions_adddup2(&spawn.files, child->arguments_fd_, wire::arguments_fd);
   ::posix_spawn_file_actions_adddup2(&spawn.files, child->emissions_fd_, wire::emissions_fd);
-  ::posix_spawn_file_actions_addclosefrom_np(&spawn.files, wire::emissions_fd + 1);
+  ::posix_spawn_file_actions_adddup2(&spawn.files, library, wire::library_fd);
+  ::posix_spawn_file_actions_addclosefrom_np(&spawn.files, wire::library_fd + 1);
   sigset_t none, all;
   ::sigemptyset(&none);
   ::sigfillset(&all);

@@ -19,9 +19,10 @@ namespace sluice::plugin {
 
 class ChildProcess {
  public:
-  // Starts `program` (sluice-connector) with the areas and the socket, an empty environment, and nothing else
-  // of ours. It ends when this is destroyed, and by itself when the hub is gone.
-  static Result<std::unique_ptr<ChildProcess>> start(const std::string& program);
+  // Starts `program` (sluice-connector) with the areas, the socket and the open file `library`, an empty
+  // environment, and nothing else of ours. It ends when this is destroyed, and by itself when the hub is
+  // gone.
+  static Result<std::unique_ptr<ChildProcess>> start(const std::string& program, int library);
   ~ChildProcess();  // lets it end by itself for a moment, then kills it
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;

@@ -8,6 +8,7 @@
 #include "plugin/call.hpp"
 #include "plugin/host.hpp"
 #include "plugin/library.hpp"
+#include "plugin/library_copy.hpp"
 #include "plugin/remote.hpp"
 
 namespace sluice::plugin {
@@ -44,6 +45,13 @@ Result<Settings> split_secrets(const ManifestInfo& info, const std::string& conf
   return out;
 }
 
+Result<HttpPolicy> policy_of(const Entry& entry, const Instance& instance, const Settings& settings) {
+  HttpPolicy out =
+      SLUICE_TRY(make_http_policy(entry.info, settings.config, settings.secrets, instance.allow_hosts));
+  out.name = instance.name;
+  return out;
+}
+
 // What a plugin without the SDK may throw in spite of the contract ends here.
 template <typename F>
 sluice_status guarded(F&& function) noexcept {
@@ -52,6 +60,15 @@ sluice_status guarded(F&& function) noexcept {
   } catch (...) {
     return SLUICE_INTERNAL;
   }
+}
+
+// The dynamic loader speaks of the copy that it was given.
+std::string by_path(std::string text, const std::string& path) {
+  constexpr std::string_view copy = "/proc/self/fd/";
+  const std::size_t at = text.find(copy);
+  if (at == std::string::npos) return text;
+  const std::size_t end = std::min(text.find_first_not_of("0123456789", at + copy.size()), text.size());
+  return text.replace(at, end - at, path);
 }
 
 // The verdict where a connector has no interpret(): by the HTTP status alone.
@@ -121,14 +138,17 @@ struct Connector::Impl {
   }
 };
 
+Result<HttpPolicy> policy_of(const Entry& entry, const Instance& instance) {
+  return policy_of(entry, instance, SLUICE_TRY(split_secrets(entry.info, instance.config)));
+}
+
 Connector::Connector(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Connector::~Connector() = default;
 
 Result<std::unique_ptr<Connector>> Connector::open(const Entry& entry, const Instance& instance,
                                                    HostServices& host) {
   Settings settings = SLUICE_TRY(split_secrets(entry.info, instance.config));
-  HttpPolicy policy =
-      SLUICE_TRY(make_http_policy(entry.info, settings.config, settings.secrets, instance.allow_hosts));
+  HttpPolicy policy = SLUICE_TRY(policy_of(entry, instance, settings));
   const sluice_open open{.size = sizeof(sluice_open),
                          .kind = instance.kind,
                          .config = str(settings.config),
@@ -138,15 +158,17 @@ Result<std::unique_ptr<Connector>> Connector::open(const Entry& entry, const Ins
   auto impl = std::make_unique<Impl>(entry, host, settings, std::move(policy));
   impl->called_back = instance.kind == SLUICE_DESTINATION || entry.info.kind == SLUICE_DESTINATION;
   Call call(impl->context({.stop = instance.stop}, 0, 0));
-  if (instance.program.empty()) {
-    const sluice_plugin* const plugin = SLUICE_TRY(load_library(entry.path));
-    impl->table = SLUICE_TRY(find_connector(*plugin, entry.info.id, entry.info.kind));
-    SLUICE_TRY(call.finish(
-        guarded([&] { return impl->table->create(&impl->host, &open, &call, &impl->instance); })));
-  } else {
+  const auto make = [&]() -> Status {
+    if (instance.program.empty()) {
+      const std::string library = SLUICE_TRY(LibraryCopy::to_load_here(entry));
+      const sluice_plugin* const plugin = SLUICE_TRY(load_library(library));
+      impl->table = SLUICE_TRY(find_connector(*plugin, entry.info.id, entry.info.kind));
+      return call.finish(
+          guarded([&] { return impl->table->create(&impl->host, &open, &call, &impl->instance); }));
+    }
     impl->remote = std::make_unique<Remote>(
         RemoteSpec{.program = instance.program,
-                   .library = entry.path,
+                   .library = SLUICE_TRY(LibraryCopy::of(entry)),
                    .id = entry.info.id,
                    .kind = entry.info.kind,
                    .confinement = {.memory_bytes = instance.memory_bytes,
@@ -158,7 +180,10 @@ Result<std::unique_ptr<Connector>> Connector::open(const Entry& entry, const Ins
     SLUICE_TRY(call.finish(impl->remote->create(open, &call)));
     impl->table = impl->remote->table();
     impl->instance = impl->remote->instance();
-  }
+    return Done{};
+  };
+  if (const Status made = make(); !made)
+    return Error{made.error().code, by_path(made.error().detail, entry.path)};
   if (impl->instance == nullptr)
     return Error{Code::misconfigured, "the connector '" + entry.info.id + "' made nothing"};
   return std::unique_ptr<Connector>(new Connector(std::move(impl)));

@@ -49,6 +49,9 @@ struct FetchOutput {
   std::vector<RateLimit> limits = {};
 };
 
+// How this instance speaks HTTP, without opening it.
+Result<HttpPolicy> policy_of(const Entry& entry, const Instance& instance);
+
 class Connector {
  public:
   // Loads the library (once a process, never unloaded), compares it with its manifest, creates the instance.

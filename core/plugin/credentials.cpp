@@ -3,24 +3,10 @@
 #include <algorithm>
 #include <future>
 
-#include "base/hash.hpp"
-#include "base/json.hpp"
+#include "plugin/authorization.hpp"
 
 namespace sluice::plugin {
 namespace {
-
-// Another refresh token, client or endpoint in the configuration is another connection: what was kept for the
-// one before says nothing about it.
-std::string name_of_kept(const OAuth2& auth) {
-  const std::string which = auth.token_url + '\n' + auth.client_id + '\n' + auth.refresh_token;
-  return "oauth2/" + sha256_hex(which).substr(0, 32);
-}
-
-std::string scopes_of(const OAuth2& auth) {
-  std::string out;
-  for (const std::string& scope : auth.scopes) out += scope + '\n';
-  return out;
-}
 
 // What an endpoint repeats of what it was asked is not shown.
 void cut(std::string& text, const std::string& secret) {
@@ -30,15 +16,10 @@ void cut(std::string& text, const std::string& secret) {
   }
 }
 
-TimeUs last_use(TimeUs expires, TimeUs now) {
-  if (expires == never) return never;
-  return expires - std::min(token_margin_max, std::max<DurationUs>(0, expires - now) / 10);
-}
-
 }  // namespace
 
 Credentials::Credentials(HostServices& services, const HttpPolicy& policy)
-    : services_(&services), policy_(policy), kept_name_(name_of_kept(policy.auth.oauth2)) {}
+    : services_(&services), policy_(policy), kept_name_(kept_token_name(policy.auth.oauth2)) {}
 
 Credentials::~Credentials() {
   close();
@@ -131,22 +112,25 @@ Result<bool> Credentials::take_kept(std::string& refresh) {
     SLUICE_TRY(services_->keep_secret(kept_name_, *unsaved_));
     unsaved_.reset();
   }
-  const std::optional<std::string> kept = SLUICE_TRY(services_->kept_secret(kept_name_));
-  JsonParser parser;
-  const Json document = parser.parse(kept.value_or("{}"));
-  refresh = document["refresh_token"].string_or(auth.refresh_token);
+  const std::optional<std::string> text = SLUICE_TRY(services_->kept_secret(kept_name_));
+  if (connects() && !text) return Error{Code::misconfigured, connect_advice("not connected", policy_.name)};
+  kept_ = KeptToken::parse(text.value_or("{}"));
+  refresh = kept_.refresh.empty() ? auth.refresh_token : kept_.refresh;
   services_->hide(refresh);
-  const std::string access(document["access_token"].string_or(""));
-  services_->hide(access);
+  services_->hide(kept_.access);
   const TimeUs now = services_->now_us();
-  const TimeUs until = document["until"].integer().value_or(0);
   const std::lock_guard lock(mutex_);
-  const bool good = document["scopes"].string_or("") == scopes_of(auth) && now < until && access != refused_;
-  if (!good || access.empty()) return false;
-  access_ = access;
-  until_ = until;
-  pause_ = failed_until_ = 0;
-  return true;
+  // What a person allowed stays so, whatever a newer manifest asks for.
+  const bool same = connects() || kept_.scopes == scope_of(auth);
+  if (same && !kept_.access.empty() && now < kept_.until && kept_.access != refused_) {
+    access_ = kept_.access;
+    until_ = kept_.until;
+    pause_ = failed_until_ = 0;
+    return true;
+  }
+  if (!connects() || !refresh.empty()) return false;
+  return Error{Code::misconfigured,
+               connect_advice("the access has ended, and the vendor gave no refresh token", policy_.name)};
 }
 
 TokenAnswer Credentials::fetch() {
@@ -160,7 +144,7 @@ TokenAnswer Credentials::fetch() {
     access_.clear();
     return failure_;
   };
-  const bool keeps = policy_.auth.oauth2.grant == Grant::refresh_token;
+  const bool keeps = policy_.auth.oauth2.grant == Grant::refresh_token || connects();
   const std::shared_ptr<void> turn = keeps ? services_->turn(kept_name_) : nullptr;
   std::string refresh;
   if (keeps) {
@@ -178,7 +162,8 @@ TokenAnswer Credentials::fetch() {
   services_->hide(token.refresh);
   if (keeps) {
     if (token.refresh.empty()) token.refresh = std::move(refresh);
-    unsaved_ = document_of(token, until);
+    const std::string scopes = connects() ? kept_.scopes : scope_of(policy_.auth.oauth2);
+    unsaved_ = KeptToken{token.refresh, token.access, until, scopes, kept_.connected, 0}.text();
     if (const Status kept = services_->keep_secret(kept_name_, *unsaved_); !kept)
       return failed(kept.error(), -1);
     unsaved_.reset();
@@ -198,15 +183,38 @@ Result<Token> Credentials::ask(const std::string& refresh, DurationUs& retry_aft
   const TimeUs before = services_->now_us();
   const Response response = services_->http(ready);
   if (response.retry_after_ms >= 0) retry_after = response.retry_after_ms * us_per_ms;
+  if (connects() && grant_refused(response)) {
+    note_refused();
+    return Error{Code::misconfigured,
+                 connect_advice("the vendor ended the connection (invalid_grant)", policy_.name)};
+  }
   return token_of(response, before);  // its life began at the latest when it was asked for
 }
 
-std::string Credentials::document_of(const Token& token, TimeUs until) const {
-  std::string document;
-  JsonWriter writer(document);
-  writer.begin_object().member("refresh_token", token.refresh).member("access_token", token.access);
-  writer.member_integer("until", until).member("scopes", scopes_of(policy_.auth.oauth2)).end_object();
-  return document;
+// For `sluice connect --list`, and whoever looks before the first record.
+void Credentials::note_refused() {
+  if (std::exchange(kept_.refused, services_->now_us()) != 0) return;
+  if (const Status noted = services_->keep_secret(kept_name_, kept_.text()); !noted) kept_.refused = 0;
+}
+
+std::string Credentials::unready() {
+  const std::lock_guard lock(mutex_);
+  if (!fetched() || !connects() || services_ == nullptr) return {};
+  const Result<Connection> connection = kept_connection(*services_, policy_.auth.oauth2);
+  if (!connection || connection.value().usable) return {};
+  const Connection& c = connection.value();
+  return connect_advice(c.since == 0     ? "not connected"
+                        : c.refused != 0 ? "the vendor ended the connection (invalid_grant)"
+                                         : "the access has ended, and the vendor gave no refresh token",
+                        policy_.name);
+}
+
+void Credentials::renew() {
+  const std::lock_guard lock(mutex_);
+  access_.clear();
+  refused_.clear();
+  failure_ = {};
+  pause_ = failed_until_ = 0;
 }
 
 }  // namespace sluice::plugin

@@ -19,12 +19,11 @@
 #include "base/time.hpp"
 #include "plugin/host_services.hpp"
 #include "plugin/http_request.hpp"
+#include "plugin/kept_token.hpp"
 #include "plugin/oauth2.hpp"
 
 namespace sluice::plugin {
 
-inline constexpr DurationUs token_timeout = 10 * us_per_s;  // of a request to the endpoint
-inline constexpr DurationUs token_margin_max = us_per_min;  // before its end; a tenth of a short life
 inline constexpr DurationUs token_pause_first = us_per_s;   // after a failure, doubling
 inline constexpr DurationUs token_pause_max = us_per_min;   // ... up to this, or what the endpoint asks for
 
@@ -53,6 +52,11 @@ class Credentials {  // [any]
   // The vendor answered 401 to it: it is not given again.
   void refused(const std::string& token);
   void add(const std::string& token, HttpRequest& request) const;
+  // Why there is none, where a person has to connect first; else empty, though the vendor may refuse. Asks
+  // nobody.
+  std::string unready();
+  // A person has connected: what was fetched and refused before is forgotten.
+  void renew();
   // Ends what is under way, after at most token_timeout; from then on every answer is `cancelled`.
   void close();
 
@@ -61,7 +65,8 @@ class Credentials {  // [any]
   TokenAnswer fetch();
   Result<bool> take_kept(std::string& refresh);
   Result<Token> ask(const std::string& refresh, DurationUs& retry_after);
-  std::string document_of(const Token& token, TimeUs until) const;
+  void note_refused();
+  bool connects() const { return policy_.auth.oauth2.grant == Grant::authorization_code; }
   bool usable(TimeUs now) const;
 
   HostServices* services_;  // null once closed; touched by token() under the mutex and by the worker
@@ -80,6 +85,7 @@ class Credentials {  // [any]
   DurationUs pause_ = 0;
 
   std::optional<std::string> unsaved_;  // [worker] what has to be kept before it may be used
+  KeptToken kept_;                      // [worker] as it was read last
   std::jthread worker_;                 // started when first a token is wanted
 };
 

@@ -40,8 +40,9 @@ bool any_matches(const std::vector<std::string>& patterns, const UrlParts& url) 
 }
 
 // What stands between the braces: "config.NAME" or "secret.NAME", or several with | between, of which the
-// first that is set counts; the last may be a text of its own. Nothing: it is none of ours, and stays.
-Result<std::optional<std::string>> lookup(std::string_view names, Json config,
+// first that is set counts; the last may be a text of its own. A field of `config` that is not set has its
+// default of `schema`. Nothing: it is none of ours, and stays.
+Result<std::optional<std::string>> lookup(std::string_view names, Json config, Json schema,
                                           const std::map<std::string, std::string>& secrets) {
   std::string missing;
   for (const std::string_view one : split(names, '|')) {
@@ -51,7 +52,8 @@ Result<std::optional<std::string>> lookup(std::string_view names, Json config,
     const std::string name(one.substr(7));
     missing += (missing.empty() ? "'" : "' or '") + name;
     if (of_config) {
-      const Json value = config[name];
+      Json value = config[name];
+      if (value.is_null_or_missing()) value = schema["properties"][name]["default"];
       if (!value.is_null_or_missing())
         return std::optional(value.is_string() ? std::string(*value.string()) : value.text());
     } else if (const auto secret = secrets.find(name); secret != secrets.end() && !secret->second.empty()) {
@@ -62,13 +64,13 @@ Result<std::optional<std::string>> lookup(std::string_view names, Json config,
   return Error{Code::misconfigured, what + missing + "' is missing in 'with:'"};
 }
 
-Result<std::string> expand(std::string_view text, Json config,
+Result<std::string> expand(std::string_view text, Json config, Json schema,
                            const std::map<std::string, std::string>& secrets) {
   std::string out;
   for (std::size_t open = text.find('{'); open != std::string_view::npos; open = text.find('{')) {
     const std::size_t close = text.find('}', open);
     if (close == std::string_view::npos) break;
-    const auto value = SLUICE_TRY(lookup(text.substr(open + 1, close - open - 1), config, secrets));
+    const auto value = SLUICE_TRY(lookup(text.substr(open + 1, close - open - 1), config, schema, secrets));
     out.append(text.substr(0, value ? open : open + 1));
     if (value) out += *value;
     text.remove_prefix(value ? close + 1 : open + 1);
@@ -98,10 +100,24 @@ void add_auth(const Auth& auth, TimeUs now, HttpRequest& out) {
   }
 }
 
+// A browser goes there and comes back with a code.
+Status check_authorize_url(const HttpPolicy& policy) {
+  const std::string& url = policy.auth.oauth2.authorize_url;
+  if (!split_url(url)) {
+    return Error{Code::misconfigured, "the authorization URL is no address: write https://HOST/PATH"};
+  }
+  const Result<HttpRequest> ready = resolve(policy, {.method = "GET", .url = url, .no_auth = true}, 0);
+  if (!url.starts_with("https://") && !(ready && ready.value().host_trusted)) {
+    return Error{Code::misconfigured,
+                 "the authorization URL is not https: what comes back would cross the network in the clear"};
+  }
+  return Done{};
+}
+
 // Credentials go to it: it must be one of the hosts that the manifest and the operator name, over TLS unless
 // the operator named it.
 Status check_token_url(const HttpPolicy& policy) {
-  const std::string& url = policy.auth.oauth2.token_url;
+  const std::string& url = policy.auth.oauth2.token_url;  // absolute by now
   const Result<HttpRequest> ready = resolve(policy, {.method = "POST", .url = url, .no_auth = true}, 0);
   if (!ready || !split_url(url)) {
     return Error{Code::misconfigured,
@@ -112,7 +128,20 @@ Status check_token_url(const HttpPolicy& policy) {
     return Error{Code::misconfigured,
                  "the token URL is not https: credentials would cross the network in the clear"};
   }
-  return Done{};
+  return policy.auth.oauth2.grant == Grant::authorization_code ? check_authorize_url(policy) : Done{};
+}
+
+// The first of `choices` that `fill` can fill; else why it can fill none.
+template <typename T, typename F>
+Result<T> first_filled(const T& first, const std::vector<T>& others, const F& fill) {
+  Result<T> out = fill(first);
+  std::string why = out ? "" : out.error().detail;
+  for (auto next = others.begin(); !out && next != others.end(); ++next) {
+    out = fill(*next);
+    if (!out) why += ", or " + out.error().detail;
+  }
+  if (!out) return Error{out.error().code, std::move(why)};
+  return out;
 }
 
 }  // namespace
@@ -120,16 +149,24 @@ Status check_token_url(const HttpPolicy& policy) {
 Result<HttpPolicy> make_http_policy(const ManifestInfo& info, std::string_view config_json,
                                     const std::map<std::string, std::string>& secrets,
                                     std::vector<std::string> allow_hosts) {
-  JsonParser parser;
-  const Json config = parser.parse(config_json);
-  HttpPolicy out{.base_url = SLUICE_TRY(expand(info.base_url, config, secrets)),
-                 .base_of_operator = info.base_url.starts_with("{config."),
-                 .hosts = info.hosts,
-                 .allow_hosts = std::move(allow_hosts),
-                 .auth = info.auth,
-                 .timeout = info.timeout};
-  if (out.auth.kind == AuthKind::standard_webhooks && secrets.empty()) out.auth = {};  // unsigned
-  SLUICE_TRY(fill_auth(out.auth, [&](std::string_view text) { return expand(text, config, secrets); }));
+  JsonParser parser, schema_parser;
+  const Json config = parser.parse(config_json), schema = schema_parser.parse(info.config_schema);
+  const auto fill = [&](std::string_view text) { return expand(text, config, schema, secrets); };
+  HttpPolicy out;
+  out.hosts = info.hosts;
+  out.allow_hosts = std::move(allow_hosts);
+  out.timeout = info.timeout;
+  out.base_url = SLUICE_TRY(
+      first_filled(info.base_url, info.base_urls_else, [&](const std::string& url) -> Result<std::string> {
+        out.base_of_operator = url.starts_with("{config.");
+        return fill(url);
+      }));
+  const auto fill_whole = [&](Auth auth) -> Result<Auth> {
+    if (auth.kind == AuthKind::standard_webhooks && secrets.empty()) return Auth{};  // unsigned
+    SLUICE_TRY(fill_auth(auth, fill));
+    return auth;
+  };
+  out.auth = SLUICE_TRY(first_filled(info.auth, info.auths_else, fill_whole));
   if (out.auth.kind == AuthKind::standard_webhooks) {
     out.auth.value = SLUICE_TRY(webhook_secret(out.auth.value));
   } else if (breaks_header({"x", out.auth.value}) || breaks_header({"x", out.auth.aws.session_token}) ||
@@ -140,6 +177,8 @@ Result<HttpPolicy> make_http_policy(const ManifestInfo& info, std::string_view c
   if (!out.base_url.empty() && !split_url(out.base_url)) {
     return Error{Code::misconfigured, "the base URL of '" + info.id + "' is none: write https://HOST"};
   }
+  std::string& token_url = out.auth.oauth2.token_url;
+  if (token_url.starts_with('/')) token_url = out.base_url + token_url;
   if (out.auth.kind == AuthKind::oauth2) SLUICE_TRY(check_token_url(out));
   return out;
 }

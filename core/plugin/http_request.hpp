@@ -30,6 +30,7 @@ struct HttpRequest {  // holds secrets: never logged
 
 // How one source or destination speaks HTTP. Plain data. [any]
 struct HttpPolicy {
+  std::string name = {};                      // of the source or destination
   std::string base_url = {};                  // expanded; empty: none
   bool base_of_operator = false;              // its host stands in the configuration, not in the manifest
   std::vector<std::string> hosts = {};        // of the manifest: patterns, "*" matches within a label

@@ -25,9 +25,9 @@ bool wait(std::uint32_t delay_ms, const std::stop_token& stop) {
   return !stop.stop_requested();
 }
 
+// With the connection's credentials.
 Result<Response> send(const Connector& connector, HostServices& host, const Request& request) {
-  const HttpRequest ready = SLUICE_TRY(resolve(connector.http_policy(), request, host.now_us()));
-  Response response = host.http(ready);
+  Response response = SLUICE_TRY(connector.send(request));
   response.received = host.now_us();
   response.state = request.state;
   response.purpose = request.purpose;
@@ -62,6 +62,8 @@ Result<Inquiry> settle(Connector& connector, HostServices& host, Result<Inquiry>
   return found;
 }
 
+}  // namespace
+
 Result<std::string> id_of(const Connector& connector, Result<Inquiry> settled) {
   const Inquiry found = SLUICE_TRY(std::move(settled));
   const std::string who = "the connector '" + connector.info().id + "'";
@@ -69,10 +71,20 @@ Result<std::string> id_of(const Connector& connector, Result<Inquiry> settled) {
   const Outcome& outcome = *found.outcome;
   if (outcome.status == SLUICE_OK) return outcome.remote_id;
   return Error{code_of(outcome.status),
-               outcome.detail.empty() ? who + " says " + outcome.reason : outcome.detail};
+               outcome.detail.empty()
+                   ? who + " says " + outcome.reason
+                   : (outcome.reason.empty() ? "" : outcome.reason + ": ") + outcome.detail};
 }
 
-}  // namespace
+Status check(Connector& connector, HostServices& host, const CallLimits& limits) {
+  Result<std::vector<Request>> asked = connector.check(limits);
+  if (!asked) return std::move(asked).error();
+  if (asked.value().empty()) return Done{};
+  Inquiry first;
+  first.requests = std::move(asked).value();
+  SLUICE_TRY(id_of(connector, settle(connector, host, std::move(first), limits)));
+  return Done{};
+}
 
 Result<std::vector<std::string>> discover(Connector& connector, HostServices& host, std::string_view stream,
                                           const CallLimits& limits) {

@@ -17,10 +17,16 @@ namespace sluice::plugin {
 inline constexpr std::size_t inquiry_requests_max = 1'000;  // of one inquiry
 inline constexpr std::size_t streams_max = 10'000;
 
+// "Test connection". Well where it is not offered.
+Status check(Connector& connector, HostServices& host, const CallLimits& limits = {});
+
 // The streams over there as JSON objects, in the connector's order: {"name", "title", "key", "fields":
 // [...]}. With a name, this one with its fields.
 Result<std::vector<std::string>> discover(Connector& connector, HostServices& host,
                                           std::string_view stream = {}, const CallLimits& limits = {});
+
+// What an inquiry that asks nothing more says: the outcome's remote_id, or why there is none.
+Result<std::string> id_of(const Connector& connector, Result<Inquiry> settled);
 
 // The id of the audience or list over there, found or created.
 Result<std::string> provision(Connector& connector, HostServices& host, const Provision& what,

@@ -17,13 +17,6 @@ struct Free {
   void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
 };
 
-std::string base64url(std::string_view bytes) {
-  std::string out = base64(bytes);
-  while (out.ends_with('=')) out.pop_back();
-  for (char& c : out) c = c == '+' ? '-' : c == '/' ? '_' : c;
-  return out;
-}
-
 // The key as PEM; where a variable of the environment holds it on one line, "\n" stands for its line breaks.
 std::string pem_of(std::string_view text) {
   std::string out;

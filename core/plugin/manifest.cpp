@@ -121,11 +121,12 @@ Status read_limits(Json c, ManifestInfo& out) {
 
 Status read_data(Json c, ManifestInfo& out) {
   out.ops = c["ops"] ? SLUICE_TRY(ops_of(c["ops"], "ops")) : ~0U;
+  out.named_ops = bool(c["ops"]);
+  if (c["settle_s"]) out.settle = SLUICE_TRY(seconds_of(c["settle_s"], 0, "settle_s"));
   out.unsafe_ops = SLUICE_TRY(ops_of(c["unsafe"], "unsafe"));
-  out.identifiers = SLUICE_TRY(texts(c["identifiers"], "identifiers"));
-  const std::string_view hash = c["hash"].string_or("");
-  if (!hash.empty() && hash != "sha256") return bad("'hash' must be \"sha256\"");
-  out.hash_sha256 = !hash.empty();
+  out.identifiers = SLUICE_TRY(parse_identifiers(c["identifiers"]));
+  // Left alone like other unknown members it would mean identifiers in plain text.
+  if (c["hash"]) return bad("'hash' stands with each identifier: {\"type\": \"email\", \"hash\": \"sha256\"}");
   out.channel = c["channel"].string_or("");
   c["streams"].elements([&](Json stream) {
     out.streams.emplace_back(stream.is_string() ? *stream.string() : stream["name"].string_or(""));
@@ -145,6 +146,30 @@ Status read_data(Json c, ManifestInfo& out) {
   return Done{};
 }
 
+// Where it sends and with what: one of each, or a list of them.
+Status read_places(Json c, ManifestInfo& out) {
+  const Json base = c["base_url"];
+  if (base.type() == JsonType::array) {
+    out.base_urls_else = SLUICE_TRY(texts(base, "base_url"));
+    if (out.base_urls_else.empty()) return bad("'base_url' is an empty list");
+    out.base_url = out.base_urls_else.front();
+    out.base_urls_else.erase(out.base_urls_else.begin());
+  } else {
+    out.base_url = base.string_or("");
+  }
+  const Json auth = c["auth"];
+  if (auth.type() != JsonType::array) {
+    out.auth = SLUICE_TRY(parse_auth(auth));
+    return Done{};
+  }
+  if (auth.size() == 0) return bad("'auth' is an empty list");
+  for (std::size_t i = 0; i < auth.size(); ++i) {
+    Auth one = SLUICE_TRY(parse_auth(auth.at(i)));
+    i == 0 ? void(out.auth = std::move(one)) : out.auths_else.push_back(std::move(one));
+  }
+  return Done{};
+}
+
 Result<ManifestInfo> connector_of(Json c) {
   ManifestInfo out;
   out.text = c.text();
@@ -152,9 +177,8 @@ Result<ManifestInfo> connector_of(Json c) {
   out.title = c["title"].string_or(out.id);
   if (out.id.empty()) return bad("a connector has no 'id'");
   out.kind = SLUICE_TRY(kind_of(c["kind"]));
-  out.base_url = c["base_url"].string_or("");
+  SLUICE_TRY(read_places(c, out));
   out.hosts = SLUICE_TRY(texts(c["hosts"], "hosts"));
-  out.auth = SLUICE_TRY(parse_auth(c["auth"]));
   out.network = c["network"].boolean().value_or(false);
   out.files = c["files"].boolean().value_or(false);
   SLUICE_TRY(read_limits(c, out));

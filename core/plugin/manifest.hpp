@@ -13,6 +13,7 @@
 
 #include "base/time.hpp"
 #include "plugin/auth.hpp"
+#include "plugin/identifiers.hpp"
 #include "plugin/rate_headers.hpp"
 #include "plugin/webhook_route.hpp"
 
@@ -32,6 +33,7 @@ struct ManifestInfo {
   std::uint32_t kind = 0;  // SLUICE_SOURCE | SLUICE_DESTINATION
   std::uint32_t ops =
       0;  // bit 1 << SLUICE_EVENT, ...: what a destination takes; all when the manifest does not say
+  bool named_ops = false;        // the manifest says
   std::uint32_t unsafe_ops = 0;  // likewise: sending them twice does harm (no idempotency key over there)
 
   std::uint32_t batch_records = 100;
@@ -45,15 +47,17 @@ struct ManifestInfo {
   std::vector<Rate> rates = {};  // the first is the default bucket
   std::vector<RateHeaders> rate_headers = {};
 
-  std::string base_url = {};            // template
-  std::vector<std::string> hosts = {};  // "*.braze.com", "rest.example.com:8443"
+  std::string base_url = {};                     // template
+  std::vector<std::string> base_urls_else = {};  // where that one's fields are not set: the first whose are
+  std::vector<std::string> hosts = {};           // "*.braze.com", "rest.example.com:8443"
   Auth auth;
+  std::vector<Auth> auths_else = {};  // likewise
   DurationUs timeout = 30 * us_per_s;
   bool network = false, files = false;  // what deliver() and read() need
 
-  std::vector<std::string> identifiers = {};  // types that a record's `identifiers` holds
-  bool hash_sha256 = false;                   // their values as SHA-256, hex
-  std::string channel = {};                   // email, sms, push, ads: addresses of messages; empty: none
+  std::vector<AskedIdentifier> identifiers = {};  // what a record's `identifiers` holds
+  DurationUs settle = 0;  // for so long ENTER and LEAVE wait for a later one of the same person and audience
+  std::string channel = {};                       // email, sms, push, ads: addresses of messages; empty: none
 
   std::optional<DurationUs> poll_every = {};
   std::vector<std::string> streams = {};
@@ -64,6 +68,9 @@ struct ManifestInfo {
   std::vector<std::string> secrets = {};              // fields of `config` marked x-secret
 
   bool takes(std::uint32_t op) const { return op < 32 && (ops >> op & 1U) != 0; }
+  bool takes_snapshots() const {
+    return named_ops && takes(SLUICE_SNAPSHOT_BEGIN) && takes(SLUICE_SNAPSHOT_END);
+  }
   bool unsafe(std::uint32_t op) const { return op < 32 && (unsafe_ops >> op & 1U) != 0; }
 };
 

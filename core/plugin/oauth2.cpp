@@ -70,27 +70,13 @@ Error refusal_of(const Response& response, Json body) {
   return {Code::misconfigured, said + ": this is no token endpoint, or it wants something else" + tail};
 }
 
-}  // namespace
-
-Result<Request> token_request(const OAuth2& auth, const std::string& refresh, TimeUs now) {
+Request empty_request(const OAuth2& auth) {
   Request out{.method = "POST", .url = auth.token_url, .no_auth = true};
   out.headers = {{"content-type", "application/x-www-form-urlencoded"}, {"accept", "application/json"}};
-  std::string scope;
-  for (const std::string& one : auth.scopes) scope += (scope.empty() ? "" : " ") + one;
-  switch (auth.grant) {
-    case Grant::client_credentials:
-      add(out.body, "grant_type", "client_credentials");
-      break;
-    case Grant::refresh_token:
-      add(out.body, "grant_type", "refresh_token");
-      add(out.body, "refresh_token", refresh);
-      break;
-    case Grant::jwt_bearer:
-      add(out.body, "grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
-      add(out.body, "assertion", SLUICE_TRY(signed_assertion(auth, now)));
-      break;
-  }
-  if (!scope.empty()) add(out.body, "scope", scope);
+  return out;
+}
+
+void add_client(const OAuth2& auth, Request& out) {
   for (const auto& [name, value] : auth.params) add(out.body, name, value);
   if (auth.client_in_body || auth.client_secret.empty()) {
     // Without a secret the client only says who it is (RFC 6749 3.2.1); an assertion says that already.
@@ -102,7 +88,53 @@ Result<Request> token_request(const OAuth2& auth, const std::string& refresh, Ti
     const std::string joined = percent_encode(auth.client_id) + ':' + percent_encode(auth.client_secret);
     out.headers.push_back({"authorization", "Basic " + base64(joined)});
   }
+}
+
+}  // namespace
+
+std::string scope_of(const OAuth2& auth) {
+  std::string out;
+  for (const std::string& one : auth.scopes) out += (out.empty() ? "" : " ") + one;
   return out;
+}
+
+Result<Request> token_request(const OAuth2& auth, const std::string& refresh, TimeUs now) {
+  Request out = empty_request(auth);
+  switch (auth.grant) {
+    case Grant::client_credentials:
+      add(out.body, "grant_type", "client_credentials");
+      break;
+    case Grant::refresh_token:
+    case Grant::authorization_code:
+      add(out.body, "grant_type", "refresh_token");
+      add(out.body, "refresh_token", refresh);
+      break;
+    case Grant::jwt_bearer:
+      add(out.body, "grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
+      add(out.body, "assertion", SLUICE_TRY(signed_assertion(auth, now)));
+      break;
+  }
+  // What a person allowed is what the refresh token is good for (RFC 6749, 6), whatever is asked for since.
+  const std::string scope = auth.grant == Grant::authorization_code ? std::string() : scope_of(auth);
+  if (!scope.empty()) add(out.body, "scope", scope);
+  add_client(auth, out);
+  return out;
+}
+
+Request code_request(const OAuth2& auth, const std::string& code, const std::string& redirect_uri,
+                     const std::string& verifier) {
+  Request out = empty_request(auth);
+  add(out.body, "grant_type", "authorization_code");
+  add(out.body, "code", code);
+  add(out.body, "redirect_uri", redirect_uri);
+  add(out.body, "code_verifier", verifier);
+  add_client(auth, out);
+  return out;
+}
+
+bool grant_refused(const Response& response) {
+  JsonParser parser;
+  return parser.parse(response.body)["error"].string_or("") == "invalid_grant" && response.status < 500;
 }
 
 Result<Token> token_of(const Response& response, TimeUs now) {

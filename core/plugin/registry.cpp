@@ -48,7 +48,9 @@ Status check_owner(const struct stat& file) {
   return Done{};
 }
 
-Result<std::string> read_plugin(const std::string& path) {
+}  // namespace
+
+Result<std::string> read_library(const std::string& path) {
   const Descriptor file(path);
   struct stat info{};
   if (file.get() < 0 || ::fstat(file.get(), &info) != 0) {
@@ -65,6 +67,8 @@ Result<std::string> read_plugin(const std::string& path) {
   }
   return bytes;
 }
+
+namespace {
 
 std::vector<std::string> libraries_in(const std::string& folder) {
   std::vector<std::string> out;
@@ -83,6 +87,15 @@ std::vector<std::string> libraries_in(const std::string& folder) {
 
 }  // namespace
 
+std::vector<std::string> places_of_libraries(const std::vector<std::string>& folders) {
+  std::vector<std::string> out;
+  for (const std::string& folder : folders) {
+    out.push_back(folder);
+    for (std::string& path : libraries_in(folder)) out.push_back(std::move(path));
+  }
+  return out;
+}
+
 Registry Registry::scan(const std::vector<std::string>& folders) {
   Registry out;
   for (const std::string& folder : folders) {
@@ -100,7 +113,7 @@ Result<Registry> Registry::of_file(const std::string& path) {
 }
 
 Status Registry::add(const std::string& path) {
-  const std::string bytes = SLUICE_TRY(read_plugin(path));
+  const std::string bytes = SLUICE_TRY(read_library(path));
   const std::string text = SLUICE_TRY(manifest_section(bytes));
   Manifest manifest = SLUICE_TRY(parse_manifest(text));
   for (const Entry& there : entries_) {
@@ -119,6 +132,13 @@ Status Registry::add(const std::string& path) {
     entries_.push_back({manifest.plugin, manifest.version, path, sha256, own, std::move(info)});
   }
   return Done{};
+}
+
+void Registry::take(std::string_view plugin, const Registry& other) {
+  std::erase_if(entries_, [&](const Entry& entry) { return entry.plugin == plugin; });
+  for (const Entry& entry : other.entries_) {
+    if (entry.plugin == plugin) entries_.push_back(entry);
+  }
 }
 
 const Entry* Registry::find(std::string_view name, std::uint32_t kind) const {

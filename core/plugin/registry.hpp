@@ -28,6 +28,12 @@ struct Refused {
   std::string path, reason;
 };
 
+// The bytes of a library that belongs to root or the hub's user and that nobody else may write.
+Result<std::string> read_library(const std::string& path);
+
+// What to look at to see that connectors come, change or go: the folders and each *.so in them.
+std::vector<std::string> places_of_libraries(const std::vector<std::string>& folders);
+
 class Registry {  // [one thread to scan; then any, read only]
  public:
   // Reads every *.so in the folders, by name. A file that is refused harms no other; a name that is there
@@ -39,6 +45,8 @@ class Registry {  // [one thread to scan; then any, read only]
 
   const std::vector<Entry>& entries() const { return entries_; }
   const std::vector<Refused>& refused() const { return refused_; }
+  // The connectors of this plugin become those that `other` has of it, or none.
+  void take(std::string_view plugin, const Registry& other);
   // By the plugin's name or the connector's id; kind is SLUICE_SOURCE or SLUICE_DESTINATION. Null: there is
   // none.
   const Entry* find(std::string_view name, std::uint32_t kind) const;

@@ -87,11 +87,12 @@ void Remote::wait_after_deaths(sluice_call* call) const {
 
 sluice_status Remote::begin(sluice_call* call) {
   wait_after_deaths(call);
-  auto started = ChildProcess::start(spec_.program);
+  auto started = ChildProcess::start(spec_.program, spec_.library->descriptor());
   if (!started) return call->fail(call, SLUICE_RETRY, str(started.error().detail));
   child_ = std::move(started).value();
-  const auto encode = [this](Writer& w) {
-    w(str(spec_.library)), w(str(spec_.id)), w(spec_.kind);
+  const std::string library = path_of_descriptor(wire::library_fd);
+  const auto encode = [&](Writer& w) {
+    w(str(library)), w(str(spec_.id)), w(spec_.kind);
     pass(w, spec_.confinement);
     const sluice_open open{.size = sizeof open,
                            .kind = kind_,
@@ -107,7 +108,6 @@ sluice_status Remote::begin(sluice_call* call) {
     child_.reset();
     return status;
   }
-  // A newer library in the same place may offer something else; a slot that was promised stays.
   if (table_.size == 0) offer(functions);
   return SLUICE_OK;
 }

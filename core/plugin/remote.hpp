@@ -15,13 +15,15 @@
 
 #include "base/time.hpp"
 #include "plugin/child_process.hpp"
+#include "plugin/library_copy.hpp"
 #include "plugin/wire.hpp"
 
 namespace sluice::plugin {
 
 struct RemoteSpec {
   std::string program;  // the path of sluice-connector
-  std::string library, id;
+  std::shared_ptr<const LibraryCopy> library;
+  std::string id;
   std::uint32_t kind = 0;
   wire::Confinement confinement;
   DurationUs timeout = 30 * us_per_s;                 // of CPU time, for a read() that says nothing

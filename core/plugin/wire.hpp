@@ -21,7 +21,7 @@ namespace sluice::plugin::wire {
 
 inline constexpr std::size_t area_bytes = std::size_t{128} << 20;  // reserved; memory is taken as it is used
 inline constexpr std::size_t head_bytes = 128;                     // of each area: bell.hpp
-inline constexpr int socket_fd = 3, arguments_fd = 4, emissions_fd = 5;
+inline constexpr int socket_fd = 3, arguments_fd = 4, emissions_fd = 5, library_fd = 6;
 
 // What a message says.
 enum class Say : std::uint32_t { call = 1, answer = 2, done = 3, ask = 4 };

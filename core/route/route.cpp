@@ -98,17 +98,18 @@ void route_event(const Profile& profile, const Event& event, const Compiled& com
   for (const std::size_t index : compiled.event_routes_any) send(index);
 }
 
-void route_list(const Profile& profile, std::size_t index, bool entered, TimeUs now, const Compiled& compiled,
-                PersonContext& context, EffectList& out, Tally& tally) {
+Effect* route_list(const Profile& profile, std::size_t index, bool entered, TimeUs now,
+                   const Compiled& compiled, PersonContext& context, EffectList& out, Tally& tally) {
   const config::Route& route = compiled.config->routes[index];
   const std::size_t slot = compiled.route_destinations[index];
   // Leaving needs no consent: it takes the person off a list.
-  if (entered && !allowed(route, compiled, slot, context, tally)) return;
+  if (entered && !allowed(route, compiled, slot, context, tally)) return nullptr;
   Effect& effect =
       start(route, slot, entered ? Operation::enter : Operation::leave, profile, now, compiled, out);
   if (!entered) effect.purpose.clear();
   effect.name = route.list.empty() ? route.audience : route.list;
   effect.payload = mapped_json(route, context);
+  return &effect;
 }
 
 void route_membership(const Profile& profile, std::size_t audience, bool entered, TimeUs now,

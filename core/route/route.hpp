@@ -29,10 +29,10 @@ void route_membership(const state::Profile& profile, std::size_t audience, bool 
                       const view::Compiled& compiled, view::PersonContext& context, view::EffectList& out,
                       Tally& tally);
 
-// The same by one route alone.
-void route_list(const state::Profile& profile, std::size_t route, bool entered, TimeUs now,
-                const view::Compiled& compiled, view::PersonContext& context, view::EffectList& out,
-                Tally& tally);
+// The same by one route alone. The record, until the next one is added; null: consent is missing.
+Effect* route_list(const state::Profile& profile, std::size_t route, bool entered, TimeUs now,
+                   const view::Compiled& compiled, view::PersonContext& context, view::EffectList& out,
+                   Tally& tally);
 
 // Profile routes whose slots are in `readers`, or all of them where the person's identifiers changed: sends
 // the fields that are not what was sent last.

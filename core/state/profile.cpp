@@ -28,8 +28,9 @@ void encode_identity(ByteWriter& w, const Profile& p) {
     w.text(i.value);
     w.zigzag(i.first_seen);
     w.zigzag(i.last_seen - i.first_seen);
-    w.u8(i.trusted ? 1 : 0);
+    w.u8(static_cast<std::uint8_t>((i.trusted ? 1 : 0) | (i.also != 0 ? 2 : 0) | (i.many ? 4 : 0)));
     w.u64(i.source);
+    if (i.also != 0) w.u64(i.also);
   }
   w.varint(p.merges.size());
   for (const MergeCause& m : p.merges) {
@@ -47,8 +48,11 @@ void decode_identity(ByteReader& r, Profile& p) {
     i.value = r.text();
     i.first_seen = r.zigzag();
     i.last_seen = i.first_seen + r.zigzag();
-    i.trusted = r.u8() != 0;
+    const std::uint8_t flags = r.u8();
+    i.trusted = (flags & 1) != 0;
+    i.many = (flags & 4) != 0;
     i.source = r.u64();
+    if ((flags & 2) != 0) i.also = r.u64();
     p.identifiers.push_back(std::move(i));
   }
   for (std::uint64_t n = r.varint(); n > 0 && r.ok(); --n) {
@@ -221,6 +225,9 @@ bool Profile::has_identifier(NameId type, std::string_view value) const {
   return find_in(identifiers, [&](const Identifier& i) { return i.type == type && i.value == value; }) !=
          nullptr;
 }
+bool Profile::has_entity(std::uint64_t print) const {
+  return find_in(entities, [&](const Entity& e) { return e.print == print; }) != nullptr;
+}
 RouteMark* Profile::mark(NameId route) {
   return find_in(marks, [&](const RouteMark& m) { return m.route == route; });
 }
@@ -233,7 +240,7 @@ void Profile::encode(std::string& out) const {
   w.varint(created_ordinal);
   w.zigzag(first_seen);
   w.zigzag(last_seen);
-  w.u8(static_cast<std::uint8_t>((third_party ? 1 : 0) | (partial ? 2 : 0)));
+  w.u8(static_cast<std::uint8_t>((third_party ? 1 : 0) | (partial ? 2 : 0) | (entities.empty() ? 0 : 4)));
   w.text(timezone);
   w.text(locale);
   encode_identity(w, *this);
@@ -242,6 +249,12 @@ void Profile::encode(std::string& out) const {
   for (const Series& s : series) s.encode(out);
   encode_audiences(w, *this);
   encode_work(w, *this);
+  if (entities.empty()) return;
+  w.varint(entities.size());
+  for (const Entity& e : entities) {
+    w.u64(e.source);
+    w.u64(e.print);
+  }
 }
 
 bool Profile::decode(std::string_view bytes, Profile& out) {
@@ -266,6 +279,14 @@ bool Profile::decode(std::string_view bytes, Profile& out) {
   }
   decode_audiences(r, out);
   decode_work(r, out);
+  if ((flags & 4) != 0) {
+    for (std::uint64_t n = r.varint(); n > 0 && r.ok(); --n) {
+      Entity e;
+      e.source = r.u64();
+      e.print = r.u64();
+      out.entities.push_back(e);
+    }
+  }
   return r.ok() && r.at_end();
 }
 

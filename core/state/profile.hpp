@@ -23,13 +23,22 @@ inline constexpr std::size_t traits_max = 2'000;
 inline constexpr std::size_t history_max = 64;  // audience changes remembered, the newest
 inline constexpr std::size_t merges_max = 100;  // people that became this one
 inline constexpr std::size_t runs_max = 100;    // workflow runs under way
+inline constexpr std::size_t entities_max = 100;  // records of sources that are this person; the newest
 
 struct Identifier {
   NameId type = 0;
   std::string value;  // normalised
   TimeUs first_seen = 0, last_seen = 0;
   bool trusted = false;  // a server source has said it
+  NameId source = 0;     // the first that has said it
+  NameId also = 0;       // another one; 0: none
+  bool many = false;     // a third one too
+};
+
+// A record over there that is this person, of a stream that withdraws what it said when it goes.
+struct Entity {
   NameId source = 0;
+  std::uint64_t print = 0;  // State::entity_print() of its stream and key
 };
 
 struct Trait {
@@ -113,6 +122,7 @@ struct Profile {
   std::vector<Started> started;
   std::vector<RouteMark> marks;
   std::vector<MergeCause> merges;
+  std::vector<Entity> entities;
 
   const Trait* trait(NameId name) const;
   Trait* trait(NameId name);
@@ -121,6 +131,7 @@ struct Profile {
   Series* find_series(std::uint64_t key);
   const Series* find_series(std::uint64_t key) const;
   bool has_identifier(NameId type, std::string_view value) const;
+  bool has_entity(std::uint64_t print) const;
   RouteMark* mark(NameId route);
 
   void encode(std::string& out) const;

@@ -63,6 +63,25 @@ void State::index(const Profile& profile, const Identifier& identifier) {
   impl_->identifiers[impl_->identifier_key(identifier.type, identifier.value)] = profile.id;
 }
 
+void State::forget(const Profile& profile, const Identifier& identifier) {
+  const auto at = impl_->identifiers.find(impl_->identifier_key(identifier.type, identifier.value));
+  if (at != impl_->identifiers.end() && resolve(at->second) == profile.id) impl_->identifiers.erase(at);
+}
+
+std::uint64_t State::entity_print(std::string_view source_stream, std::string_view entity) const {
+  return hash64(entity, hash64(source_stream, impl_->seed));
+}
+
+Profile* State::find_entity(std::uint64_t print) {
+  const auto at = impl_->entities.find(print);
+  Profile* profile = at == impl_->entities.end() ? nullptr : find(at->second);
+  return profile != nullptr && profile->has_entity(print) ? profile : nullptr;
+}
+
+void State::index_entity(const Profile& profile, std::uint64_t print) {
+  impl_->entities[print] = profile.id;
+}
+
 void State::absorb(Profile& winner, Profile& loser) {
   SLUICE_CHECK(winner.id != loser.id);
   touch(winner);
@@ -88,6 +107,22 @@ void State::each_profile(const std::function<void(Profile&)>& each) {
 
 void State::each_profile(const std::function<void(const Profile&)>& each) const {
   for (const ProfileId id : sorted_ids(impl_->profiles)) each(*impl_->profiles.find(id)->second);
+}
+
+std::vector<ProfileId> State::profiles_after(ProfileId after, std::size_t most,
+                                             const std::function<bool(const Profile&)>& wanted) const {
+  std::vector<ProfileId> lowest;  // a heap, the highest on top
+  for (const auto& [id, profile] : impl_->profiles) {
+    if (id <= after || (lowest.size() == most && id > lowest.front()) || !wanted(*profile)) continue;
+    if (lowest.size() == most) {
+      std::pop_heap(lowest.begin(), lowest.end());
+      lowest.pop_back();
+    }
+    lowest.push_back(id);
+    std::push_heap(lowest.begin(), lowest.end());
+  }
+  std::sort_heap(lowest.begin(), lowest.end());
+  return lowest;
 }
 
 void State::each_alias(const std::function<void(ProfileId, ProfileId)>& each) const {

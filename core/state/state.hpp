@@ -55,6 +55,11 @@ class State {
   // it becomes.
   void touch(Profile& profile);
   void index(const Profile& profile, const Identifier& identifier);
+  void forget(const Profile& profile, const Identifier& identifier);  // nobody is found by it any more
+  // Whom a source's record is about, by its stream and its key over there; null: nobody that is known of.
+  std::uint64_t entity_print(std::string_view source_stream, std::string_view entity) const;
+  Profile* find_entity(std::uint64_t print);
+  void index_entity(const Profile& profile, std::uint64_t print);
   // The loser's row goes, its id leads to the winner; its identifiers are indexed for the winner. Contents
   // are the caller's.
   void absorb(Profile& winner, Profile& loser);
@@ -62,6 +67,10 @@ class State {
   // Every profile in the order of its id; the callback must not create or absorb.
   void each_profile(const std::function<void(Profile&)>& each);
   void each_profile(const std::function<void(const Profile&)>& each) const;
+
+  // The first so many of those that `wanted` takes, in the order of their ids, behind `after`. Looks at all.
+  std::vector<ProfileId> profiles_after(ProfileId after, std::size_t most,
+                                        const std::function<bool(const Profile&)>& wanted) const;
 
   void each_alias(const std::function<void(ProfileId loser, ProfileId winner)>& each) const;  // by loser
 

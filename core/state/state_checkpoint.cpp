@@ -201,6 +201,7 @@ void State::finish_restore() {
   for (const Chunk& chunk : s.chunks) s.seen.insert(chunk.prints.begin(), chunk.prints.end());
   for (const auto& [id, profile] : s.profiles) {
     for (const Identifier& identifier : profile->identifiers) index(*profile, identifier);
+    for (const Entity& entity : profile->entities) index_entity(*profile, entity.print);
     for (const Membership& m : profile->memberships) count_member(m.audience, 1);
   }
 }

@@ -80,6 +80,7 @@ struct State::Impl {
   std::uint64_t seed;
   FlatMap<std::unique_ptr<Profile>> profiles;
   FlatMap<ProfileId> identifiers;
+  FlatMap<ProfileId> entities;
   FlatMap<ProfileId> aliases;
   FlatMap<std::string> names;
   FlatMap<std::uint64_t> audience_sizes;

@@ -24,7 +24,7 @@ RowSink into(Rows& rows) {
 
 Profile& person(State& s, std::uint64_t seq, const std::string& user) {
   Profile& p = s.create(seq, 0, t0);
-  p.identifiers.push_back({s.intern("user_id"), user, t0, t0, true, s.intern("shop")});
+  p.identifiers.push_back({s.intern("user_id"), user, t0, t0, true, s.intern("shop"), 0, false});
   s.index(p, p.identifiers.back());
   return p;
 }

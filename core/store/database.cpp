@@ -9,7 +9,7 @@ namespace sluice::store {
 
 namespace {
 
-constexpr std::int64_t schema_version = 3;
+constexpr std::int64_t schema_version = 4;
 
 // From schema N - 1 to N. An entry that has been released is never changed.
 constexpr const char* migrations[] = {R"sql(
@@ -51,6 +51,13 @@ CREATE TABLE messages(
 CREATE INDEX messages_by_remote_id ON messages(destination, remote_id);
 CREATE INDEX messages_by_profile ON messages(profile);
 CREATE INDEX messages_by_time ON messages(at);
+)sql",
+                                      R"sql(
+CREATE TABLE audiences(
+  destination TEXT, name TEXT, id TEXT NOT NULL, PRIMARY KEY(destination, name)) STRICT, WITHOUT ROWID;
+CREATE TABLE snapshot_parts(
+  destination TEXT, snapshot TEXT, part INTEGER NOT NULL, seq INTEGER NOT NULL, ordinal INTEGER NOT NULL,
+  PRIMARY KEY(destination, snapshot)) STRICT, WITHOUT ROWID;
 )sql"};
 
 Status prepare_file(Connection& db, const std::string& path) {

@@ -115,6 +115,19 @@ class Database {  // [any]: a mutex orders the calls; none waits for more than o
   Status keep_remote_ids(std::string_view destination, const std::vector<RemoteId>& ids);
   Result<std::string> remote_id(std::string_view destination, ProfileId profile);
   Result<bool> has_remote_ids(std::string_view destination);
+  // What a destination calls an audience or list of ours, as provision() found it: durable when the call
+  // returns. An empty id is one that is not known (any more).
+  Status keep_audience(std::string_view destination, std::string_view name, std::string_view id);
+  Result<std::string> audience(std::string_view destination, std::string_view name);
+  // How far a snapshot has been sent: its latest part, and the record at the end of it. Number 0: nothing
+  // yet, or it is over; then it is forgotten.
+  struct SnapshotPart {
+    std::uint32_t number = 0;
+    EffectKey last;
+  };
+  Status keep_snapshot_part(std::string_view destination, std::string_view snapshot,
+                            const SnapshotPart& part);
+  Result<SnapshotPart> snapshot_part(std::string_view destination, std::string_view snapshot);
 
   // Messages whose vendors call back. keep: one transaction; a key that is there keeps its progress.
   // message(): by either, whichever is not empty.

@@ -219,6 +219,54 @@ Result<std::string> Database::remote_id(std::string_view destination, ProfileId 
   return SLUICE_TRY(query->step()) ? std::string(query->text(0)) : std::string();
 }
 
+Status Database::keep_audience(std::string_view destination, std::string_view name, std::string_view id) {
+  const std::lock_guard lock(impl_->mutex);
+  Connection& db = *impl_->connection;
+  const auto transaction = SLUICE_TRY(Transaction::begin(db));
+  SLUICE_TRY(run(db, "INSERT OR REPLACE INTO audiences(destination, name, id) VALUES(?, ?, ?)", destination,
+                 name, id));
+  return transaction->commit();
+}
+
+Result<std::string> Database::audience(std::string_view destination, std::string_view name) {
+  const std::lock_guard lock(impl_->mutex);
+  const auto query =
+      SLUICE_TRY(impl_->connection->prepare("SELECT id FROM audiences WHERE destination = ? AND name = ?"));
+  query->bind(destination).bind(name);
+  return SLUICE_TRY(query->step()) ? std::string(query->text(0)) : std::string();
+}
+
+Status Database::keep_snapshot_part(std::string_view destination, std::string_view snapshot,
+                                    const SnapshotPart& part) {
+  const std::lock_guard lock(impl_->mutex);
+  Connection& db = *impl_->connection;
+  const auto transaction = SLUICE_TRY(Transaction::begin(db));
+  if (part.number == 0) {
+    SLUICE_TRY(
+        run(db, "DELETE FROM snapshot_parts WHERE destination = ? AND snapshot = ?", destination, snapshot));
+  } else {
+    SLUICE_TRY(run(db,
+                   "INSERT OR REPLACE INTO snapshot_parts(destination, snapshot, part, seq, ordinal) "
+                   "VALUES(?, ?, ?, ?, ?)",
+                   destination, snapshot, std::int64_t{part.number}, to_column(part.last.seq),
+                   std::int64_t{part.last.ordinal}));
+  }
+  return transaction->commit();
+}
+
+Result<Database::SnapshotPart> Database::snapshot_part(std::string_view destination,
+                                                       std::string_view snapshot) {
+  const std::lock_guard lock(impl_->mutex);
+  const auto query = SLUICE_TRY(impl_->connection->prepare(
+      "SELECT part, seq, ordinal FROM snapshot_parts WHERE destination = ? AND snapshot = ?"));
+  query->bind(destination).bind(snapshot);
+  SnapshotPart out;
+  if (!SLUICE_TRY(query->step())) return out;
+  out.number = static_cast<std::uint32_t>(query->integer(0));
+  out.last = {static_cast<std::uint64_t>(query->integer(1)), static_cast<std::uint32_t>(query->integer(2))};
+  return out;
+}
+
 Result<bool> Database::has_remote_ids(std::string_view destination) {
   const std::lock_guard lock(impl_->mutex);
   const auto query =

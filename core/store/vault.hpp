@@ -17,6 +17,14 @@
 
 namespace sluice::store {
 
+// Under which names a source's and a destination's secrets lie.
+inline std::string vault_folder_of_source(std::string_view name) {
+  return "connector/" + std::string(name) + '/';
+}
+inline std::string vault_folder_of_destination(std::string_view name) {
+  return "destination/" + std::string(name) + '/';
+}
+
 class Vault {  // [any]
  public:
   Vault(Database& database, std::string key_file) : database_(database), key_file_(std::move(key_file)) {}

@@ -148,10 +148,16 @@ void Identity::add_identifiers(State& state, Profile& profile, const std::vector
     if (at != profile.identifiers.end()) {
       at->last_seen = std::max(at->last_seen, now);
       at->trusted = at->trusted || event.trusted;
+      const state::NameId source = state::name_id(event.source);
+      if (source != at->source) {
+        if (at->also == 0) at->also = state.intern(event.source);
+        at->many = at->many || at->also != source;
+      }
       continue;
     }
     state.intern(compiled_.config->identity[claim.rule].id);
-    profile.identifiers.push_back({type, claim.value, now, now, event.trusted, state.intern(event.source)});
+    profile.identifiers.push_back(
+        {type, claim.value, now, now, event.trusted, state.intern(event.source), 0, false});
     state.index(profile, profile.identifiers.back());
     out.identifiers_changed = true;
   }
@@ -289,6 +295,11 @@ void merge_profiles(Profile& winner, const Profile& loser, const view::Compiled&
   }
   merge_work(winner, loser);
   winner.merges.insert(winner.merges.end(), loser.merges.begin(), loser.merges.end());
+  winner.entities.insert(winner.entities.end(), loser.entities.begin(), loser.entities.end());
+  if (winner.entities.size() > state::entities_max) {
+    winner.entities.erase(winner.entities.begin(),
+                          winner.entities.end() - static_cast<std::ptrdiff_t>(state::entities_max));
+  }
 }
 
 }  // namespace sluice::unify

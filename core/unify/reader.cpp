@@ -179,7 +179,7 @@ Result<Event> Reader::read_record(const RecordInput& input) {
   const auto stream = std::find_if(source->streams.begin(), source->streams.end(),
                                    [&](const config::Stream& s) { return s.name == input.stream; });
   if (stream == source->streams.end()) return Error{Code::rejected, "unmapped_stream"};
-  if (input.deleted) return Error{Code::cancelled, "deleted"};  // `deleted: ignore`
+  if (input.deleted) return Error{Code::cancelled, "deleted"};  // the step withdraws
   return map_record(input, *source, *stream);
 }
 
@@ -210,6 +210,10 @@ Result<Event> Reader::map_record(const RecordInput& input, const config::Source&
   event.trusted = source.trust == config::Trust::server;
   event.third_party_anonymous = source.anonymous;
   event.message_id = input.key;
+  if (stream.drop_source && !input.entity.empty()) {
+    event.stream = stream.name;
+    event.entity = input.entity;
+  }
   event.kind = stream.as == config::StreamKind::event ? EventKind::track : EventKind::identify;
   event.time = input.time;
   if (stream.time) {

@@ -9,11 +9,17 @@ Effect& EffectList::add(std::size_t destination, const state::Profile& profile) 
     identifiers_ = identifiers_json(profile, compiled_);
     person_ = profile.id;
   }
+  Effect& effect = add(destination);
+  effect.person = profile.id;
+  effect.identifiers = identifiers_;
+  return effect;
+}
+
+Effect& EffectList::add(std::size_t destination) {
   Effect& effect = effects_.emplace_back();
   effect.key = {seq_, ordinal_++};
   effect.destination = compiled_.config->destinations[destination].name;
-  effect.person = profile.id;
-  effect.identifiers = identifiers_;
+  effect.identifiers = "{}";
   return effect;
 }
 

@@ -23,6 +23,8 @@ class EffectList {
   // A record for `destination` (slot of config->destinations) about this person; the caller fills in the
   // rest.
   Effect& add(std::size_t destination, const state::Profile& profile);
+  // One that is about nobody.
+  Effect& add(std::size_t destination);
   // The person's identifiers have changed within the input.
   void forget_identifiers() { person_ = nobody; }
   std::uint32_t count() const { return ordinal_; }

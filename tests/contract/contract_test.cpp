@@ -29,16 +29,20 @@ std::string sample(std::string_view name, Json property) {
   return json_string("sample." + std::string(name));
 }
 
-// What the schema requires, and every secret.
+// What the schema requires, every secret, and what the manifest's sample says.
 std::string config_of(const plugin::ManifestInfo& info) {
-  JsonParser parser;
+  JsonParser parser, manifest;
+  const Json given = manifest.parse(info.text)["sample"]["with"];
   const Json schema = parser.parse(info.config_schema.empty() ? "{}" : info.config_schema);
   std::vector<std::string> required = info.secrets;
   schema["required"].elements([&](Json name) { required.emplace_back(name.string_or("")); });
   std::string out;
   JsonWriter writer(out);
   writer.begin_object();
-  for (const std::string& name : required) writer.key(name).raw(sample(name, schema["properties"][name]));
+  for (const std::string& name : required) {
+    if (!given[name]) writer.key(name).raw(sample(name, schema["properties"][name]));
+  }
+  given.members([&](std::string_view name, Json value) { writer.key(name).raw(value.text()); });
   writer.end_object();
   return out;
 }

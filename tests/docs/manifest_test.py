@@ -5,7 +5,7 @@ import re
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-PARSER = "".join((ROOT / "core/plugin" / name).read_text(encoding="utf-8") for name in ("manifest.cpp", "operations.hpp", "auth.cpp", "rate_headers.cpp", "webhook_route.cpp"))
+PARSER = "".join((ROOT / "core/plugin" / name).read_text(encoding="utf-8") for name in ("manifest.cpp", "operations.hpp", "auth.cpp", "rate_headers.cpp", "webhook_route.cpp", "identifiers.cpp"))
 PAGE = (ROOT / "docs/manifest.md").read_text(encoding="utf-8")
 ROWS = {name: rest for name, rest in re.findall(r"^\| `([a-z_.\[\]]+)` \|(.*)\|$", PAGE.partition("## The schema of")[0], re.M)}
 SCHEMA = PAGE.partition("## The schema of")[2]
@@ -43,7 +43,7 @@ class ManifestTest(unittest.TestCase):
                 self.assertTrue(ROWS[name].rstrip().endswith(f"| {number(default)}"), ROWS[name])
                 self.assertIn(f"1 to {number(most)} ", ROWS[name] + " ")
         found = re.findall(r'seconds_of\([^,]+, ([^,]+), "([a-z_.]+)"\)', PARSER)
-        self.assertEqual(len(found), 2)
+        self.assertEqual(len(found), 3)
         for default, name in found:
             with self.subTest(name):
                 self.assertTrue(ROWS[name].rstrip().endswith(f"| {number(default)}"), ROWS[name])

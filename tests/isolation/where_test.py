@@ -27,19 +27,6 @@ def happened(name, person="a"):
     return {"type": "track", "event": name, "userId": person}
 
 
-def children(pid):
-    """Processes that run a connector for this hub."""
-    out = []
-    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
-        try:
-            name, _, rest = stat.read_text().rpartition(")")
-        except OSError:
-            continue
-        if name.partition("(")[2] == "sluice-connecto" and int(rest.split()[1]) == pid:
-            out.append(int(stat.parent.name))
-    return out
-
-
 class WhereTest(bench.Bench):
     def check(self, text, binary=SLUICE):
         file = self.folder / "connectors.yaml"
@@ -113,7 +100,7 @@ class WhereTest(bench.Bench):
         self.run_hub(config(SITE, "", ALL, "", FAULTY + LAKE))
         self.assertEqual(self.send("site-key", happened("loop")), 200)
         wait_for(lambda: self.outcomes("lake").get("delivered") == 1)
-        child, = children(self.hub.process.pid)
+        child, = self.hub.connectors()
         wait_for(lambda: int(pathlib.Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[11]) > 20)
         self.assertLess(self.seconds_to_stop(), 15)  # its call would have 30
         self.assertEqual(self.lanes_of_files()["faulty"]["backlog"], 1)
@@ -132,11 +119,11 @@ class WhereTest(bench.Bench):
         endless = "endless: { plugin: endless, streams: { rows: { as: identify, ids: { user_id: row.id } } } }\n"
         self.run_hub(config(SITE + endless))
         wait_for(lambda: self.hub.profile("user_id:1"))
-        self.assertEqual(len(children(self.hub.process.pid)), 1)
+        self.assertEqual(len(self.hub.connectors()), 1)
         self.apply(config(SITE))
-        self.assertEqual(children(self.hub.process.pid), [])
+        self.assertEqual(self.hub.connectors(), [])
         self.apply(config(SITE + endless))
-        self.assertEqual(len(children(self.hub.process.pid)), 1)
+        self.assertEqual(len(self.hub.connectors()), 1)
         self.assertLess(self.seconds_to_stop(), 15)
 
     def test_another_isolation_opens_the_connector_anew_and_changes_no_state(self):
@@ -144,7 +131,7 @@ class WhereTest(bench.Bench):
         self.run_hub(config(SITE, "", 'kept: { events: ["*"], to: lake }\n', "", LAKE))
         self.assertEqual(self.send("site-key", happened("one")), 200)
         self.apply(config(SITE, "", 'kept: { events: ["*"], to: lake }\n', "", apart))
-        wait_for(lambda: len(children(self.hub.process.pid)) == 1)
+        wait_for(lambda: len(self.hub.connectors()) == 1)
         self.assertEqual(self.send("site-key", happened("two")), 200)
         wait_for(lambda: self.outcomes("lake").get("delivered") == 2)
         self.assertEqual(len((self.folder / "lake.jsonl").read_text().splitlines()), 2)

@@ -98,6 +98,18 @@ class Hub:
         if how == signal.SIGTERM and code != 0:
             raise AssertionError(f"the hub ended with {code}: " + (self.folder / "hub.log").read_text()[-2000:])
 
+    def connectors(self):
+        """The processes in which its connectors run."""
+        out = []
+        for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+            try:
+                name, _, rest = stat.read_text().rpartition(")")
+            except OSError:
+                continue
+            if name.partition("(")[2] == "sluice-connecto" and int(rest.split()[1]) == self.process.pid:
+                out.append(int(stat.parent.name))
+        return out
+
     def get(self, path, connection=None):
         own = connection or UnixConnection(self.admin)
         try:

@@ -55,22 +55,27 @@ def no_object(identity):
 class Audience:
     def __init__(self, identity, name):
         self.id, self.name = identity, name
-        self.members = []      # {column: cell}, cells that are not empty
+        self.index = {}        # (column, cell) of what identifies: the member, {column: cell} of cells that are not empty
         self.session = None    # the open one
         self.touched = {}      # (column, cell): (time, "POST" or "DELETE")
 
-    def same(self, member, row):
-        return any(column in row and member.get(column) == row[column] for column in IDENTITY)
+    @property
+    def members(self):
+        return list({id(member): member for member in self.index.values()}.values())
+
+    def keys(self, row):
+        return [(column, row[column]) for column in (*IDENTITY, "LN") if column in row]
 
     def add(self, row):
-        for member in self.members:
-            if self.same(member, row):
-                member.update(row)
-                return
-        self.members.append(dict(row))
+        member = next((self.index[key] for key in self.keys(row) if key in self.index), {})
+        member.update(row)
+        for key in self.keys(member):
+            self.index[key] = member
 
     def remove(self, row):
-        self.members = [member for member in self.members if not self.same(member, row)]
+        for member in [self.index[key] for key in self.keys(row) if key in self.index and key[0] != "LN"]:
+            for key in self.keys(member):
+                self.index.pop(key, None)
 
 
 class Meta(standin.StandIn):
@@ -256,7 +261,7 @@ class Meta(standin.StandIn):
             self.end(audience)
 
     def end(self, audience):
-        audience.members = audience.session["members"].members
+        audience.index = audience.session["members"].index
         self.ended_sessions.add(audience.session["id"])
         audience.session = None
 

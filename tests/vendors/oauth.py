@@ -2,25 +2,34 @@
 """A vendor behind OAuth 2.0: a token endpoint (RFC 6749, RFC 7523) and an API that takes its bearer tokens (RFC 6750).
 
   oauth.py [--client-id hub --client-secret s3cret] [--refresh-token first] [--life 3600] [--client-auth basic|body]
-           [--public-key FILE] [--port 0 --print-port]
+           [--public-key FILE] [--redirect-uri URI] [--no-refresh] [--port 0 --print-port]
 
 POST /token     grants client_credentials, refresh_token and urn:ietf:params:oauth:grant-type:jwt-bearer (with --public-key: an
                 RSA key in PEM, asked by the program openssl). Each access token is new. Each use of a refresh token gives a
                 new one; the one before is taken until the new refresh token, or an access token that came with it, is used
                 for the first time, and from then on its use withdraws all that came from it (RFC 9700, 4.14.2).
+GET  /authorize (with --redirect-uri, which may be given several times: those that the app has registered; http://127.0.0.1/PATH
+                stands for any port, RFC 8252 7.3) what a person's browser is sent to (RFC 6749, 4.1.1; RFC 7636, 4.3). Here the
+                person always allows it: the answer is the redirect with a code. Client or redirect_uri wrong: 400, no redirect;
+                all other faults go back as ?error=. The order {"authorize": {"error": "access_denied"}} makes a person refuse.
+                POST /token then takes the grant authorization_code: once, by the client and with the redirect_uri that the code
+                was asked with, and with the verifier of its challenge; a second use withdraws what the first one gave.
 POST /records   a JSON array of records, kept; any other path likewise. 401 with WWW-Authenticate for what is no good token.
 POST /_stand-in/expire      ends all access tokens, as an operator of the vendor may; the next request is told 401
-GET  /_stand-in/tokens      every token that was given, for tests that look for them where they must not be
+POST /_stand-in/revoke      ends everything that was given, as a person does in the vendor's settings: invalid_grant from then on
+GET  /_stand-in/tokens      every token, code and verifier that was given, for tests that look for them where they must not be
 Control: see standin.py. Orders of its own: {"token": {...}} is given to the token endpoint alone: {"status": 503},
 {"error": "invalid_client"}, {"down": true}, {"hang_s": 1}; {"refuse_tokens": true}: the API takes no token at all;
-{"echo": true}: the API answers 422 and repeats the token.
+{"authorize": {...}}: see there; {"echo": true}: the API answers 422 and repeats the token.
 
 Stats: requests, records, distinct, repeats (records seen before), by_status, tokens (given), refreshes, refused_tokens,
-reused (refresh tokens used after their end), live (whether any refresh token still works), token_requests.
+reused (refresh tokens used after their end), codes (given), exchanged (codes), code_reuses, live (whether any refresh token still works), token_requests.
 """
 
 import base64
+import hashlib
 import json
+import re
 import secrets
 import subprocess
 import tempfile
@@ -36,12 +45,13 @@ def unbase64url(text):
 
 
 class OAuth(standin.StandIn):
-    extra_orders = ("token", "refuse_tokens", "echo")
+    extra_orders = ("token", "refuse_tokens", "echo", "authorize")
 
     def __init__(self, client_id="hub", client_secret="s3cret", refresh_token=None, life=3600, client_auth="basic",
-                 public_key=None):
+                 public_key=None, redirect_uris=(), gives_refresh=True):
         self.client = (client_id, client_secret)
         self.first_refresh, self.life, self.client_auth, self.public_key = refresh_token, life, client_auth, public_key
+        self.redirect_uris, self.gives_refresh = redirect_uris, gives_refresh
         super().__init__()
 
     def reset(self):
@@ -51,10 +61,11 @@ class OAuth(standin.StandIn):
         self.access = {}        # token -> (end, the refresh token that came with it or None)
         self.refresh = {}       # token -> "good", "replaced" (until its heir is used) or "dead"
         self.parent = {}        # refresh token -> the one that it replaces
+        self.codes = {}         # code -> {"redirect_uri", "challenge", "end", "tokens": given for it, or None}
         if self.first_refresh:
             self.refresh[self.first_refresh] = "good"
         self.stats.update({"records": 0, "distinct": 0, "tokens": 0, "refreshes": 0, "refused_tokens": 0, "reused": 0,
-                           "token_requests": 0})
+                           "token_requests": 0, "codes": 0, "exchanged": 0, "code_reuses": 0})
 
     # ---- the token endpoint
 
@@ -111,6 +122,72 @@ class OAuth(standin.StandIn):
         self.stats["refreshes"] += 1
         return self.give(new)
 
+    # ---- the authorization endpoint
+
+    def registered(self, uri):
+        for known in self.redirect_uris:
+            if uri == known:
+                return True
+            parts, own = urllib.parse.urlsplit(known), urllib.parse.urlsplit(uri)
+            if parts.hostname == "127.0.0.1" and not parts.port and own.scheme == "http" and own.hostname == "127.0.0.1" \
+                    and own.path == parts.path and not own.query and not own.fragment:
+                return True
+        return False
+
+    def authorize(self, request, orders):
+        query, target = urllib.parse.parse_qsl(request.query_text, keep_blank_values=True), request.query
+        if target.get("client_id") != self.client[0]:
+            return Answer(400, {"error": "the client is unknown"})
+        if not self.registered(target.get("redirect_uri", "")):
+            return Answer(400, {"error": "redirect_uri is none of the app's"})
+
+        def back(**more):
+            if "state" in target:
+                more["state"] = target["state"]
+            return Answer(302, b"", {"Location": target["redirect_uri"] + "?" + urllib.parse.urlencode(more),
+                                     "Cache-Control": "no-store"})
+        if len(query) != len(dict(query)):
+            return back(error="invalid_request", error_description="a parameter stands twice")
+        if target.get("response_type") != "code":
+            return back(error="unsupported_response_type")
+        if not set(target.get("scope", "").split()) <= {"records", "offline"}:
+            return back(error="invalid_scope")
+        if target.get("code_challenge_method") != "S256" or not re.fullmatch(r"[A-Za-z0-9_-]{43}", target.get("code_challenge", "")):
+            return back(error="invalid_request", error_description="code_challenge of S256 is needed")
+        if orders.get("authorize", {}).get("error"):
+            return back(**orders["authorize"])
+        code = "code-" + secrets.token_urlsafe(18)
+        self.codes[code] = {"redirect_uri": target["redirect_uri"], "challenge": target["code_challenge"],
+                            "end": time.monotonic() + 60, "tokens": None}
+        self.given.append(code)
+        self.stats["codes"] += 1
+        return back(code=code)
+
+    def by_code(self, form):
+        code = self.codes.get(form.get("code", ""))
+        if code is None:
+            return self.error("invalid_grant", error_description=f"the code {form.get('code')} is unknown")
+        if code["tokens"] is not None:  # RFC 6749, 4.1.2: what it gave should be withdrawn
+            self.stats["code_reuses"] += 1
+            for token in code["tokens"]:
+                self.access.pop(token, None)
+                if token in self.refresh:
+                    self.refresh[token] = "dead"
+            return self.error("invalid_grant", error_description="the code was used before")
+        verifier = form.get("code_verifier", "")
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+        if form.get("redirect_uri") != code["redirect_uri"] or challenge != code["challenge"] or time.monotonic() > code["end"]:
+            return self.error("invalid_grant", error_description="not this redirect_uri, this verifier, or too late")
+        self.given.append(verifier)
+        refresh = None
+        if self.gives_refresh:
+            refresh = "refresh-" + secrets.token_urlsafe(18)
+            self.refresh[refresh] = "good"
+        answer = self.give(refresh)
+        code["tokens"] = self.given[-2:] if refresh else self.given[-1:]
+        self.stats["exchanged"] += 1
+        return answer
+
     def by_assertion(self, form):
         head, claims, signature = form.get("assertion", "..").split(".")
         said = json.loads(unbase64url(claims))
@@ -136,11 +213,14 @@ class OAuth(standin.StandIn):
         wrong = self.client_of(request, form)
         if wrong:
             return wrong
-        if grant == "client_credentials" and not self.first_refresh:
+        if grant == "authorization_code" and self.redirect_uris:
+            return self.by_code(form)
+        if grant == "client_credentials" and not self.first_refresh and not self.redirect_uris:
             return self.give()
-        if grant == "refresh_token" and self.first_refresh:
+        if grant == "refresh_token" and (self.first_refresh or self.redirect_uris):
             return self.by_refresh_token(form)
-        return self.error("unauthorized_client" if grant in ("client_credentials", "refresh_token") else "unsupported_grant_type")
+        known = ("client_credentials", "refresh_token", "authorization_code")
+        return self.error("unauthorized_client" if grant in known else "unsupported_grant_type")
 
     # ---- the API
 
@@ -161,6 +241,8 @@ class OAuth(standin.StandIn):
     def answer(self, request, orders):
         if request.path == "/token":
             return self.token(request)
+        if request.path == "/authorize" and request.method == "GET" and self.redirect_uris:
+            return self.authorize(request, orders)
         token, refusal = self.bearer(request, orders)
         if refusal:
             return refusal
@@ -176,6 +258,10 @@ class OAuth(standin.StandIn):
         return Answer(200, {"ok": True})
 
     def serve(self, request):
+        if request.path == "/_stand-in/revoke":
+            self.refresh = {token: "dead" for token in self.refresh}
+            self.access.clear()
+            return Answer(200, {}), 0
         if request.path == "/_stand-in/expire":
             self.access = {token: (0, refresh) for token, (_, refresh) in self.access.items()}
             return Answer(200, {}), 0
@@ -206,9 +292,11 @@ def main():
     parser.add_argument("--life", type=float, default=3600, help="of an access token, in seconds")
     parser.add_argument("--client-auth", choices=("basic", "body"), default="basic")
     parser.add_argument("--public-key", help="PEM: assertions of the grant jwt-bearer are checked with it")
+    parser.add_argument("--redirect-uri", action="append", default=[], help="the app's: then people connect by /authorize")
+    parser.add_argument("--no-refresh", action="store_true", help="a code gives an access token alone")
     options = parser.parse_args()
     standin.run(OAuth(options.client_id, options.client_secret, options.refresh_token, options.life, options.client_auth,
-                      options.public_key), options)
+                      options.public_key, options.redirect_uri, not options.no_refresh), options)
 
 
 if __name__ == "__main__":

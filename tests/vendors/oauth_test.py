@@ -66,6 +66,59 @@ class OAuthTest(unittest.TestCase):
         self.assertFalse(stats["live"])
         self.assertEqual((stats["refreshes"], stats["reused"]), (1, 2))
 
+    # ---- a person connects: RFC 6749, 4.1, and RFC 7636
+
+    VERIFIER, CHALLENGE = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+    BACK = "https://hub.acme.test/oauth/callback"
+
+    def authorize(self, **more):
+        """-> (status, what the browser comes back with)"""
+        asked = {"response_type": "code", "client_id": "hub", "redirect_uri": self.BACK, "scope": "records", "state": "s&1",
+                 "code_challenge": self.CHALLENGE, "code_challenge_method": "S256"} | more
+        query = urllib.parse.urlencode({name: value for name, value in asked.items() if value is not None})
+        status, headers, _ = self.vendor.request("GET", "/authorize?" + query)
+        return status, dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(headers.get("location", "")).query))
+
+    def exchange(self, code, **more):
+        return self.ask(**({"grant_type": "authorization_code", "code": code, "redirect_uri": self.BACK,
+                            "code_verifier": self.VERIFIER} | more))
+
+    def test_a_code_is_exchanged_once_and_its_second_use_withdraws_what_it_gave(self):
+        self.start("--redirect-uri", self.BACK)
+        status, back = self.authorize()
+        self.assertEqual((status, back["state"]), (302, "s&1"))
+        status, given = self.exchange(back["code"])
+        self.assertEqual(status, 200)
+        self.assertEqual(self.call(given["access_token"]), 200)
+        self.assertEqual(self.exchange(back["code"])[1]["error"], "invalid_grant")
+        self.assertEqual(self.call(given["access_token"]), 401)
+        self.assertEqual(self.refresh(given["refresh_token"])[1]["error"], "invalid_grant")
+
+    def test_a_code_needs_its_verifier_its_redirect_uri_and_its_client(self):
+        self.start("--redirect-uri", self.BACK)
+        for wrong in ({"code_verifier": "x" * 43}, {"code_verifier": ""}, {"redirect_uri": self.BACK + "/"}):
+            with self.subTest(wrong):
+                self.assertEqual(self.exchange(self.authorize()[1]["code"], **wrong)[1]["error"], "invalid_grant")
+        code = self.authorize()[1]["code"]
+        self.assertEqual(self.ask(basic("wrong"), grant_type="authorization_code", code=code, redirect_uri=self.BACK,
+                                  code_verifier=self.VERIFIER)[1]["error"], "invalid_client")
+        self.assertEqual(self.exchange("guessed")[1]["error"], "invalid_grant")
+
+    def test_a_wrong_request_of_a_browser_goes_back_with_its_name_and_to_nobody_who_is_not_registered(self):
+        self.start("--redirect-uri", self.BACK, "--redirect-uri", "http://127.0.0.1/oauth/callback")
+        for wrong in ({"redirect_uri": "https://evil.test/oauth/callback"}, {"redirect_uri": self.BACK + "?a=b"}, {"client_id": "x"},
+                      {"redirect_uri": "http://127.0.0.2:80/oauth/callback"}, {"redirect_uri": "http://127.0.0.1:80/other"}):
+            with self.subTest(wrong):
+                self.assertEqual(self.authorize(**wrong), (400, {}))
+        self.assertIn("code", self.authorize(redirect_uri="http://127.0.0.1:4711/oauth/callback")[1])
+        for wrong, error in (({"response_type": "token"}, "unsupported_response_type"), ({"scope": "everything"}, "invalid_scope"),
+                             ({"code_challenge": None}, "invalid_request"), ({"code_challenge_method": "plain"}, "invalid_request")):
+            with self.subTest(wrong):
+                self.assertEqual(self.authorize(**wrong)[1], {"error": error, "state": "s&1"} |
+                                 ({"error_description": "code_challenge of S256 is needed"} if error == "invalid_request" else {}))
+        self.vendor.order(authorize={"error": "access_denied"})
+        self.assertEqual(self.authorize()[1]["error"], "access_denied")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -22,19 +22,19 @@ import urllib.parse
 BODY_BYTES_MAX = 64 * 1024 * 1024  # of the server; a vendor's own limit is checked by its stand-in
 HEAD_BYTES_MAX = 64 * 1024
 
-REASONS = {200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 400: "Bad Request", 401: "Unauthorized",
+REASONS = {200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 302: "Found", 400: "Bad Request", 401: "Unauthorized",
            403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 410: "Gone", 413: "Content Too Large",
            422: "Unprocessable Content", 429: "Too Many Requests", 500: "Internal Server Error",
            502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout"}
 
 
 class Request:
-    __slots__ = ("method", "path", "query", "headers", "body")
+    __slots__ = ("method", "path", "query", "query_text", "headers", "body")
 
     def __init__(self, method, target, headers, body):
         self.method = method
-        self.path, _, query = target.partition("?")
-        self.query = dict(urllib.parse.parse_qsl(query))
+        self.path, _, self.query_text = target.partition("?")
+        self.query = dict(urllib.parse.parse_qsl(self.query_text))
         self.headers = headers  # names in lower case
         self.body = body
 

@@ -1,0 +1,338 @@
+#include "destination.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+
+#include "sluice/time.hpp"
+
+#include "describe.hpp"
+#include "outcomes.hpp"
+
+namespace sluice::salesforce {
+namespace {
+
+using sdk::Json;
+
+constexpr std::size_t records_max = 200;  // of a collection
+constexpr std::size_t found_max = 100;    // in a query's IN (...): the URL has its limit
+constexpr std::size_t subject_bytes_max = 255;
+
+std::map<std::string, std::string, std::less<>> names_of(const Json& object) {
+  std::map<std::string, std::string, std::less<>> out;
+  for (std::size_t i = 0; i < object.keys().size(); ++i) {
+    out.emplace(object.keys()[i], object.elements()[i].text_or(""));
+  }
+  return out;
+}
+
+void check_names(const std::map<std::string, std::string, std::less<>>& names, const char* setting) {
+  for (const auto& [key, field] : names) {
+    if (!is_api_name(field)) {
+      throw sdk::Fail(SLUICE_INVALID, std::string(setting) +
+                                          ": a field by its API name (Is_VIP__c) is meant for '" + key + "'");
+    }
+  }
+}
+
+void name_type(Json& record, std::string_view type) {
+  Json attributes = Json::object();
+  attributes.set("type", Json::string(type));
+  record.set("attributes", std::move(attributes));
+}
+
+// Of a relation its field: Who -> WhoId, Contact__r -> Contact__c.
+std::string id_field_of(std::string_view relation) {
+  if (relation.ends_with("__r")) return std::string(relation.substr(0, relation.size() - 1)) + 'c';
+  return std::string(relation) + "Id";
+}
+
+// A route without `fields` hands over the whole event, which no object has the fields for.
+bool is_mapped(const Json& payload) {
+  return payload.is_object() && !(payload["type"].is_string() && payload["event"].is_string());
+}
+
+void merge_into(Json& record, const Json& fields) {
+  for (std::size_t i = 0; i < fields.keys().size(); ++i) {
+    if (fields.keys()[i] != "attributes") record.set(fields.keys()[i], fields.elements()[i]);
+  }
+}
+
+// Boxes of Salesforce's own that say no when they are ticked.
+bool says_no(std::string_view field) {
+  return field == "DoNotCall" || field.starts_with("HasOptedOut");
+}
+
+std::string cut(std::string_view text, std::size_t bytes) {
+  while (bytes > 0 && bytes < text.size() && (static_cast<unsigned char>(text[bytes]) & 0xC0) == 0x80)
+    --bytes;
+  return std::string(text.substr(0, bytes));
+}
+
+void refuse(std::uint32_t index, sluice_status status, std::string_view reason, sdk::Call& call) {
+  call.outcome(index, {.status = status, .reason = reason});
+}
+
+}  // namespace
+
+void Destination::Group::add(std::uint32_t index, std::string_view record) {
+  if (!records.empty()) records += ',';
+  records += record;
+  indexes.push_back(index);
+}
+
+class Destination::Groups {
+ public:
+  Group& of(Kind kind, std::string_view campaign = {}) {
+    const std::size_t most = kind == Kind::forget ? 1 : kind == Kind::find ? found_max : records_max;
+    for (Group& group : all) {
+      if (group.kind == kind && group.campaign == campaign && group.indexes.size() < most) return group;
+    }
+    return all.emplace_back(
+        Group{.kind = kind, .campaign = std::string(campaign), .records = {}, .indexes = {}});
+  }
+  std::vector<Group> all;
+};
+
+Destination::Destination(const sdk::Host&, const sdk::Open& open) {
+  const Json with = settings_of(open.config);
+  path_ = api_path(with);
+  object_ = with["object"].text_or("Contact");
+  external_id_ = with["external_id"].text_or("");
+  person_id_ = with["person_id"].text_or("user_id");
+  event_object_ = with["event_object"].text_or("Task");
+  event_external_id_ = with["event_external_id"].text_or("");
+  event_person_ = with["event_person"].text_or(event_object_ == "Task" ? "Who" : "");
+  campaign_status_ = with["campaign_status"].text_or("");
+  audience_fields_ = names_of(with["audience_fields"]);
+  campaigns_ = names_of(with["campaigns"]);
+  consent_ = names_of(with["consent"]);
+  check_names(audience_fields_, "audience_fields");
+  check_names(consent_, "consent");
+  for (const auto& [audience, campaign] : campaigns_) {
+    if (!is_id(campaign))
+      throw sdk::Fail(SLUICE_INVALID, "campaigns: '" + audience + "' needs the campaign's id, 701...");
+  }
+  for (const std::string* name : {&object_, &external_id_, &event_object_}) {
+    if (!is_api_name(*name)) {
+      throw sdk::Fail(SLUICE_INVALID, "object, external_id and event_object are API names (Contact, Key__c)");
+    }
+  }
+  for (const std::string* name : {&event_external_id_, &event_person_}) {
+    if (!name->empty() && !is_api_name(*name)) {
+      throw sdk::Fail(SLUICE_INVALID,
+                      "event_external_id and event_person are API names (Key__c, Contact__r)");
+    }
+  }
+}
+
+void Destination::discover(const sdk::Discover& what, sdk::Call& call) {
+  ask_discover(path_, what, call);
+}
+
+Destination::Person Destination::person_of(const sdk::Record& record) const {
+  Person out;
+  if (is_id(record.remote_id)) out.salesforce_id = record.remote_id;
+  if (person_id_ == "profile_id") {
+    out.external_id = record.key;
+  } else {
+    const Json known = Json::parse(record.identifiers).value_or(Json());
+    out.external_id = known[person_id_].at(0).text_or("");
+  }
+  return out;
+}
+
+void Destination::plan(const sdk::Batch& batch, sdk::Call& call) {
+  Groups groups;
+  for (std::uint32_t i = 0; i < batch.size(); ++i) place(i, batch[i], groups, call);
+  for (const Group& group : groups.all) emit(group, call);
+}
+
+void Destination::place(std::uint32_t index, const sdk::Record& record, Groups& groups,
+                        sdk::Call& call) const {
+  const Person person = person_of(record);
+  const bool removal = record.op == SLUICE_DELETE || record.op == SLUICE_ERASE;
+  if (person.external_id.empty() && !(removal && !person.salesforce_id.empty())) {
+    return refuse(index, SLUICE_SKIPPED, "no_identifier", call);
+  }
+  const std::optional<Json> payload = Json::parse(record.payload.empty() ? "{}" : record.payload);
+  if (!payload || !payload->is_object()) return refuse(index, SLUICE_INVALID, "payload_is_no_object", call);
+  switch (record.op) {
+    case SLUICE_UPSERT: {
+      Json out = upserted(person);
+      merge_into(out, *payload);
+      out.set(external_id_, Json::string(person.external_id));
+      return groups.of(Kind::upsert).add(index, out.text());
+    }
+    case SLUICE_EVENT:
+      return groups.of(event_external_id_.empty() ? Kind::insert : Kind::record)
+          .add(index, event_of(record, person).text());
+    case SLUICE_ENTER:
+    case SLUICE_LEAVE:
+      return place_member(index, record, person, groups, call);
+    case SLUICE_DELETE:
+    case SLUICE_ERASE:
+      return place_removal(index, person, groups);
+    case SLUICE_CONSENT: {
+      const auto field = consent_.find((*payload)["purpose"].text_or(""));
+      if (field == consent_.end()) return refuse(index, SLUICE_SKIPPED, "purpose_not_mapped", call);
+      Json out = upserted(person);
+      const bool granted = (*payload)["granted"].boolean_value().value_or(false);
+      out.set(field->second, Json::boolean(granted != says_no(field->second)));
+      return groups.of(Kind::upsert).add(index, out.text());
+    }
+    default:
+      return refuse(index, SLUICE_INVALID, "operation_not_offered", call);
+  }
+}
+
+void Destination::place_member(std::uint32_t index, const sdk::Record& record, const Person& person,
+                               Groups& groups, sdk::Call& call) const {
+  const bool enters = record.op == SLUICE_ENTER;
+  if (const auto field = audience_fields_.find(record.name); field != audience_fields_.end()) {
+    Json out = upserted(person);
+    out.set(field->second, Json::boolean(enters));
+    return groups.of(Kind::upsert).add(index, out.text());
+  }
+  std::string campaign(record.audience_id);
+  if (const auto known = campaigns_.find(record.name); known != campaigns_.end()) campaign = known->second;
+  if (!is_id(campaign)) return refuse(index, SLUICE_INVALID, "audience_not_mapped", call);
+  if (enters) return groups.of(Kind::join).add(index, member_of(campaign, person).text());
+  groups.of(Kind::find, campaign).add(index, soql_string(person.external_id));
+}
+
+void Destination::place_removal(std::uint32_t index, const Person& person, Groups& groups) const {
+  if (!person.salesforce_id.empty()) return groups.of(Kind::remove).add(index, person.salesforce_id);
+  groups.of(Kind::forget).add(index, percent_encoded(person.external_id));
+}
+
+sdk::Json Destination::upserted(const Person& person) const {
+  Json out = Json::object();
+  name_type(out, object_);
+  out.set(external_id_, Json::string(person.external_id));
+  return out;
+}
+
+void Destination::refer(Json& out, std::string_view relation, const Person& person) const {
+  if (!person.salesforce_id.empty()) {
+    out.set(id_field_of(relation), Json::string(person.salesforce_id));
+    return;
+  }
+  out.set(relation, upserted(person));
+}
+
+sdk::Json Destination::event_of(const sdk::Record& record, const Person& person) const {
+  Json out = Json::object();
+  name_type(out, event_object_);
+  if (event_object_ == "Task") {
+    out.set("Subject", Json::string(cut(record.name, subject_bytes_max)));
+    out.set("Status", Json::string("Completed"));
+    if (record.time_us != SLUICE_NO_TIME) {
+      out.set("ActivityDate", Json::string(time_text(record.time_us).substr(0, 10)));
+    }
+  }
+  if (!event_person_.empty()) refer(out, event_person_, person);
+  const Json payload = Json::parse(record.payload).value_or(Json());
+  if (is_mapped(payload)) merge_into(out, payload);
+  if (!event_external_id_.empty()) out.set(event_external_id_, Json::string(record.id));
+  return out;
+}
+
+sdk::Json Destination::member_of(std::string_view campaign, const Person& person) const {
+  Json out = Json::object();
+  name_type(out, "CampaignMember");
+  out.set("CampaignId", Json::string(campaign));
+  if (!campaign_status_.empty()) out.set("Status", Json::string(campaign_status_));
+  refer(out, object_, person);
+  return out;
+}
+
+void Destination::emit(const Group& group, sdk::Call& call) const {
+  sdk::Request request{.method = "POST", .url = path_ + "/composite/sobjects"};
+  request.state = static_cast<char>(group.kind);
+  request.records = group.indexes;
+  request.bucket = "api";
+  if (group.kind == Kind::find) {
+    const std::string who = object_ + "." + external_id_;
+    request.method = "GET";
+    request.url = path_ + "/query?q=" +
+                  percent_encoded("SELECT Id, " + who + " FROM CampaignMember WHERE CampaignId = '" +
+                                  group.campaign + "' AND " + who + " IN (" + group.records + ")");
+    return call.request(request);
+  }
+  if (group.kind == Kind::remove || group.kind == Kind::leave) {
+    request.method = "DELETE";
+    request.url += "?ids=" + group.records + "&allOrNone=false";
+    return call.request(request);
+  }
+  if (group.kind == Kind::forget) {
+    request.method = "DELETE";
+    request.url = path_ + "/sobjects/" + object_ + "/" + external_id_ + "/" + group.records;
+    return call.request(request);
+  }
+  if (group.kind == Kind::upsert || group.kind == Kind::record) {
+    request.method = "PATCH";
+    request.url += group.kind == Kind::upsert ? "/" + object_ + "/" + external_id_
+                                              : "/" + event_object_ + "/" + event_external_id_;
+  }
+  request.headers = {{"content-type", "application/json"}};
+  request.body = R"({"allOrNone":false,"records":[)" + group.records + "]}";
+  call.request(request);
+}
+
+void Destination::interpret(const sdk::Batch& batch, const sdk::Response& response, sdk::Call& call) {
+  if (response.purpose() == SLUICE_FOR_CHECK) return judge_check(response, call);
+  if (response.purpose() == SLUICE_FOR_DISCOVER) return judge_discover(response, "updateable", call);
+  if (response.purpose() == SLUICE_FOR_PROVISION) return judge_campaign(response, call);
+  const std::string_view state = response.state();
+  if (state.size() != 1 || std::string_view("ueijfldx").find(state) == std::string_view::npos) {
+    throw sdk::Fail(SLUICE_RETRY, "the request's state is not what was written");
+  }
+  const auto did = static_cast<Kind>(state.front());
+  const std::optional<Problem> problem = response.ok() ? std::nullopt : first_problem(response.body());
+  tell_limit(response, problem && problem->code == "REQUEST_LIMIT_EXCEEDED", call);
+  if (!response.ok()) return judge_refusal(response, did, call);
+  if (did == Kind::find) return judge_found(batch, response, call);
+  if (did == Kind::forget) {
+    const bool gone = response.status() == 204;
+    return judge_all(response, gone ? SLUICE_OK : SLUICE_RETRY, gone ? "" : "answer_not_understood", call);
+  }
+  judge_each(batch, response, did, call);
+}
+
+void Destination::judge_each(const sdk::Batch& batch, const sdk::Response& response, Kind did,
+                             sdk::Call& call) const {
+  const std::optional<Json> results = Json::parse(response.body());
+  const auto records = response.records();
+  if (!results || !results->is_array() || results->size() != records.size()) {
+    return judge_all(response, did == Kind::insert ? SLUICE_UNKNOWN : SLUICE_RETRY, "answer_not_understood",
+                     call);
+  }
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    judge_record(records[i], batch[records[i]], results->at(i), did, call);
+  }
+}
+
+// Who is no member has left already.
+void Destination::judge_found(const sdk::Batch& batch, const sdk::Response& response, sdk::Call& call) const {
+  const std::optional<Json> answer = Json::parse(response.body());
+  if (!answer || !(*answer)["records"].is_array()) {
+    return judge_all(response, SLUICE_RETRY, "answer_not_understood", call);
+  }
+  Group leaving{.kind = Kind::leave, .campaign = {}, .records = {}, .indexes = {}};
+  for (const std::uint32_t index : response.records()) {
+    const Person person = person_of(batch[index]);
+    const auto& members = (*answer)["records"].elements();
+    const auto member = std::find_if(members.begin(), members.end(), [&](const Json& one) {
+      return one[object_][external_id_].scalar() == person.external_id;
+    });
+    if (member != members.end() && is_id((*member)["Id"].text_or(""))) {
+      leaving.add(index, (*member)["Id"].text_or(""));
+    } else {
+      call.outcome(index, {.status = SLUICE_OK, .reason = "no_member"});
+    }
+  }
+  if (!leaving.indexes.empty()) emit(leaving, call);
+}
+
+}  // namespace sluice::salesforce
