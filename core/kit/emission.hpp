@@ -28,7 +28,8 @@ struct Emission {
   struct Row {
     std::uint32_t op = 0;
     TimeUs time = no_time;
-    std::string key = {}, entity = {}, name = {}, payload = {}, place = {}, identifiers = {}, remote_id = {}, id = {};
+    std::string key = {}, entity = {}, name = {}, payload = {}, place = {}, identifiers = {}, remote_id = {},
+                id = {};
   };
   sluice_status returned = SLUICE_OK;
   bool threw = false;
