@@ -163,6 +163,10 @@ Json Json::at(std::size_t index) const {
 }
 
 std::size_t Json::size() const {
+  if (type() != JsonType::object && type() != JsonType::array) return 0;
+  constexpr std::uint64_t saturated = 0xFFFFFF;
+  const std::uint64_t counted = payload(document_, index_) >> 32;
+  if (counted < saturated) return counted;
   std::size_t n = 0;
   for (Cursor c = cursor(); !c.done(); c.next()) ++n;
   return n;

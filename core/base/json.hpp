@@ -36,6 +36,10 @@ class Json {
   std::optional<std::string_view> string() const;
   std::string_view string_or(std::string_view other) const { return string().value_or(other); }
   std::string text() const;  // this value written again, compact
+  // Its two parts, for those who keep places in less room: the index fits 32 bits.
+  const void* document() const { return document_; }
+  std::uint32_t index() const { return static_cast<std::uint32_t>(index_); }
+  static Json place(const void* document, std::uint32_t index) { return {document, index}; }
   void append_to(std::string& out) const;
 
   // each(key, value) for an object, in order; each(value) for an array.

@@ -17,13 +17,12 @@ Arena::~Arena() = default;
 void Arena::reset() {
   impl_->block = 0;
   impl_->used = 0;
-  impl_->total = 0;
 }
 
 void* Arena::Impl::allocate(std::size_t bytes) {
-  if (bytes > arena_bytes_max || total + bytes > arena_bytes_max) return nullptr;
+  if (bytes > arena_bytes_max || made + bytes > arena_bytes_max) return nullptr;
   bytes = std::max(alignment, (bytes + alignment - 1) / alignment * alignment);
-  total += bytes;
+  made += bytes;
   while (block < blocks.size() && used + bytes > blocks[block].size) {
     ++block;
     used = 0;
@@ -63,6 +62,13 @@ Value Arena::Impl::copy_string(std::string_view source) {
   return Value::string({at, source.size()});
 }
 
+Value Arena::Impl::optional(const Value& held) {
+  Value* at = values(1);
+  if (at == nullptr) return Value::unknown("the result is too large");
+  *at = held;
+  return Value::optional(at);
+}
+
 Value Arena::Impl::list(const Value* items, std::size_t count) {
   void* at = allocate(sizeof(Value::List));
   if (at == nullptr) return Value::unknown("the result is too large");
@@ -73,6 +79,31 @@ Value Arena::Impl::map(const MapEntry* first, std::size_t count) {
   void* at = allocate(sizeof(Value::Map));
   if (at == nullptr) return Value::unknown("the result is too large");
   return Value::map(new (at) Value::Map{first, count});
+}
+
+void TextMaker::add(std::string_view text) {
+  if (text.empty() || failed_) return;
+  if (!arena_.spend_text(text.size())) {
+    failed_ = true;
+    return;
+  }
+  if (size_ + text.size() > capacity_) {
+    const std::size_t capacity = std::max<std::size_t>(2 * (size_ + text.size()), 64);
+    char* at = arena_.text(capacity);
+    if (at == nullptr) {
+      failed_ = true;
+      return;
+    }
+    if (size_ > 0) std::memcpy(at, at_, size_);
+    at_ = at;
+    capacity_ = capacity;
+  }
+  std::memcpy(at_ + size_, text.data(), text.size());
+  size_ += text.size();
+}
+
+Value TextMaker::value() const {
+  return failed_ ? Value::unknown("the result is too large") : Value::string(text());
 }
 
 }  // namespace sluice::expr

@@ -99,7 +99,7 @@ class Writer {
   void node_text(const Syntax& node, int own);
   void constant(const Syntax& node);
   bool begins_with_literal(std::uint32_t index) const;
-  void selected(std::string_view name);
+  void selected(std::string_view name, bool optional);
   void quoted(std::string_view text, bool bytes);
   void items(const Syntax& node, std::size_t first, bool pairs);
 
@@ -127,17 +127,17 @@ void Writer::quoted(std::string_view text, bool bytes) {
   out_ += '"';
 }
 
-// `.name`, or `["any name"]`.
-void Writer::selected(std::string_view name) {
+// `.name`, or `["any name"]`; `optional`: `.?name`.
+void Writer::selected(std::string_view name, bool optional) {
   constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
   const bool plain = !name.empty() && (name.front() < '0' || name.front() > '9') &&
                      name.find_first_not_of(letters) == std::string_view::npos;
   if (plain) {
-    out_ += '.';
+    out_ += optional ? ".?" : ".";
     out_ += name;
     return;
   }
-  out_ += '[';
+  out_ += optional ? "[?" : "[";
   quoted(name, false);
   out_ += ']';
 }
@@ -176,14 +176,19 @@ void Writer::constant(const Syntax& node) {
 bool Writer::begins_with_literal(std::uint32_t index) const {
   const Syntax& node = tree_[index];
   if (node.op == Op::constant) return true;
-  const bool path = node.op == Op::member || node.op == Op::index || (node.op == Op::call && node.target);
+  const bool path =
+      (node.op >= Op::member && node.op <= Op::optional_index) || (node.op == Op::call && node.target);
   return path && begins_with_literal(node.args[0]);
 }
 
 void Writer::items(const Syntax& node, std::size_t first, bool pairs) {
   for (std::size_t i = first; i < node.args.size(); ++i) {
-    if (i > first) out_ += pairs && (i - first) % 2 == 1 ? ": " : ", ";
-    write(node.args[i], 0);
+    const bool value = pairs && (i - first) % 2 == 1;
+    if (i > first) out_ += value ? ": " : ", ";
+    const std::size_t entry = pairs && !value ? i + 1 : i;  // the ? of a pair stands before its key
+    const bool optional = tree_[node.args[entry]].op == Op::optional_entry;
+    if (optional && !value) out_ += '?';
+    write(optional && entry == i ? tree_[node.args[i]].args[0] : node.args[i], 0);
   }
 }
 
@@ -196,16 +201,18 @@ void Writer::node_text(const Syntax& node, int own) {
       out_ += node.text == element_ ? "event" : node.text;
       return;
     case Op::member:
+    case Op::optional_member:
       write(node.args[0], own);
-      selected(node.text);
+      selected(node.text, node.op == Op::optional_member);
       return;
     case Op::index:
+    case Op::optional_index:
       write(node.args[0], own);
       if (tree_[node.args[1]].is_string()) {
-        selected(tree_[node.args[1]].text);
+        selected(tree_[node.args[1]].text, node.op == Op::optional_index);
         return;
       }
-      out_ += '[';
+      out_ += node.op == Op::index ? "[" : "[?";
       write(node.args[1], 0);
       out_ += ']';
       return;

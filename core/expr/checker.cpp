@@ -45,6 +45,8 @@ std::string_view described(Kind kind) {
       return "a map";
     case Kind::type:
       return "a type";
+    case Kind::optional:
+      return "an optional value";
   }
   return "";
 }
@@ -72,6 +74,7 @@ bool comparable(Kind a, Kind b) {
 }  // namespace
 
 Typed Checker::problem(const Syntax& at, std::string what, std::string help) {
+  if (!scope_.checked) return nothing();
   problems_.push_back({at.offset, at.length, std::move(what), std::move(help), false});
   return nothing();
 }
@@ -109,8 +112,8 @@ Typed Checker::emit(Node node, const std::vector<Typed>& operands, Kind type, bo
   }
   code_.nodes.push_back(node);
   Typed value{static_cast<std::uint32_t>(code_.nodes.size() - 1), type, domain, false};
-  const bool macro = node.op >= Op::all;
-  if (all_constant && !macro) fold(value);
+  const bool stays = node.op >= Op::all || node.op == Op::optional_entry;
+  if (all_constant && !stays) fold(value);
   return value;
 }
 
@@ -126,6 +129,7 @@ void Checker::fold(Typed& value) {
 }
 
 void Checker::run(std::uint32_t index, bool boolean) {
+  const Arena::Impl::Share all_folds(code_.memory.impl());
   for (const Syntax& syntax : tree_.nodes) {
     if (syntax.op == Op::call && syntax.text == "has" && syntax.args.size() == 1)
       present_.push_back(path_text(syntax.args[0]));
@@ -154,6 +158,16 @@ Typed Checker::compile(std::uint32_t index) {
     case Op::member:
     case Op::index:
       return is_selector(index) ? selector(index) : path(index);
+    case Op::optional_member:
+    case Op::optional_index:
+      return optional_path(syntax);
+    case Op::optional_entry: {
+      const Typed entry = compile(syntax.args[0]);
+      if (entry.type == Kind::unknown || entry.type == Kind::optional)
+        return emit({.op = Op::optional_entry}, {entry}, Kind::unknown, entry.domain);
+      return problem(tree_[syntax.args[0]],
+                     "? needs an optional value, and this is " + std::string(described(entry.type)));
+    }
     case Op::call:
       return is_selector(index) ? selector(index) : call(index);
     case Op::and_:
@@ -225,8 +239,8 @@ Typed Checker::comparison(const Syntax& syntax, std::uint32_t index) {
   in_now_comparison_ = outer;
   const bool domain = a.domain || b.domain;
   const bool equality = syntax.op == Op::equal || syntax.op == Op::not_equal;
-  const Kinds unordered =
-      kinds(Kind::null) | kinds(Kind::list) | kinds(Kind::map) | kinds(Kind::json) | kinds(Kind::type);
+  const Kinds unordered = kinds(Kind::null) | kinds(Kind::list) | kinds(Kind::map) | kinds(Kind::json) |
+                          kinds(Kind::type) | kinds(Kind::optional);
   const bool time_text = domain && ((a.type == Kind::string && b.type == Kind::timestamp) ||
                                     (a.type == Kind::timestamp && b.type == Kind::string));
   if (!comparable(a.type, b.type) && !time_text &&

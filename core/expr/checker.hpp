@@ -17,6 +17,10 @@ struct Typed {
   bool constant = false;  // the node is a constant
 };
 
+// The macros' names, for suggestions.
+bool is_macro_name(std::string_view name);
+void add_macro_names(std::vector<std::string>& names);
+
 class Checker {
  public:
   Checker(const SyntaxTree& tree, const Scope& scope, Code& code, std::vector<Problem>& problems)
@@ -71,6 +75,11 @@ class Checker {
   bool allowed(Root root) const;
   Typed name(const Syntax& syntax);
   Typed path(std::uint32_t index);
+  Typed element(const Syntax& syntax, const Typed& container, const std::string* name);
+  Typed optional_path(const Syntax& syntax);
+  bool is_declared(std::string_view name) const;
+  bool spelled(std::uint32_t index, std::string& name) const;
+  Typed variable(const Syntax& at, const std::string& name);
   Typed root_member(Root root, const Syntax& base, const Syntax& at, const std::string& name);
   Typed trait(const Syntax& at, const std::string& name);
   Typed listed(Op op, std::vector<Symbol>& symbols, const std::vector<std::string>& known, const Syntax& at,
@@ -85,13 +94,19 @@ class Checker {
   std::size_t variable_named(std::string_view name) const;
   std::string path_text(std::uint32_t index) const { return canonical(tree_, index, scope_.element); }
 
-  // checker_calls.cpp: functions and macros
+  // checker_calls.cpp: functions
   Typed call(std::uint32_t index);
   Typed function(const Syntax& syntax, const FunctionInfo& info, std::size_t skip);
   void check_literal(const Syntax& syntax, const FunctionInfo& info, const std::vector<std::uint32_t>& args);
   Typed unknown_function(const Syntax& syntax);
   bool is_macro(const Syntax& syntax) const;
+
+  // checker_macros.cpp: macros, optional values
   Typed macro(const Syntax& syntax);
+  Typed optional_macro(const Syntax& syntax, Op op);
+  Typed bind(const Syntax& syntax);
+  Typed or_else(const Syntax& syntax);
+  Typed with_variable(const std::string& name, bool domain, std::uint32_t body);
   bool variable_name(std::uint32_t index, std::string& name);
 
   // selectors.cpp: events(…)

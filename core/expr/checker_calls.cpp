@@ -1,4 +1,4 @@
-// Calls: functions and macros.
+// Calls of functions.
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -17,28 +17,6 @@ Code::~Code() = default;
 
 namespace {
 
-// Macros and the arguments behind their target: with one variable, with two.
-struct MacroInfo {
-  std::string_view name;
-  Op op;
-  std::uint8_t one_least, one_most, two_least, two_most;
-  bool filter;  // the result is the variable itself
-};
-constexpr std::array<MacroInfo, 8> macros{{{"all", Op::all, 2, 2, 3, 3, false},
-                                           {"exists", Op::exists, 2, 2, 3, 3, false},
-                                           {"exists_one", Op::exists_one, 2, 2, 3, 3, false},
-                                           {"existsOne", Op::exists_one, 2, 2, 3, 3, false},
-                                           {"map", Op::map_list, 2, 3, 0, 0, false},
-                                           {"filter", Op::map_list, 2, 2, 0, 0, true},
-                                           {"transformList", Op::map_list, 0, 0, 3, 4, false},
-                                           {"transformMap", Op::transform_map, 0, 0, 3, 4, false}}};
-
-const MacroInfo* find_macro(std::string_view name) {
-  const auto* found =
-      std::find_if(macros.begin(), macros.end(), [&](const MacroInfo& m) { return m.name == name; });
-  return found == macros.end() ? nullptr : found;
-}
-
 std::string arity(std::size_t least, std::size_t most) {
   if (most == 0) return "no arguments";
   std::string text = std::to_string(least);
@@ -47,7 +25,7 @@ std::string arity(std::size_t least, std::size_t most) {
 }
 
 std::string kinds_text(Kinds set) {
-  static constexpr std::array<std::pair<Kind, std::string_view>, 9> names{
+  static constexpr std::array<std::pair<Kind, std::string_view>, 10> names{
       {{Kind::integer, "a whole number"},
        {Kind::number, "a number with a fraction"},
        {Kind::string, "a text"},
@@ -56,7 +34,8 @@ std::string kinds_text(Kinds set) {
        {Kind::timestamp, "a time"},
        {Kind::duration, "a duration"},
        {Kind::list, "a list"},
-       {Kind::map, "a map"}}};
+       {Kind::map, "a map"},
+       {Kind::optional, "an optional value"}}};
   const bool any_number = (set & kinds(Kind::integer)) != 0 && (set & kinds(Kind::number)) != 0;
   std::string out = any_number ? "a number" : "";
   for (const auto& [kind, name] : names) {
@@ -67,10 +46,6 @@ std::string kinds_text(Kinds set) {
 }
 
 }  // namespace
-
-bool Checker::is_macro(const Syntax& syntax) const {
-  return syntax.target && find_macro(syntax.text) != nullptr;
-}
 
 Typed Checker::call(std::uint32_t index) {
   const Syntax& syntax = tree_[index];
@@ -85,9 +60,11 @@ Typed Checker::call(std::uint32_t index) {
   if (is_macro(syntax)) return macro(syntax);
   const Syntax& target = tree_[syntax.args[0]];
   if (target.op == Op::name && variable_named(target.text) == SIZE_MAX) {  // math.abs(…)
+    if (target.text == "cel" && syntax.text == "bind") return bind(syntax);
     if (const FunctionInfo* info = find_function(target.text + "." + syntax.text, false))
       return function(syntax, *info, 1);
   }
+  if (syntax.text == "or" || syntax.text == "orValue") return or_else(syntax);
   const FunctionInfo* info = find_function(syntax.text, true);
   return info != nullptr ? function(syntax, *info, 0) : unknown_function(syntax);
 }
@@ -110,16 +87,14 @@ Typed Checker::unknown_function(const Syntax& syntax) {
   std::string help;
   if (other != nullptr) {
     help = other->receiver ? "write VALUE." + syntax.text + "(…)" : "write " + syntax.text + "(VALUE)";
-  } else if (find_macro(syntax.text) != nullptr) {
+  } else if (is_macro_name(syntax.text)) {
     help = "write LIST." + syntax.text + "(…)";
   } else {
     std::vector<std::string> names;
     for (const FunctionInfo& f : functions()) {
       if (f.receiver == syntax.target) names.emplace_back(f.name);
     }
-    for (const MacroInfo& m : macros) {
-      if (syntax.target) names.emplace_back(m.name);
-    }
+    if (syntax.target) add_macro_names(names);
     if (!syntax.target && scope_.selectors) names.emplace_back("events");
     if (const std::string best = closest(syntax.text, names); !best.empty())
       help = "did you mean '" + best + "'?";
@@ -173,10 +148,11 @@ Typed Checker::function(const Syntax& syntax, const FunctionInfo& info, std::siz
 // Literals that can never do their work are mistakes now, not unknown later.
 void Checker::check_literal(const Syntax& syntax, const FunctionInfo& info,
                             const std::vector<std::uint32_t>& args) {
+  if (args.empty()) return;
   const Syntax& first = tree_[args[0]];
   if (first.is_string() && !syntax.target) {
-    DurationUs us = 0;
-    if (info.function == Function::to_duration && !parse_cel_duration(first.text, us)) {
+    std::int64_t ns = 0;
+    if (info.function == Function::to_duration && !parse_cel_duration(first.text, ns)) {
       problem(first, "this is no duration",
               "write 90s, 15m, 1h30m, 7d or 2w; months and years have no fixed length");
     }
@@ -184,58 +160,20 @@ void Checker::check_literal(const Syntax& syntax, const FunctionInfo& info,
       problem(first, "this is no time", "write 2026-11-22 or 2026-11-22T15:30:00Z");
     }
   }
+  if (info.function == Function::format && first.is_string()) {
+    const Syntax& list = tree_[args[1]];
+    const bool counted =
+        list.op == Op::list && std::none_of(list.args.begin(), list.args.end(), [&](std::uint32_t entry) {
+          return tree_[entry].op == Op::optional_entry;
+        });
+    if (const char* wrong = format_mistake(first.text, counted ? list.args.size() : SIZE_MAX))
+      problem(first, std::string("this is no format: ") + wrong,
+              "write one clause for each value, as \"%s: %d\"");
+  }
   const bool zoned = info.function >= Function::full_year && info.function <= Function::milliseconds;
   if (zoned && args.size() == 2 && tree_[args[1]].is_string() && !known_zone(tree_[args[1]].text)) {
     problem(tree_[args[1]], "no time zone has this name", "write \"Europe/Paris\" or \"+02:00\"");
   }
-}
-
-bool Checker::variable_name(std::uint32_t index, std::string& name) {
-  const Syntax& syntax = tree_[index];
-  if (syntax.op != Op::name)
-    return problem(syntax, "a variable's name must stand here", "write a name of your own, as e"), false;
-  name = syntax.text;
-  Syntax free = syntax;
-  if (scope_.element != name && variable_named(name) == SIZE_MAX && root_of(free) != Root::none) {
-    return problem(syntax, "'" + name + "' has a meaning of its own here", "choose another name, as e"),
-           false;
-  }
-  return true;
-}
-
-Typed Checker::macro(const Syntax& syntax) {
-  const MacroInfo& info = *find_macro(syntax.text);
-  const std::size_t args = syntax.args.size() - 1;
-  const bool two = info.two_most > 0 && args >= info.two_least && args <= info.two_most;
-  if (!two && (args < info.one_least || args > info.one_most || info.one_most == 0)) {
-    return problem(syntax, syntax.text + "() takes a variable and a condition or value",
-                   "write LIST." + syntax.text + (info.one_most > 0 ? "(x, …)" : "(i, x, …)"));
-  }
-  const Typed range = compile(syntax.args[0]);
-  if (range.type != Kind::unknown && range.type != Kind::list && range.type != Kind::map &&
-      range.type != Kind::json) {
-    return problem(syntax, syntax.text + "() needs a list or a map before the dot");
-  }
-  const std::size_t variables = two ? 2 : 1;
-  const auto first = static_cast<std::uint32_t>(variables_.size());
-  std::vector<std::string> names(variables);
-  for (std::size_t i = 0; i < variables; ++i) {
-    if (!variable_name(syntax.args[1 + i], names[i])) return nothing();
-  }
-  if (two && names[0] == names[1]) return problem(tree_[syntax.args[2]], "the two variables need two names");
-  for (const std::string& name : names) variables_.push_back({name, range.domain});
-  code_.locals = std::max(code_.locals, static_cast<std::uint32_t>(variables_.size()));
-  std::vector<Typed> operands{range};
-  for (std::size_t i = 1 + variables; i < syntax.args.size(); ++i)
-    operands.push_back(compile(syntax.args[i]));
-  const bool quantifier = info.op == Op::all || info.op == Op::exists || info.op == Op::exists_one;
-  if (quantifier || info.filter || operands.size() == 3)
-    want_boolean(operands[1], syntax.args[1 + variables], syntax.text + "()");
-  if (info.filter) operands.push_back(name(tree_[syntax.args[1]]));
-  const bool domain = range.domain || operands.back().domain;
-  variables_.resize(first);
-  const Kind type = quantifier ? Kind::boolean : info.op == Op::transform_map ? Kind::map : Kind::list;
-  return emit({.op = info.op, .mix = two, .index = first}, operands, type, domain && !quantifier);
 }
 
 }  // namespace sluice::expr

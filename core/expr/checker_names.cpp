@@ -135,9 +135,22 @@ std::string Checker::what_may_be_read() const {
 
 // The literal name that a path takes: `.name` or `["name"]`.
 bool Checker::selected(const Syntax& syntax, std::string& name) const {
-  if (syntax.op == Op::member) return name = syntax.text, true;
-  if (syntax.op != Op::index || !tree_[syntax.args[1]].is_string()) return false;
+  if (syntax.op == Op::member || syntax.op == Op::optional_member) return name = syntax.text, true;
+  const bool index = syntax.op == Op::index || syntax.op == Op::optional_index;
+  if (!index || !tree_[syntax.args[1]].is_string()) return false;
   return name = tree_[syntax.args[1]].text, true;
+}
+
+bool Checker::is_declared(std::string_view name) const {
+  return std::find(scope_.variables.begin(), scope_.variables.end(), name) != scope_.variables.end();
+}
+
+// The name that a path spells: a.b.c. False where it begins with a macro's variable or is no such path.
+bool Checker::spelled(std::uint32_t index, std::string& name) const {
+  const Syntax& syntax = tree_[index];
+  if (syntax.op == Op::name) return name = syntax.text, variable_named(name) == SIZE_MAX;
+  if (syntax.op != Op::member || !spelled(syntax.args[0], name)) return false;
+  return name += '.' + syntax.text, true;
 }
 
 // The members that a path takes of the row, if it begins there and each is a literal name: "Account.Name".
@@ -174,6 +187,7 @@ Typed Checker::name(const Syntax& syntax) {
     value.domain = variables_[variable].domain;
     return value;
   }
+  if (is_declared(syntax.text)) return variable(syntax, syntax.text);
   const Root root = root_of(syntax);
   if (root == Root::none) {
     if (const Value* type = type_named(syntax.text)) return constant(*type);
@@ -208,6 +222,7 @@ Typed Checker::path(std::uint32_t index) {
   const Syntax& base = tree_[syntax.args[0]];
   const Root root = root_of(base);
   std::string name;
+  if (!scope_.variables.empty() && spelled(index, name) && is_declared(name)) return variable(syntax, name);
   const bool literal = selected(syntax, name);
   if (root != Root::none && root != Root::row && root != Root::now) {
     if (literal) return root_member(root, base, syntax, name);
@@ -221,16 +236,46 @@ Typed Checker::path(std::uint32_t index) {
   note_row_path(syntax);
   const Typed container = compile(syntax.args[0]);
   in_row_path_ = within;
-  const bool may_have =
-      container.type == Kind::unknown || container.type == Kind::map || container.type == Kind::json;
-  if (literal && !may_have) return problem(syntax, "'" + name + "' is a member of nothing: this is no map");
-  if (literal) {
-    return emit({.op = Op::member, .mix = container.domain, .index = name_index(name)}, {container},
-                Kind::unknown, container.domain);
+  return element(syntax, container, literal ? &name : nullptr);
+}
+
+// container.name, container[key], container.?name, container[?key].
+Typed Checker::element(const Syntax& syntax, const Typed& container, const std::string* name) {
+  const bool optional = syntax.op == Op::optional_member || syntax.op == Op::optional_index;
+  const bool of_optional = container.type == Kind::optional;
+  const bool may_have = container.type == Kind::unknown || container.type == Kind::map ||
+                        container.type == Kind::json || of_optional;
+  const Kind type = optional || of_optional ? Kind::optional : Kind::unknown;
+  if (name != nullptr && !may_have)
+    return problem(syntax, "'" + *name + "' is a member of nothing: this is no map");
+  if (name != nullptr) {
+    const Op op = optional ? Op::optional_member : Op::member;
+    return emit({.op = op, .mix = container.domain, .index = name_index(*name)}, {container}, type,
+                container.domain);
   }
   if (!may_have && container.type != Kind::list) return problem(syntax, "[…] needs a list or a map");
   const Typed key = compile(syntax.args[1]);
-  return emit({.op = Op::index, .mix = container.domain}, {container, key}, Kind::unknown, container.domain);
+  return emit({.op = syntax.op, .mix = container.domain}, {container, key}, type, container.domain);
+}
+
+// traits.?city, event.properties.?coupon, a[?0]: what is missing is an optional value that holds nothing.
+Typed Checker::optional_path(const Syntax& syntax) {
+  const Syntax& base = tree_[syntax.args[0]];
+  const Root root = root_of(base);
+  std::string name;
+  const bool literal = selected(syntax, name);
+  if (root == Root::none || root == Root::row || root == Root::now) {
+    const bool within = in_row_path_;
+    note_row_path(syntax);
+    const Typed container = compile(syntax.args[0]);
+    in_row_path_ = within;
+    return element(syntax, container, literal ? &name : nullptr);
+  }
+  if (!literal) {
+    return problem(syntax, "the name of " + base.text + "[?…] must be a text in quotes",
+                   "write " + base.text + "[?\"NAME\"]");
+  }
+  return emit({.op = Op::optional_value}, {root_member(root, base, syntax, name)}, Kind::optional, true);
 }
 
 Typed Checker::root_member(Root root, const Syntax& base, const Syntax& at, const std::string& name) {
@@ -248,6 +293,12 @@ Typed Checker::root_member(Root root, const Syntax& base, const Syntax& at, cons
     default:
       return field_of_event(at, name);
   }
+}
+
+Typed Checker::variable(const Syntax& at, const std::string& name) {
+  Typed value = emit_leaf(Op::variable, symbol_index(code_.variables, name, at.offset), Kind::unknown);
+  value.domain = false;
+  return value;
 }
 
 Typed Checker::trait(const Syntax& at, const std::string& name) {
@@ -291,7 +342,7 @@ Typed Checker::has(const Syntax& syntax) {
   const std::uint32_t index = syntax.args[0];
   const Syntax& arg = tree_[index];
   std::string name;
-  if (!selected(arg, name)) {
+  if ((arg.op != Op::member && arg.op != Op::index) || !selected(arg, name)) {
     return problem(arg, "has() needs a path, as in has(traits.email)",
                    is_selector(index) ? "for events write events(\"…\").exists()" : "");
   }

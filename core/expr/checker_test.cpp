@@ -87,6 +87,13 @@ TEST_CASE("types that cannot fit are found before anything runs") {
                   {"[1].map(traits, 1)", 8, "meaning of its own", "another name"},
                   {"[1].map(1, 1)", 8, "variable's name", ""},
                   {"[1].all(x)", 4, "takes a variable", "LIST.all"},
+                  {"traits.city.orValue(\"-\")", 12, "needs an optional value", "write .?city.orValue(…)"},
+                  {"traits.?city.or(\"-\")", 16, "needs an optional value", "write .orValue(…)"},
+                  {"\"a\".hasValue()", 0, "needs an optional value", ""},
+                  {"[?1]", 2, "needs an optional value", ""},
+                  {"\"%y\".format([1])", 0, "no format", "one clause"},
+                  {"\"%s %s\".format([1])", 0, "fewer values", "one clause"},
+                  {"cel.bind(1, 2, 3)", 9, "variable's name", ""},
                   {"has(traits)", 4, "needs a path, as in has(traits.email)", ""},
                   {"has(audiences.vip)", 14, "says nothing", "alone"}});
 }

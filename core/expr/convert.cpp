@@ -59,7 +59,7 @@ Value to_unsigned(const Value& v) {
       return Value::unsigned_integer(static_cast<std::uint64_t>(v.as_integer()));
     case Kind::number: {
       const double d = v.as_number();
-      if (!(d > -1 && d < two_63 * 2)) return Value::unknown(out_of_range);
+      if (!(d >= 0 && d < two_63 * 2)) return Value::unknown(out_of_range);
       return Value::unsigned_integer(static_cast<std::uint64_t>(d));
     }
     case Kind::string:
@@ -87,16 +87,58 @@ Value to_boolean(const Value& v) {
   return Value::unknown("the text is no true or false");
 }
 
-// CEL prints a time without a fraction where it has none.
-std::string timestamp_text(TimeUs time) {
-  std::string text = format_time(time);
-  if (const auto dot = text.find('.'); dot != std::string::npos) {
-    text.pop_back();
-    while (text.back() == '0') text.pop_back();
-    if (text.back() == '.') text.pop_back();
-    text += 'Z';
+// ".5", ".000000001": the part of a second, its last zeros left out; nothing for none.
+void add_fraction(TextMaker& out, std::uint64_t ns) {
+  if (ns == 0) return;
+  std::array<char, 10> digits{'.'};
+  std::size_t used = 1;
+  for (std::uint64_t unit = 100'000'000; ns > 0; unit /= 10, ++used) {
+    digits[used] = static_cast<char>('0' + ns / unit);
+    ns %= unit;
   }
-  return text;
+  out.add({digits.data(), used});
+}
+
+void add_padded(TextMaker& out, std::uint64_t n, std::size_t width) {
+  std::array<char, 20> digits{};
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), n);
+  const auto size = static_cast<std::size_t>(end.ptr - digits.data());
+  for (std::size_t i = size; i < width; ++i) out.add('0');
+  out.add({digits.data(), size});
+}
+
+Value timestamp_text(const Value& v, Arena::Impl& arena) {
+  TextMaker out(arena);
+  const std::int64_t us = v.as_integer();
+  const std::int64_t days = us / us_per_d - (us % us_per_d < 0 ? 1 : 0);
+  const auto rest = static_cast<std::uint64_t>(us - days * us_per_d);
+  const auto seconds = rest / static_cast<std::uint64_t>(us_per_s);
+  const Civil civil = civil_from_days(days);
+  add_padded(out, static_cast<std::uint64_t>(civil.year), 4);
+  out.add('-');
+  add_padded(out, civil.month, 2);
+  out.add('-');
+  add_padded(out, civil.day, 2);
+  out.add('T');
+  add_padded(out, seconds / 3600, 2);
+  out.add(':');
+  add_padded(out, seconds / 60 % 60, 2);
+  out.add(':');
+  add_padded(out, seconds % 60, 2);
+  add_fraction(out, rest % static_cast<std::uint64_t>(us_per_s) * 1000 + v.nanos());
+  out.add('Z');
+  return out.value();
+}
+
+Value duration_text(const Value& v, Arena::Impl& arena) {
+  TextMaker out(arena);
+  const std::int64_t ns = nanoseconds(v);
+  if (ns < 0) out.add('-');
+  const auto magnitude = ns < 0 ? ~static_cast<std::uint64_t>(ns) + 1 : static_cast<std::uint64_t>(ns);
+  add_padded(out, magnitude / 1'000'000'000, 1);
+  add_fraction(out, magnitude % 1'000'000'000);
+  out.add('s');
+  return out.value();
 }
 
 Value to_text(const Value& v, Arena::Impl& arena) {
@@ -126,9 +168,9 @@ Value to_text(const Value& v, Arena::Impl& arena) {
     case Kind::bytes:
       return valid_utf8(v.as_text()) ? Value::string(v.as_text()) : Value::unknown("the bytes are no UTF-8");
     case Kind::timestamp:
-      return arena.copy_string(timestamp_text(v.as_integer()));
+      return timestamp_text(v, arena);
     case Kind::duration:
-      return arena.copy_string(seconds_text(v.as_integer()));
+      return duration_text(v, arena);
     default:
       return Value::unknown(no_overload);
   }
@@ -136,10 +178,7 @@ Value to_text(const Value& v, Arena::Impl& arena) {
 
 Value to_timestamp(const Value& v) {
   if (v.kind() == Kind::timestamp) return v;
-  if (v.kind() == Kind::string) {
-    const auto time = parse_time(v.as_text());
-    return time ? checked_timestamp(*time) : Value::unknown("the text is no time");
-  }
+  if (v.kind() == Kind::string) return time_of(v.as_text());
   std::int64_t seconds = 0;
   if (!whole_number(v, seconds)) return Value::unknown(no_overload);
   constexpr std::int64_t limit = 1'000'000'000'000;  // far beyond the year 9999
@@ -150,66 +189,83 @@ Value to_timestamp(const Value& v) {
 Value to_duration(const Value& v) {
   if (v.kind() == Kind::duration) return v;
   if (v.kind() != Kind::string) return Value::unknown(no_overload);
-  DurationUs us = 0;
-  return parse_cel_duration(v.as_text(), us) ? checked_duration(us)
-                                             : Value::unknown("the text is no duration");
+  std::int64_t ns = 0;
+  return parse_cel_duration(v.as_text(), ns) ? duration_of(ns) : Value::unknown("the text is no duration");
 }
 
 struct Unit {
   std::string_view name;
-  double us;
+  std::int64_t ns;
 };
 // CEL's units, then the hub's.
-constexpr std::array<Unit, 9> units{{{"h", 3.6e9},
-                                     {"ms", 1e3},
-                                     {"m", 6e7},
-                                     {"s", 1e6},
-                                     {"us", 1},
-                                     {"µs", 1},
-                                     {"ns", 1e-3},
-                                     {"d", 8.64e10},
-                                     {"w", 6.048e11}}};
+constexpr std::array<Unit, 9> units{{{"h", 3'600'000'000'000},
+                                     {"ms", 1'000'000},
+                                     {"m", 60'000'000'000},
+                                     {"s", 1'000'000'000},
+                                     {"us", 1'000},
+                                     {"µs", 1'000},
+                                     {"ns", 1},
+                                     {"d", 86'400'000'000'000},
+                                     {"w", 604'800'000'000'000}}};
+
+// Takes "12.5" off the front, as whole units and the part of one in nanoseconds, cut.
+bool parse_amount(std::string_view& text, std::int64_t& whole, std::uint64_t& fraction,
+                  std::uint64_t& scale) {
+  const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  if (digits > 0 && !parse_whole(text.substr(0, digits), whole)) return false;
+  text.remove_prefix(digits);
+  if (!text.starts_with('.')) return digits > 0;
+  text.remove_prefix(1);
+  const std::size_t places = std::min(text.find_first_not_of("0123456789"), text.size());
+  constexpr std::size_t places_max = 15;  // a week has 6e14 nanoseconds
+  for (std::size_t i = 0; i < std::min(places, places_max); ++i, scale *= 10)
+    fraction = fraction * 10 + static_cast<std::uint64_t>(text[i] - '0');
+  text.remove_prefix(places);
+  return digits > 0 || places > 0;
+}
 
 }  // namespace
 
-bool parse_cel_duration(std::string_view text, DurationUs& out) {
+bool parse_cel_duration(std::string_view text, std::int64_t& out) {
   const bool negative = text.starts_with('-');
   if (negative || text.starts_with('+')) text.remove_prefix(1);
   if (text == "0") return out = 0, true;
   if (text.empty()) return false;
-  std::int64_t total = 0;
+  __extension__ using Wide = __int128;
+  Wide total = 0;
   while (!text.empty()) {
-    const std::size_t digits = text.find_first_not_of("0123456789");
-    if (digits == std::string_view::npos || (digits == 0 && text.front() != '.')) return false;
     std::int64_t whole = 0;
-    if (digits > 0 && !parse_whole(text.substr(0, digits), whole)) return false;
-    text.remove_prefix(digits);
-    double fraction = 0;
-    if (text.starts_with('.')) {
-      text.remove_prefix(1);
-      const std::size_t places = text.find_first_not_of("0123456789");
-      if (places == std::string_view::npos || places == 0) return false;
-      double scale = 0.1;
-      for (std::size_t i = 0; i < places; ++i, scale /= 10) fraction += scale * (text[i] - '0');
-      text.remove_prefix(places);
-    }
+    std::uint64_t fraction = 0;
+    std::uint64_t scale = 1;
+    if (!parse_amount(text, whole, fraction, scale)) return false;
     const auto* unit = std::find_if(units.begin(), units.end(), [&](const Unit& u) {
       return text.starts_with(u.name) && (u.name != "m" || !text.starts_with("mo"));
     });
     if (unit == units.end()) return false;
     text.remove_prefix(unit->name.size());
-    std::int64_t us = 0;
-    if (unit->us < 1) {
-      us = whole / 1000;
-    } else if (__builtin_mul_overflow(whole, static_cast<std::int64_t>(unit->us), &us)) {
-      return false;
-    }
-    if (__builtin_add_overflow(us, static_cast<std::int64_t>(std::llround(fraction * unit->us)), &us))
-      return false;
-    if (__builtin_add_overflow(total, us, &total)) return false;
+    total += Wide{whole} * unit->ns + Wide{fraction} * unit->ns / Wide{scale};
+    if (total > INT64_MAX) return false;
   }
-  out = negative ? -total : total;
+  out = static_cast<std::int64_t>(negative ? -total : total);
   return true;
+}
+
+Value time_of(std::string_view text) {
+  const auto time = parse_time(text);
+  if (!time) return Value::unknown("the text is no time");
+  constexpr std::size_t digits_at = 20;  // behind "2026-01-01T00:00:00."
+  const std::size_t point = text.size() > digits_at + 6 ? text.find_first_of(".,") : std::string_view::npos;
+  unsigned nanos = 0;
+  if (point != std::string_view::npos) {  // digits seven to nine
+    constexpr std::size_t microseconds = 6;
+    unsigned unit = 100;
+    for (std::size_t i = point + 1 + microseconds; unit > 0 && i < text.size(); ++i, unit /= 10) {
+      const std::string_view places = text.substr(point + 1, i - point);
+      if (places.find_first_not_of("0123456789") != std::string_view::npos) break;
+      nanos += unit * static_cast<unsigned>(text[i] - '0');
+    }
+  }
+  return checked_timestamp(*time, nanos);
 }
 
 std::string seconds_text(DurationUs duration) {

@@ -63,6 +63,9 @@ TEST_CASE("numbers of the data mix with whole numbers, those written follow the 
              {"9223372036854775807 + 1", "unknown"},
              {"-9223372036854775808 - 1", "unknown"},
              {"int(traits.big)", "unknown"},
+             {"uint(-0.5)", "unknown"},
+             {"9007199254740992.0 in {9007199254740993: true}", "false"},
+             {"{1u: \"a\"}[1.0]", "\"a\""},
              {"[10, 20, 30][traits.zero]", "10"}},
             context);
 }
@@ -116,6 +119,50 @@ TEST_CASE("texts are searched, cut and changed") {
             context);
 }
 
+TEST_CASE("escapes in texts and bytes stand for their characters") {
+  TestContext context;
+  check_all({{R"("\u0100\U0001F62C\x41\101" == "Ā😬AA")", "true"},
+             {R"("\\ \? \" \' \` \a".size())", "11"},
+             {R"(b"\x00\377".size())", "2"},
+             {R"(r"\u0100".size())", "6"}},
+            context);
+}
+
+TEST_CASE("what may be missing has another value instead, or a condition of its own") {
+  TestContext context(R"({"city": "Paris", "address": {"zip": "75001"}, "orders": 4, "note": null})",
+                      R"({"properties": {"tags": ["a"], "coupon": ""}})");
+  check_all(
+      {{"traits.?city.orValue(\"nowhere\")", "\"Paris\""},
+       {"traits.?plan.orValue(\"none\")", "\"none\""},
+       {"traits.?orders.orValue(0) > 3", "true"},
+       {"traits.?visits.orValue(0) < 1", "true"},
+       {"traits.?address.zip.orValue(\"-\")", "\"75001\""},
+       {"traits.?address.city.orValue(\"-\")", "\"-\""},
+       {"traits.address.?zip.hasValue() && !traits.address.?city.hasValue()", "true"},
+       {"traits.home.?zip.hasValue()", "false"},
+       {"traits[?\"city\"].optMap(c, c + \"!\").orValue(\"-\")", "\"Paris!\""},
+       {"event.properties.tags[?0].orValue(\"-\") + event.properties.tags[?1].orValue(\"-\")", "\"a-\""},
+       {"event.?user_id.or(optional.of(\"x\")).value()", "\"x\""},
+       {"optional.ofNonZeroValue(event.properties.coupon).hasValue()", "false"},
+       {"[?traits.?city, ?traits.?plan].size()", "1"},
+       {"{?\"city\": traits.?city, ?\"plan\": traits.?plan}", "{\"city\":\"Paris\"}"},
+       {"traits.?plan", "null"},
+       {"traits.?plan.value()", "unknown"},
+       {"1 / 0 > 0 ? optional.of(1) : optional.none()", "unknown"},
+       {"cel.bind(n, traits.orders * 2, n * n)", "64"}},
+      context);
+}
+
+TEST_CASE("texts are made from a format") {
+  TestContext context(R"({"name": "Ada", "orders": 4, "total": 12.5})");
+  check_all({{"\"%s: %d orders, %.2f\".format([traits.name, traits.orders, traits.total])",
+              "\"Ada: 4 orders, 12.50\""},
+             {"\"%d\".format([traits.total])", "unknown"},
+             {"\"%s\".format([traits.plan])", "unknown"},
+             {"\"%x %X %o %b %e\".format([-30, \"hi\", 8, true, 1200.0])", "\"-1e 6869 10 1 1.200000e+03\""}},
+            context);
+}
+
 TEST_CASE("times have parts, in UTC and in a zone") {
   TestContext context;
   check_all({{"timestamp(\"2026-03-29T00:30:00Z\").getHours(\"Europe/Paris\")", "1"},
@@ -127,7 +174,9 @@ TEST_CASE("times have parts, in UTC and in a zone") {
              {"string(duration(\"-1.5s\"))", "\"-1.5s\""},
              {"timestamp(\"2026-01-01\") + duration(\"1h30m\")", "\"2026-01-01T01:30:00.000Z\""},
              {"string(timestamp(\"2026-01-01T00:00:00.120Z\"))", "\"2026-01-01T00:00:00.12Z\""},
-             {"duration(\"1ns\")", "\"0s\""},
+             {"string(duration(\"1ns\") - duration(\"2ns\"))", "\"-0.000000001s\""},
+             {"timestamp(\"2026-01-01T00:00:00.000000001Z\") > timestamp(\"2026-01-01\")", "true"},
+             {"duration(\"-1.0000001s\").getMilliseconds()", "0"},
              {"duration(\"90s\")", "\"90s\""}},
             context);
 }
@@ -145,6 +194,24 @@ TEST_CASE("an evaluation ends, whatever lists and texts it makes") {
               (i == 40 ? "x40" : doubled) + ")[0]";
   }
   CHECK(result_of("[\"ab\"].map(x0, " + doubled + ")", context) == "unknown");
+}
+
+// What a condition costs does not depend on what was asked before it.
+TEST_CASE("an evaluation that costs too much is unknown, and the next one is as it would be alone") {
+  TestContext context("{\"text\": \"" + std::string(200'000, 'a') + "\", \"n\": [1, 2, 3]}");
+  const std::string tens = "[0,1,2,3,4,5,6,7,8,9]";
+  const std::string hundred = tens + ".map(i, " + tens + ").map(l, l.size())";
+  const auto costly = Program::parse(
+      hundred + ".all(i, " + tens + ".all(j, " + tens + ".all(k, traits.text.contains(\"b\") || i >= 0)))",
+      everything(), true);
+  const auto cheap = Program::parse("traits.n.exists(x, x == 3)", everything(), true);
+  REQUIRE(costly.program);
+  REQUIRE(cheap.program);
+  Arena arena;
+  for (int i = 0; i < 3; ++i) {
+    CHECK(costly.program->evaluate(context, arena).is_unknown());
+    CHECK(cheap.program->holds(context, arena));
+  }
 }
 
 TEST_CASE("an arena keeps its blocks and gives the same results again") {

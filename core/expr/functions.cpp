@@ -20,7 +20,7 @@ constexpr Kinds sized = text | kinds(Kind::bytes) | sequence | kinds(Kind::map);
 constexpr Kinds moment = kinds(Kind::timestamp) | text;  // texts of the domain may be times
 constexpr Kinds temporal = moment | kinds(Kind::duration);
 
-constexpr std::array<FunctionInfo, 56> table{{
+constexpr std::array<FunctionInfo, 65> table{{
     {"size", Function::size, false, 1, 1, sized, 0, 0, Kind::integer},
     {"size", Function::size, true, 1, 1, sized, 0, 0, Kind::integer},
     {"int", Function::to_int, false, 1, 1, number | text | kinds(Kind::timestamp) | kinds(Kind::duration), 0,
@@ -53,6 +53,7 @@ constexpr std::array<FunctionInfo, 56> table{{
     {"indexOf", Function::index_of, true, 2, 3, text, text, integer, Kind::integer},
     {"lastIndexOf", Function::last_index_of, true, 2, 3, text, text, integer, Kind::integer},
     {"reverse", Function::reverse, true, 1, 1, text, 0, 0, Kind::string},
+    {"format", Function::format, true, 2, 2, text, sequence, 0, Kind::string},
     {"strings.quote", Function::quote, false, 1, 1, text, 0, 0, Kind::string},
     {"getFullYear", Function::full_year, true, 1, 2, moment, text, 0, Kind::integer},
     {"getMonth", Function::month, true, 1, 2, moment, text, 0, Kind::integer},
@@ -74,6 +75,7 @@ constexpr std::array<FunctionInfo, 56> table{{
     {"math.trunc", Function::trunc, false, 1, 1, real, 0, 0, Kind::number},
     {"math.abs", Function::abs, false, 1, 1, number, 0, 0, Kind::unknown},
     {"math.sign", Function::sign, false, 1, 1, number, 0, 0, Kind::unknown},
+    {"math.sqrt", Function::sqrt, false, 1, 1, number, 0, 0, Kind::number},
     {"math.isNaN", Function::is_nan, false, 1, 1, real, 0, 0, Kind::boolean},
     {"math.isInf", Function::is_inf, false, 1, 1, real, 0, 0, Kind::boolean},
     {"math.isFinite", Function::is_finite, false, 1, 1, real, 0, 0, Kind::boolean},
@@ -83,6 +85,13 @@ constexpr std::array<FunctionInfo, 56> table{{
     {"math.bitNot", Function::bit_not, false, 1, 1, whole, 0, 0, Kind::unknown},
     {"math.bitShiftLeft", Function::bit_shift_left, false, 2, 2, whole, whole, 0, Kind::unknown},
     {"math.bitShiftRight", Function::bit_shift_right, false, 2, 2, whole, whole, 0, Kind::unknown},
+    {"optional.of", Function::optional_of, false, 1, 1, any_kind, 0, 0, Kind::optional},
+    {"optional.ofNonZeroValue", Function::optional_of_non_zero, false, 1, 1, any_kind, 0, 0, Kind::optional},
+    {"optional.none", Function::optional_none, false, 0, 0, 0, 0, 0, Kind::optional},
+    {"optional.unwrap", Function::unwrap, false, 1, 1, sequence, 0, 0, Kind::list},
+    {"hasValue", Function::has_value, true, 1, 1, kinds(Kind::optional), 0, 0, Kind::boolean},
+    {"value", Function::value, true, 1, 1, kinds(Kind::optional), 0, 0, Kind::unknown},
+    {"unwrapOpt", Function::unwrap, true, 1, 1, sequence, 0, 0, Kind::list},
 }};
 
 Value size_of(const Value& v) {
@@ -157,13 +166,18 @@ std::string_view name_of(Kind kind) {
       return "map";
     case Kind::type:
       return "type";
+    case Kind::optional:
+      return "optional_type";
   }
   return "";
 }
 
 Value call_function(Function function, std::span<const Value> args, Arena::Impl& arena,
                     const re2::RE2* pattern) {
-  if (function == Function::size) return size_of(args[0]);
+  if (function == Function::size)
+    return arena.spend_text(args[0].kind() == Kind::string ? args[0].as_text().size() : 0)
+               ? size_of(args[0])
+               : Value::unknown("it costs too much");
   if (function == Function::dyn) return args[0];
   if (function == Function::type) {
     const bool array = args[0].kind() == Kind::json && args[0].as_json().type() == JsonType::array;
@@ -172,6 +186,7 @@ Value call_function(Function function, std::span<const Value> args, Arena::Impl&
   if (function < Function::type) return convert(function, args[0], arena);
   if (function <= Function::quote) return call_text_function(function, args, arena, pattern);
   if (function <= Function::milliseconds) return call_time_function(function, args);
+  if (function >= Function::optional_of) return call_optional_function(function, args, arena);
   if (args[0].kind() == Kind::list || args[0].kind() == Kind::json) {  // math.greatest([…])
     const Value::List* list = list_of(args[0], arena);
     if (list == nullptr || list->size == 0 || args.size() != 1) return Value::unknown("it needs numbers");

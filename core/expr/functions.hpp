@@ -45,6 +45,7 @@ enum class Function : std::uint8_t {
   index_of,
   last_index_of,
   reverse,
+  format,
   quote,
   // times
   full_year,
@@ -75,6 +76,14 @@ enum class Function : std::uint8_t {
   bit_not,
   bit_shift_left,
   bit_shift_right,
+  sqrt,
+  // optional values
+  optional_of,
+  optional_of_non_zero,
+  optional_none,
+  has_value,
+  value,
+  unwrap,
 };
 
 // A set of kinds of values: bit (1 << kind).
@@ -107,14 +116,20 @@ Value call_function(Function function, std::span<const Value> args, Arena::Impl&
 Value call_text_function(Function function, std::span<const Value> args, Arena::Impl& arena,
                          const re2::RE2* pattern);
 Value call_time_function(Function function, std::span<const Value> args);
+// "%s: %.2f".format([…]): CEL's clauses d, s, f, e, b, x, X and o.
+Value format(std::string_view pattern, const Value& values, Arena::Impl& arena);
+// Why a pattern can never be filled with `values` of them (SIZE_MAX: any number); null: it can.
+const char* format_mistake(std::string_view pattern, std::size_t values);
+Value call_optional_function(Function function, std::span<const Value> args, Arena::Impl& arena);
 Value call_math_function(Function function, std::span<const Value> args);
 Value convert(Function function, const Value& value, Arena::Impl& arena);
 
 // What the argument at `place` may be.
 Kinds wanted_kinds(const FunctionInfo& info, std::size_t place);
 
-bool known_zone(std::string_view zone);                           // "Europe/Paris", "+02:00", "UTC"
-bool parse_cel_duration(std::string_view text, DurationUs& out);  // "1h30m", "-1.5s", "90d"
-std::string seconds_text(DurationUs duration);                    // "90s", "1.5s"
+bool known_zone(std::string_view zone);                            // "Europe/Paris", "+02:00", "UTC"
+bool parse_cel_duration(std::string_view text, std::int64_t& ns);  // "1h30m", "-1.5s", "90d"
+Value time_of(std::string_view text);                              // a timestamp, or unknown
+std::string seconds_text(DurationUs duration);                     // "90s", "1.5s"
 
 }  // namespace sluice::expr

@@ -110,6 +110,9 @@ Value call_math_function(Function function, std::span<const Value> args) {
     case Function::bit_shift_left:
     case Function::bit_shift_right:
       return of_bits(function, args);
+    case Function::sqrt:  // IEEE 754 gives it to the last bit
+      return is_numeric(args[0]) ? Value::number(std::sqrt(args[0].to_double()))
+                                 : Value::unknown(no_overload);
     default:
       return of_real(function, args[0]);
   }

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <string>
 
 #include <re2/re2.h>
 
@@ -28,6 +27,15 @@ bool starts_character(char c) {
 
 std::int64_t length_of(std::string_view text) {
   return std::count_if(text.begin(), text.end(), starts_character);
+}
+
+// Where `wanted` begins at or behind `from`, in linear time; npos: nowhere.
+std::size_t place_of(std::string_view text, std::string_view wanted, std::size_t from) {
+  if (from > text.size() || text.size() - from < wanted.size()) return std::string_view::npos;
+  if (wanted.empty()) return from;
+  const void* found = memmem(text.data() + from, text.size() - from, wanted.data(), wanted.size());
+  return found == nullptr ? std::string_view::npos
+                          : static_cast<std::size_t>(static_cast<const char*>(found) - text.data());
 }
 
 // Where the character at `place` begins; npos beyond the end, the size at the end.
@@ -72,7 +80,7 @@ Value each_byte(std::string_view text, Arena::Impl& arena, F change) {
 
 // The next piece behind `from` that ends at `separator`; an empty separator cuts after each character.
 std::size_t piece_end(std::string_view text, std::size_t from, std::string_view separator) {
-  if (!separator.empty()) return text.find(separator, from);
+  if (!separator.empty()) return place_of(text, separator, from);
   std::size_t end = from + 1;
   while (end < text.size() && !starts_character(text[end])) ++end;
   return end < text.size() ? end : std::string_view::npos;
@@ -91,7 +99,7 @@ Value split(std::span<const Value> args, Arena::Impl& arena) {
     at = end + separator.size();
   }
   Value* items = arena.values(static_cast<std::size_t>(count));
-  if (items == nullptr) return Value::unknown(too_large);
+  if (items == nullptr || !arena.spend(static_cast<std::size_t>(count))) return Value::unknown(too_large);
   std::size_t at = 0;
   for (std::int64_t i = 0; i + 1 < count; ++i) {
     const std::size_t end = piece_end(text, at, separator);
@@ -106,14 +114,13 @@ Value join(std::span<const Value> args, Arena::Impl& arena) {
   const Value::List* list = list_of(args[0], arena);
   if (list == nullptr || (args.size() > 1 && !is_text(args[1]))) return Value::unknown(no_overload);
   const std::string_view separator = args.size() > 1 ? args[1].as_text() : std::string_view{};
-  std::string out;
+  TextMaker out(arena);
   for (std::size_t i = 0; i < list->size; ++i) {
     if (!is_text(list->items[i])) return Value::unknown(no_overload);
-    if (i > 0) out += separator;
-    out += list->items[i].as_text();
-    if (out.size() > arena_bytes_max) return Value::unknown(too_large);
+    if (i > 0) out.add(separator);
+    out.add(list->items[i].as_text());
   }
-  return arena.copy_string(out);
+  return out.value();
 }
 
 Value replace(std::span<const Value> args, Arena::Impl& arena) {
@@ -123,28 +130,25 @@ Value replace(std::span<const Value> args, Arena::Impl& arena) {
   const std::string_view text = args[0].as_text();
   const std::string_view from = args[1].as_text();
   const std::string_view to = args[2].as_text();
-  std::string out;
+  TextMaker out(arena);
   std::size_t at = 0;
-  if (from.empty()) {  // before each character and at the end
-    for (; limit != 0; --limit) {
-      out += to;
-      if (at == text.size()) return arena.copy_string(out);
+  for (; limit != 0; --limit) {
+    if (from.empty()) {  // before each character and at the end
+      out.add(to);
+      if (at == text.size()) break;
       const std::size_t end = std::min(piece_end(text, at, {}), text.size());
-      out += text.substr(at, end - at);
+      out.add(text.substr(at, end - at));
       at = end;
-      if (out.size() > arena_bytes_max) return Value::unknown(too_large);
+      continue;
     }
-  }
-  for (; limit != 0 && !from.empty(); --limit) {
-    const std::size_t found = text.find(from, at);
+    const std::size_t found = place_of(text, from, at);
     if (found == std::string_view::npos) break;
-    out.append(text, at, found - at);
-    out += to;
+    out.add(text.substr(at, found - at));
+    out.add(to);
     at = found + from.size();
-    if (out.size() > arena_bytes_max) return Value::unknown(too_large);
   }
-  out += text.substr(at);
-  return arena.copy_string(out);
+  out.add(text.substr(at));
+  return out.value();
 }
 
 Value substring(std::span<const Value> args) {
@@ -170,9 +174,10 @@ Value char_at(const Value& text, const Value& place) {
   return Value::string(rest.substr(0, end));
 }
 
-Value index_of(std::span<const Value> args, bool last) {
+Value index_of(std::span<const Value> args, bool last, Arena::Impl& arena) {
   const std::string_view text = args[0].as_text();
   const std::string_view wanted = args[1].as_text();
+  if (last && !arena.spend_text(text.size() * wanted.size())) return Value::unknown(too_large);
   std::size_t start = last ? std::string_view::npos : 0;
   if (args.size() > 2) {
     std::int64_t place = 0;
@@ -180,7 +185,7 @@ Value index_of(std::span<const Value> args, bool last) {
     start = byte_at(text, place);
     if (start == std::string_view::npos) return Value::unknown(no_place);
   }
-  const std::size_t found = last ? text.rfind(wanted, start) : text.find(wanted, start);
+  const std::size_t found = last ? text.rfind(wanted, start) : place_of(text, wanted, start);
   return Value::integer(found == std::string_view::npos ? -1 : length_of(text.substr(0, found)));
 }
 
@@ -200,22 +205,26 @@ Value reverse(std::string_view text, Arena::Impl& arena) {
 Value quote(std::string_view text, Arena::Impl& arena) {
   static constexpr std::string_view special = "\a\b\f\n\r\t\v\\\"";
   static constexpr std::string_view letters = "abfnrtv\\\"";
-  std::string out = "\"";
+  TextMaker out(arena);
+  out.add('"');
   for (const char c : text) {
     const std::size_t i = special.find(c);
-    if (i != std::string_view::npos) out += '\\';
-    out += i == std::string_view::npos ? c : letters[i];
+    if (i != std::string_view::npos) out.add('\\');
+    out.add(i == std::string_view::npos ? c : letters[i]);
   }
-  return arena.copy_string(out + "\"");
+  out.add('"');
+  return out.value();
 }
 
-Value matches(const Value& text, const Value& pattern, const re2::RE2* compiled) {
+Value matches(const Value& text, const Value& pattern, const re2::RE2* compiled, Arena::Impl& arena) {
   if (!is_text(pattern)) return Value::unknown(no_overload);
   const auto search = [&](const re2::RE2& re) {
     return Value::boolean(
         re2::RE2::PartialMatch(re2::StringPiece(text.as_text().data(), text.as_text().size()), re));
   };
   if (compiled != nullptr) return search(*compiled);
+  // To compile one takes some microseconds and more for each of its bytes.
+  if (!arena.spend(1'000 + 100 * pattern.as_text().size())) return Value::unknown(too_large);
   re2::RE2::Options options;
   options.set_log_errors(false);
   const re2::RE2 re(re2::StringPiece(pattern.as_text().data(), pattern.as_text().size()), options);
@@ -229,6 +238,8 @@ Value call_text_function(Function function, std::span<const Value> args, Arena::
   if (function == Function::join) return join(args, arena);
   if (!is_text(args[0])) return Value::unknown(no_overload);
   const std::string_view text = args[0].as_text();
+  if (!arena.spend_text(text.size())) return Value::unknown(too_large);
+  if (function == Function::format) return format(text, args[1], arena);
   switch (function) {
     case Function::lower_ascii:
       return each_byte(text, arena,
@@ -247,7 +258,7 @@ Value call_text_function(Function function, std::span<const Value> args, Arena::
     case Function::char_at:
       return char_at(args[0], args[1]);
     case Function::matches:
-      return matches(args[0], args[1], pattern);
+      return matches(args[0], args[1], pattern, arena);
     case Function::replace:
       return replace(args, arena);
     default:
@@ -261,11 +272,11 @@ Value call_text_function(Function function, std::span<const Value> args, Arena::
     case Function::ends_with:
       return Value::boolean(text.ends_with(other));
     case Function::contains:
-      return Value::boolean(text.find(other) != std::string_view::npos);
+      return Value::boolean(place_of(text, other, 0) != std::string_view::npos);
     case Function::split:
       return split(args, arena);
     default:
-      return index_of(args, function == Function::last_index_of);
+      return index_of(args, function == Function::last_index_of, arena);
   }
 }
 

@@ -31,7 +31,7 @@ bool zone_offset(std::string_view zone, TimeUs time, DurationUs& offset) {
   if (fixed_offset(zone, offset)) return true;
   try {
     const date::sys_time<std::chrono::microseconds> at{std::chrono::microseconds{time}};
-    offset = std::chrono::microseconds(date::locate_zone(std::string(zone))->get_info(at).offset).count();
+    offset = std::chrono::microseconds(date::locate_zone(zone)->get_info(at).offset).count();
     return true;
   } catch (const std::exception&) {  // no zone of that name
     return false;
@@ -66,7 +66,7 @@ bool known_zone(std::string_view zone) {
 
 Value call_time_function(Function function, std::span<const Value> args) {
   Value moment = args[0];
-  if (moment.kind() == Value::Kind::duration) return part_of_duration(function, moment.as_integer());
+  if (moment.kind() == Value::Kind::duration) return part_of_duration(function, nanoseconds(moment) / 1000);
   if (moment.kind() == Value::Kind::string) {
     const auto time = parse_time(moment.as_text());
     if (!time) return Value::unknown("the text is no time");

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "expr/checker.hpp"
+#include "expr/functions.hpp"
 #include "expr/operators.hpp"
 
 namespace sluice::expr {
@@ -24,18 +25,18 @@ bool is_comparison(Op op) {
   }
 }
 
-// left - right in microseconds, where both are times or both are durations.
-bool difference(const Value& left, const Value& right, DurationUs& out) {
+// left - right in microseconds, upwards or downwards, where both are times or both are durations.
+bool difference(const Value& left, const Value& right, bool upwards, DurationUs& out) {
   const auto as_time = [](const Value& v) {
-    if (v.kind() != Value::Kind::string) return v;
-    const auto time = parse_time(v.as_text());
-    return time ? checked_timestamp(*time) : Value::unknown("the text is no time");
+    return v.kind() == Value::Kind::string ? time_of(v.as_text()) : v;
   };
   const Value a = as_time(left);
   const Value b = as_time(right);
   if (a.kind() != b.kind() || (a.kind() != Value::Kind::timestamp && a.kind() != Value::Kind::duration))
     return false;
-  return !__builtin_sub_overflow(a.as_integer(), b.as_integer(), &out);
+  if (__builtin_sub_overflow(a.as_integer(), b.as_integer(), &out)) return false;
+  if (upwards) return a.nanos() <= b.nanos() || !__builtin_add_overflow(out, 1, &out);
+  return a.nanos() >= b.nanos() || !__builtin_sub_overflow(out, 1, &out);
 }
 
 }  // namespace
@@ -81,13 +82,13 @@ TimeUs next_change(const Code& code, Context& context, Arena::Impl& arena) {
   if (now.kind() != Value::Kind::timestamp) return first;
   for (const NowComparison& comparison : code.now_comparisons) {
     const Node& node = code.nodes[comparison.node];
-    DurationUs d = 0;
     const Value left = evaluate_node(code, code.children[node.first], context, arena);
     const Value right = evaluate_node(code, code.children[node.first + 1], context, arena);
-    if (!difference(left, right, d)) continue;
     // As time goes d rises (or falls) by one each microsecond. `<` and `>=` change between -1 and 0, the
     // others between 0 and 1.
     const bool at_zero = comparison.op == Op::less || comparison.op == Op::greater_equal;
+    DurationUs d = 0;
+    if (!difference(left, right, !at_zero, d)) continue;
     const DurationUs rising = at_zero ? 0 : 1;
     const DurationUs falling = at_zero ? -1 : 0;
     DurationUs wait = 0;

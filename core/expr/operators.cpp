@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "expr/functions.hpp"
+
 namespace sluice::expr {
 
 using Kind = Value::Kind;
@@ -67,16 +69,23 @@ Order compare_numbers(const Value& a, const Value& b) {
 bool as_time(const Value& value, const Value& beside, Value& out) {
   if (value.kind() != Kind::string || (beside.kind() != Kind::timestamp && beside.kind() != Kind::duration))
     return false;
-  const auto time = parse_time(value.as_text());
-  if (!time || !timestamp_in_range(*time)) return false;
-  out = Value::timestamp(*time);
-  return true;
+  out = time_of(value.as_text());
+  return !out.is_unknown();
 }
 
-std::int64_t add_wide(std::int64_t a, std::int64_t b, bool& fits) {
-  std::int64_t sum = 0;
-  fits = !__builtin_add_overflow(a, b, &sum);
-  return sum;
+__extension__ using Wide = __int128;
+
+// Of a time since 1970, of a duration: the whole of it in nanoseconds.
+Wide wide(const Value& v) {
+  return Wide{v.as_integer()} * 1000 + v.nanos();
+}
+
+// Whole thousands downwards, and what is left.
+std::int64_t microseconds(Wide ns, unsigned& nanos) {
+  Wide us = ns / 1000;
+  if (ns % 1000 < 0) --us;
+  nanos = static_cast<unsigned>(ns - us * 1000);
+  return static_cast<std::int64_t>(us);
 }
 
 Value join(const Value& a, const Value& b, Arena::Impl& arena) {
@@ -156,17 +165,16 @@ Value mixed_arithmetic(Op op, const Value& a, const Value& b) {
 Value time_arithmetic(Op op, const Value& a, const Value& b) {
   const bool a_time = a.kind() == Kind::timestamp;
   const bool b_time = b.kind() == Kind::timestamp;
-  bool fits = true;
-  if (op == Op::add) {
-    if (a_time && b_time) return Value::unknown(no_overload);
-    const std::int64_t sum = add_wide(a.as_integer(), b.as_integer(), fits);
-    if (!fits) return Value::unknown(overflow);
-    return a_time || b_time ? checked_timestamp(sum) : checked_duration(sum);
+  const bool fits = op == Op::add ? !(a_time && b_time) : op == Op::subtract && (a_time || !b_time);
+  if (!fits) return Value::unknown(no_overload);
+  const Wide ns = op == Op::add ? wide(a) + wide(b) : wide(a) - wide(b);
+  unsigned nanos = 0;
+  if (a_time != b_time) {
+    const TimeUs us = microseconds(ns, nanos);
+    return checked_timestamp(us, nanos);
   }
-  if (op != Op::subtract || (!a_time && b_time)) return Value::unknown(no_overload);
-  std::int64_t difference = 0;
-  if (__builtin_sub_overflow(a.as_integer(), b.as_integer(), &difference)) return Value::unknown(overflow);
-  return a_time && !b_time ? checked_timestamp(difference) : checked_duration(difference);
+  if (ns > INT64_MAX || ns < INT64_MIN) return Value::unknown("the duration is out of range");
+  return duration_of(static_cast<std::int64_t>(ns));
 }
 
 bool is_temporal(const Value& v) {
@@ -182,24 +190,21 @@ bool is_numeric(const Value& v) {
   return v.kind() == Kind::integer || v.kind() == Kind::unsigned_integer || v.kind() == Kind::number;
 }
 
-bool timestamp_in_range(TimeUs time) {
+Value checked_timestamp(TimeUs time, unsigned nanos) {
   constexpr TimeUs first = -62135596800LL * us_per_s;
   constexpr TimeUs behind = 253402300800LL * us_per_s;
-  return time >= first && time < behind;
+  return time >= first && time < behind ? Value::timestamp(time, nanos)
+                                        : Value::unknown("the time is out of range");
 }
 
-bool duration_in_range(DurationUs duration) {
-  constexpr DurationUs limit = INT64_MAX / 1000;
-  return duration >= -limit && duration <= limit;
+Value duration_of(std::int64_t ns) {
+  unsigned nanos = 0;
+  const DurationUs us = microseconds(ns, nanos);
+  return Value::duration(us, nanos);
 }
 
-Value checked_timestamp(TimeUs time) {
-  return timestamp_in_range(time) ? Value::timestamp(time) : Value::unknown("the time is out of range");
-}
-
-Value checked_duration(DurationUs duration) {
-  return duration_in_range(duration) ? Value::duration(duration)
-                                     : Value::unknown("the duration is out of range");
+std::int64_t nanoseconds(const Value& duration) {
+  return static_cast<std::int64_t>(wide(duration));
 }
 
 bool whole_number(const Value& value, std::int64_t& out) {
@@ -232,8 +237,10 @@ Order compare(const Value& a, const Value& b, bool mix) {
   }
   switch (a.kind()) {
     case Kind::boolean:
+      return order(a.as_integer(), b.as_integer());
     case Kind::timestamp:
     case Kind::duration:
+      if (a.as_integer() == b.as_integer()) return order(a.nanos(), b.nanos());
       return order(a.as_integer(), b.as_integer());
     case Kind::string:
     case Kind::bytes:

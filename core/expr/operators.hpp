@@ -19,8 +19,9 @@ Value arithmetic(Op op, const Value& a, const Value& b, bool mix, Arena::Impl& a
 Value negate(const Value& a);
 Value contains(const Value& container, const Value& item, bool mix, Arena::Impl& arena);  // item in container
 Value at(const Value& container, const Value& key, Arena::Impl& arena);                   // container[key]
-Value member(const Value& container, std::string_view name);                              // container.name
-Value has_member(const Value& container, std::string_view name);
+Value member(const Value& container, std::string_view name, Arena::Impl& arena);          // container.name
+Value optional_at(const Value& container, const Value& key, Arena::Impl& arena);          // container[?key]
+Value has_member(const Value& container, std::string_view name, Arena::Impl& arena);
 
 // The values of a list, the entries of a map; JSON is taken apart one level deep. Null when it is neither, or
 // too large.
@@ -28,10 +29,9 @@ const Value::List* list_of(const Value& value, Arena::Impl& arena);
 const Value::Map* map_of(const Value& value, Arena::Impl& arena);
 
 bool is_numeric(const Value& value);
-bool timestamp_in_range(TimeUs time);         // years 1 to 9999
-bool duration_in_range(DurationUs duration);  // what fits in 64 bits of nanoseconds: about 292 years
-Value checked_timestamp(TimeUs time);
-Value checked_duration(DurationUs duration);
+Value checked_timestamp(TimeUs time, unsigned nanos = 0);  // unknown beyond the years 1 to 9999
+Value duration_of(std::int64_t ns);                        // 64 bits of nanoseconds: about 292 years
+std::int64_t nanoseconds(const Value& duration);
 // The value as an integer where it is a number that is one.
 bool whole_number(const Value& value, std::int64_t& out);
 

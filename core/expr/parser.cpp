@@ -73,15 +73,24 @@ class Parser {
     return unexpected();
   }
 
+  Syntax here(Op op, std::vector<std::uint32_t> args) const {
+    return {.op = op,
+            .offset = token_.offset,
+            .length = token_.length,
+            .text = token_.text,
+            .value = {},
+            .args = std::move(args)};
+  }
   bool make(Syntax node, std::uint32_t& out);
   bool expression(std::uint32_t& out);
   bool binary(int level, std::uint32_t& out);
   bool unary(std::uint32_t& out);
-  bool member(std::uint32_t& out);
   bool select(std::uint32_t& out);
   bool primary(std::uint32_t& out);
   bool name(std::uint32_t& out);
   bool literal(std::uint32_t& out, bool negative);
+  bool question(Syntax& mark);
+  bool marked(Syntax mark, std::uint32_t& item);
   bool list(std::uint32_t& out);
   bool map(std::uint32_t& out);
   bool arguments(Syntax& call);
@@ -168,7 +177,7 @@ bool Parser::binary(int level, std::uint32_t& out) {
 }
 
 bool Parser::unary(std::uint32_t& out) {
-  if (!token_.is("!") && !token_.is("-")) return member(out);
+  if (!token_.is("!") && !token_.is("-")) return primary(out) && select(out);
   const Token sign = token_;
   std::size_t count = 0;
   while (token_.is(sign.text)) {
@@ -183,7 +192,7 @@ bool Parser::unary(std::uint32_t& out) {
     if (++depth_ > nesting_max) return too_deep(token_.offset);
     if (!unary(out)) return false;
     --depth_;
-  } else if (!member(out)) {
+  } else if (!primary(out) || !select(out)) {
     return false;
   }
   for (; count > 0; --count) {
@@ -197,34 +206,27 @@ bool Parser::unary(std::uint32_t& out) {
   return true;
 }
 
-bool Parser::member(std::uint32_t& out) {
-  return primary(out) && select(out);
-}
-
 bool Parser::select(std::uint32_t& out) {
   while (token_.is(".") || token_.is("[")) {
     const Token opened = token_;
     if (!advance()) return false;
+    const bool optional = token_.is("?");
+    if (optional && !advance()) return false;
     if (opened.text == "[") {
-      Syntax node{.op = Op::index, .offset = opened.offset, .text = {}, .value = {}, .args = {out, 0}};
+      const Op op = optional ? Op::optional_index : Op::index;
+      Syntax node{.op = op, .offset = opened.offset, .text = {}, .value = {}, .args = {out, 0}};
       if (!expression(node.args[1]) || !expect("]", opened.offset) || !make(std::move(node), out))
         return false;
       continue;
     }
-    if (token_.is("?")) return fail(token_.offset, 1, "not supported yet: optional values");
     if (token_.kind != TokenKind::identifier && token_.kind != TokenKind::quoted_identifier) {
       if (token_.kind == TokenKind::end) return fail(opened.offset, 1, "a name is missing behind this dot");
       return unexpected();
     }
     const bool quoted = token_.kind == TokenKind::quoted_identifier;
-    Syntax node{.op = Op::member,
-                .offset = token_.offset,
-                .length = token_.length,
-                .text = token_.text,
-                .value = {},
-                .args = {out}};
+    Syntax node = here(optional ? Op::optional_member : Op::member, {out});
     if (!advance()) return false;
-    if (token_.is("(") && !quoted) {
+    if (token_.is("(") && !quoted && !optional) {
       node.op = Op::call;
       node.target = true;
       if (!arguments(node)) return false;
@@ -270,12 +272,7 @@ bool Parser::primary(std::uint32_t& out) {
 }
 
 bool Parser::name(std::uint32_t& out) {
-  Syntax node{.op = Op::name,
-              .offset = token_.offset,
-              .length = token_.length,
-              .text = token_.text,
-              .value = {},
-              .args = {}};
+  Syntax node = here(Op::name, {});
   if (node.text == "in") return unexpected();
   if (node.text == "not" || node.text == "NOT") {
     if (!advance()) return false;
@@ -301,12 +298,7 @@ bool Parser::name(std::uint32_t& out) {
 }
 
 bool Parser::literal(std::uint32_t& out, bool negative) {
-  Syntax node{.op = Op::constant,
-              .offset = token_.offset,
-              .length = token_.length,
-              .text = token_.text,
-              .value = {},
-              .args = {}};
+  Syntax node = here(Op::constant, {});
   constexpr std::uint64_t limit = std::uint64_t{1} << 63;
   switch (token_.kind) {
     case TokenKind::integer:
@@ -331,13 +323,28 @@ bool Parser::literal(std::uint32_t& out, bool negative) {
   return advance() && make(std::move(node), out);
 }
 
+// ?e: the mark stands around what may hold nothing.
+bool Parser::question(Syntax& mark) {
+  mark.offset = token_.offset;
+  if (!token_.is("?")) return true;
+  mark.op = Op::optional_entry;
+  return advance();
+}
+
+bool Parser::marked(Syntax mark, std::uint32_t& item) {
+  if (mark.op != Op::optional_entry) return true;
+  mark.args = {item};
+  return make(std::move(mark), item);
+}
+
 bool Parser::list(std::uint32_t& out) {
   Syntax node{.op = Op::list, .offset = token_.offset, .text = {}, .value = {}, .args = {}};
   if (!advance()) return false;
   while (!token_.is("]")) {
-    if (token_.is("?")) return fail(token_.offset, 1, "not supported yet: optional values");
     std::uint32_t item = 0;
-    if (!expression(item)) return false;
+    Syntax mark;
+    if (!question(mark) || !expression(item)) return false;
+    if (!marked(std::move(mark), item)) return false;
     node.args.push_back(item);
     if (token_.is(",")) {
       if (!advance()) return false;
@@ -352,11 +359,12 @@ bool Parser::map(std::uint32_t& out) {
   Syntax node{.op = Op::map, .offset = token_.offset, .text = {}, .value = {}, .args = {}};
   if (!advance()) return false;
   while (!token_.is("}")) {
-    if (token_.is("?")) return fail(token_.offset, 1, "not supported yet: optional values");
     std::uint32_t item = 0;
-    if (!expression(item)) return false;
+    Syntax mark;
+    if (!question(mark) || !expression(item)) return false;
     node.args.push_back(item);
     if (!expect(":", node.offset) || !expression(item)) return false;
+    if (!marked(std::move(mark), item)) return false;
     node.args.push_back(item);
     if (token_.is(",")) {
       if (!advance()) return false;

@@ -86,6 +86,13 @@ Value Program::evaluate(Context& context, Arena& arena) const {
   return evaluate_node(impl_->code, impl_->code.root, context, arena.impl());
 }
 
+bool Program::holds(Context& context, Arena& arena) const {
+  const Arena::Impl::Mark mark = arena.impl().mark();
+  const bool yes = evaluate(context, arena).is_true();
+  arena.impl().back(mark);
+  return yes;
+}
+
 TimeUs Program::next_change(Context& context, Arena& arena) const {
   return expr::next_change(impl_->code, context, arena.impl());
 }

@@ -34,6 +34,11 @@ struct Scope {
   std::vector<std::string>
       audience_names;  // known ones, for did-you-mean; names are checked when `audiences`
   std::vector<std::string> purpose_names;
+  // Names of plain CEL, dotted ones too: read from Context::variable. The language's own rules hold for them.
+  std::vector<std::string> variables;
+  // False: CEL without its checker. What names nothing or does not fit is no mistake but unknown when it
+  // runs.
+  bool checked = true;
 };
 
 enum class Aggregation : std::uint8_t { count = 1, sum, min, max, avg, exists, first, last, unique, top };
@@ -73,6 +78,7 @@ class Context {
   virtual Value row() = 0;                                 // Kind::json
   virtual Value now() = 0;                                 // timestamp
   virtual Value aggregate(std::uint32_t slot) = 0;         // of Program::aggregates()[i], by its bound slot
+  virtual Value variable(const Symbol&) { return Value::unknown("no variables here"); }
 };
 
 // A Context with nothing in it, to derive from.
@@ -123,7 +129,8 @@ class Program {  // immutable once bound; evaluation is [any], one Arena a threa
   // The value; unknown where something is missing or fails. Deterministic: no clock, no locale, no hash
   // order.
   Value evaluate(Context& context, Arena& arena) const;
-  bool holds(Context& context, Arena& arena) const { return evaluate(context, arena).is_true(); }
+  // Whether it is true; gives the memory that this took back to the arena.
+  bool holds(Context& context, Arena& arena) const;
 
   // For a program that reads `now`: the first moment after now() at which its value may be another, all else
   // equal; `never`.

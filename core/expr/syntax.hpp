@@ -39,11 +39,15 @@ enum class Op : std::uint8_t {
   conditional,
   member,
   index,
+  optional_member,  // a.?b
+  optional_index,   // a[?b]
   call,
+  optional_entry,  // ?e in a list; the value of ?k: e in a map
   // syntax alone
   name,
   // code alone
   local,
+  variable,
   trait,
   audience,
   consent,
@@ -54,11 +58,18 @@ enum class Op : std::uint8_t {
   aggregate,
   has_value,
   has_member,
+  optional_value,  // of what may be missing
+  or_optional,     // a.or(b)
+  or_value,        // a.orValue(b)
+  // with variables of their own
   all,
   exists,
   exists_one,
   map_list,
   transform_map,
+  optional_map,       // a.optMap(x, e)
+  optional_flat_map,  // a.optFlatMap(x, e)
+  bind,               // cel.bind(x, a, e)
 };
 
 struct Syntax {

@@ -21,13 +21,13 @@ Value Value::json(Json j) {
     case JsonType::object:
       break;
   }
-  Value v = of(Kind::json);
-  v.json_ = j;
+  Value v(Kind::json, j.index());
+  v.document_ = j.document();
   return v;
 }
 
 double Value::to_double() const {
-  switch (kind_) {
+  switch (kind()) {
     case Kind::integer:
       return static_cast<double>(integer_);
     case Kind::unsigned_integer:
@@ -52,7 +52,7 @@ void append_key(std::string& out, const Value& key) {
 }  // namespace
 
 void Value::append_json(std::string& out) const {
-  switch (kind_) {
+  switch (kind()) {
     case Kind::unknown:
     case Kind::null:
       out += "null";
@@ -70,13 +70,19 @@ void Value::append_json(std::string& out) const {
     case Kind::string:
     case Kind::bytes:
     case Kind::type:
-      return append_json_string(out, text_);
+      return append_json_string(out, as_text());
     case Kind::timestamp:
       return append_json_string(out, format_time(integer_));
     case Kind::duration:
       return append_json_string(out, seconds_text(integer_));
     case Kind::json:
-      return json_.append_to(out);
+      return as_json().append_to(out);
+    case Kind::optional:
+      if (held_ == nullptr) {
+        out += "null";
+        return;
+      }
+      return held_->append_json(out);
     case Kind::list:
       out += '[';
       for (std::size_t i = 0; i < list_->size; ++i) {

@@ -172,14 +172,14 @@ class Recorder {
       : options_(options), entry_(entry) {}
 
   Result<Recording> run() {
-    const auto http = SLUICE_TRY(net::HttpClient::create());
-    Services services(*http, scissors_);
+    http_ = SLUICE_TRY(net::HttpClient::create());
+    services_ = std::make_unique<Services>(*http_, scissors_);
     SLUICE_TRY(make_up_settings());
     plugin::Instance instance;
     instance.name = entry_.plugin;
     instance.config = options_.with;
     instance.folder = std::filesystem::current_path().string();
-    connector_ = SLUICE_TRY(plugin::Connector::open(entry_, instance, services));
+    connector_ = SLUICE_TRY(plugin::Connector::open(entry_, instance, *services_));
     if (const plugin::Auth& auth = connector_->http_policy().auth; auth.kind == plugin::AuthKind::basic)
       scissors_.add(base64(auth.user + ':' + auth.password), base64(scissors_(auth.user + ':' + auth.password)));
     if (options_.poll) {
@@ -341,6 +341,8 @@ class Recorder {
   const RecordingOptions& options_;
   const plugin::Entry& entry_;
   Scissors scissors_;
+  std::unique_ptr<net::HttpClient> http_;
+  std::unique_ptr<Services> services_;  // ends after the connector
   std::unique_ptr<plugin::Connector> connector_;
   std::string with_, exchanges_, requests_, answers_;
   std::size_t count_ = 0;

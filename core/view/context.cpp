@@ -15,7 +15,7 @@ void PersonContext::at(const state::Profile* profile, TimeUs now, const Event* e
   now_ = now;
   event_ = event;
   arena_.reset();
-  texts_.clear();
+  if (!texts_.empty()) texts_.clear();
   parsers_used_ = 0;
 }
 

@@ -8,6 +8,16 @@ namespace {
 
 namespace sdk = sluice::sdk;
 
+std::string encoded(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+    const auto u = static_cast<unsigned char>(c);
+    out += plain ? std::string(1, c) : std::string{'%', "0123456789ABCDEF"[u >> 4], "0123456789ABCDEF"[u & 15]};
+  }
+  return out;
+}
+
 class Diary {
  public:
   static constexpr std::uint32_t kind = SLUICE_DESTINATION;
@@ -26,7 +36,7 @@ class Diary {
   void interpret(const sdk::Batch&, const sdk::Response& response, sdk::Call& call) {
     const std::uint32_t i = response.records()[0];
     if (response.state() == "first") {
-      return call.request({.method = "GET", .url = "/days/1?t=" + token_, .records = {i}, .state = "second"});
+      return call.request({.method = "GET", .url = "/days/1?t=" + encoded(token_), .records = {i}, .state = "second"});
     }
     call.outcome(i, {.status = sdk::verdict(response.status()), .reason = "kept", .remote_id = "day-1"});
   }
