@@ -54,15 +54,23 @@ void Gate::merge(ProfileId loser, ProfileId winner) {
   s.denied.erase(loser);
 }
 
-bool Gate::allows(ProfileId person, std::string_view purpose) const {
-  const ProfileId id = winner_of(person);
+bool Gate::denies(ProfileId id, std::string_view purpose) const {
   const Shard& s = shard(id);
   const std::shared_lock lock(s.mutex);
   const auto found = s.denied.find(id);
-  if (found == s.denied.end()) return true;
-  if (found->second.forgotten) return false;
-  return std::none_of(found->second.purposes.begin(), found->second.purposes.end(),
-                      [&](const std::string& denied) { return denied.empty() || denied == purpose; });
+  if (found == s.denied.end()) return false;
+  if (found->second.forgotten) return true;
+  return std::any_of(found->second.purposes.begin(), found->second.purposes.end(),
+                     [&](const std::string& denied) { return denied.empty() || denied == purpose; });
+}
+
+// A merge between the two look-ups may have taken the denial on to the winner: then it is asked for there.
+bool Gate::allows(ProfileId person, std::string_view purpose) const {
+  for (;;) {
+    const ProfileId id = winner_of(person);
+    if (denies(id, purpose)) return false;
+    if (winner_of(person) == id) return true;
+  }
 }
 
 bool Gate::allows(const Effect& effect) const {

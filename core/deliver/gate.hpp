@@ -50,6 +50,7 @@ class Gate {  // [any]; no call blocks for longer than a look-up in a hash map
     std::unordered_map<ProfileId, Denied> denied;
   };
   static constexpr std::size_t shard_count = 64;
+  bool denies(ProfileId id, std::string_view purpose) const;
   Shard& shard(ProfileId person) { return shards_[person % shard_count]; }
   const Shard& shard(ProfileId person) const { return shards_[person % shard_count]; }
 

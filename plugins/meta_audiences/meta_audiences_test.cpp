@@ -155,7 +155,8 @@ TEST_CASE("requests keep to the rows and the bytes of the settings") {
   CHECK(rows->plan(records).value().requests.size() == 3);
   Opened bytes("meta_audiences", with(R"(,"payload_bytes":2000)"));
   for (int i = 0; i < 50; ++i) records.push_back(records.front());
-  for (const plugin::Request& request : bytes->plan(records).value().requests)
+  const auto planned = bytes->plan(records);
+  for (const plugin::Request& request : planned.value().requests)
     CHECK(request.body.size() < 2'200);
 }
 
