@@ -1,10 +1,9 @@
-#include "deliver/lane.hpp"
-
 #include <algorithm>
 #include <chrono>
 #include <utility>
 
 #include "base/hash.hpp"
+#include "deliver/lane_parts.hpp"
 
 namespace sluice::deliver {
 
@@ -13,7 +12,10 @@ constexpr std::chrono::milliseconds wait_max{1'000};
 }  // namespace
 
 Lane::Lane(LaneOptions options)
-    : options_(std::move(options)), name_(options_.destination.name), backoff_(options_.seed) {}
+    : options_(std::move(options)),
+      name_(options_.destination.name),
+      inbox_(std::make_shared<Inbox>()),
+      backoff_(options_.seed) {}
 
 void Lane::go_by_limits() {
   CourierLimits& limits = limits_ = courier_->limits();

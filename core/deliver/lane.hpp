@@ -14,8 +14,8 @@
 //              connector that fails as a whole.
 //   poison     A record that failed attempts_max times while the destination took others ends rejected.
 //   credentials  refused: the lane pauses and keeps trying slowly; its records stay.
-//   steps      A further request that carries a state (an asynchronous job is asked for) is in the log before it
-//   is sent: after a restart it
+//   steps      A further request that carries a state (an asynchronous job is asked for) is in the log before
+//   it is sent: after a restart it
 //              is sent as it is, and its records are not planned anew. So too when it did not get through.
 //   unknown    Where a repeat would act twice and the policy says hold, an intent is durable before the
 //   request; a time-out or a
@@ -110,66 +110,17 @@ class Lane {
   DurationUs pump();
 
  private:
-  struct Planned {
-    CourierRequest request;
-    DurationUs not_before = 0;
-    enum class State : std::uint8_t { waiting, flying, done } state = State::waiting;
-    DurationUs sent = 0;
-    bool follows = false;  // on a request that has reached the destination and may have done something
-    KeptStep kept = nullptr;  // it is a step of something under way
-  };
-  struct Batch {
-    std::uint64_t id = 0;
-    std::vector<Item*> items;  // null where the record has left the batch
-    Part part = {};            // of a snapshot
-    std::vector<Planned> requests;
-    std::deque<std::vector<Item*>> rest;  // split off: planned when everything before has come back
-    std::uint32_t careful = 0;            // records that are held when their fate is unknown
-    bool serial = false;                  // a person's records stand in several requests: one after the other
-    std::size_t open = 0;                 // requests that are not done
-  };
+  // lane_parts.hpp
+  struct Planned;
+  struct Batch;
+  struct Pick;
+  struct Landed;
+  struct Arrived;
+  struct Inbox;
+  struct Landing;
   struct Bucket {
     TokenBucket tokens;
     DurationUs pause_until = 0;
-  };
-  struct Landed {
-    std::uint64_t batch;
-    std::size_t request;
-    CourierResponse response;
-  };
-  struct Arrived {
-    std::uint64_t frame;
-    std::uint32_t bytes;
-    TimeUs offered;
-    Effect effect;
-  };
-  // Shared with send()'s callbacks, which may outlive the lane.
-  struct Inbox {
-    std::mutex mutex;  // guards everything here
-    std::condition_variable changed;
-    std::deque<Arrived> arrived;  // no vector: it grows long, and moves nothing
-    std::vector<Landed> landed;
-    std::uint64_t offers = 0;
-    bool spilled = true;                   // records are in the log that are neither here nor in the queue
-    bool stopping = false, ended = false;  // the thread's end is asked for; it has come
-    bool renewed = false;
-  };
-  // What a response, or a failed call, means for the records it decides.
-  struct Landing {
-    const CourierRequest* request = nullptr;
-    const CourierResponse* response = nullptr;
-    std::size_t records = 0;  // that it decides
-    bool success = false, failure = false, throttled = false, refused = false;
-    bool delivered = false, again = false;  // some were; some are to be sent again
-    DurationUs retry_after = -1;
-    DurationUs sent = never;  // never: just now
-    std::string error;
-    std::vector<Item*> split;
-    std::vector<Item*> repeats;     // a step that did not get through is taken again
-    bool intents_repeated = false;  // ... and the log says that it is on its way
-    bool follows = false;           // as Planned::follows
-    std::uint32_t attempts = 0;
-    DurationUs due = -1;  // of this response's retries: one draw, so that what failed together stays together
   };
 
   explicit Lane(LaneOptions options);
@@ -196,7 +147,16 @@ class Lane {
 
   // lane_send.cpp: what goes out
   bool send_more(DurationUs& next);
+
+  // lane_form.cpp: which records make a batch
   bool form_batch(DurationUs& next);
+  bool lingers(DurationUs& next);
+  bool take(Batch& batch, Item* item, Pick& pick);
+  bool take_part(Batch& batch, Item* item, Pick& pick);
+  bool pass_over(Item* item, Pick& pick);
+  bool filter(Item* item);  // false: it has ended, or waits again
+  std::uint64_t group_of(const Item& item) const;
+  std::size_t careful_batches() const;
 
   // lane_steps.cpp: what is under way over there (asynchronous jobs), and goes on after a restart
   Planned further(Batch& batch, CourierRequest request);
@@ -210,7 +170,6 @@ class Lane {
   bool admits(DurationUs& next);
   bool takes_token(std::size_t bucket, double records, DurationUs& next);
   std::string remote_id_of(const Effect& effect);
-  bool filter(Item* item);  // false: it has ended, or waits again
   void dispatch(Batch& batch, std::vector<Item*> items);
   void plan(Batch& batch, const std::vector<Parcel>& parcels);
   void deliver(Batch& batch, const std::vector<Parcel>& parcels);
@@ -223,8 +182,6 @@ class Lane {
   std::uint32_t parallel() const;
   bool unsafe(const Item& item) const;
   std::string key_of(const EffectKey& key) const;
-  std::uint64_t group_of(const Item& item) const;
-  std::size_t careful_batches() const;
 
   // lane_snapshot.cpp: full refreshes, and what waits for a later word
   Result<std::uint64_t> line_for(const Effect& effect);
@@ -267,7 +224,7 @@ class Lane {
   CourierLimits limits_;
   std::unique_ptr<Settings> next_;  // guarded by the inbox's mutex
   std::unique_ptr<LaneLog> log_;
-  std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
+  std::shared_ptr<Inbox> inbox_;
   std::thread thread_;
   std::vector<std::uint64_t> frames_;                               // the step's, reused
   std::vector<std::uint32_t> bytes_;                                // likewise

@@ -2,7 +2,7 @@
 // destination is another.
 #include <utility>
 
-#include "deliver/lane.hpp"
+#include "deliver/lane_parts.hpp"
 
 namespace sluice::deliver {
 

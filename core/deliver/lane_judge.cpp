@@ -4,7 +4,7 @@
 
 #include "base/log.hpp"
 #include "deliver/history.hpp"
-#include "deliver/lane.hpp"
+#include "deliver/lane_parts.hpp"
 
 namespace sluice::deliver {
 

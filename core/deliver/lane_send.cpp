@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/hash.hpp"
-#include "deliver/lane.hpp"
+#include "deliver/lane_parts.hpp"
 
 namespace sluice::deliver {
 
@@ -40,20 +40,6 @@ std::uint32_t Lane::parallel() const {
   return failures_ >= failures_in_a_row || refusals_ > 0 ? 1 : limits_.parallel;
 }
 
-std::uint64_t Lane::group_of(const Item& item) const {
-  switch (limits_.group_by) {
-    case GroupBy::nothing:
-      return 0;
-    case GroupBy::person:
-      return item.order;
-    case GroupBy::operation:
-      return static_cast<std::uint64_t>(item.effect.op);
-    case GroupBy::name:
-      return hash64(item.effect.name, static_cast<std::uint64_t>(item.effect.op));
-  }
-  return 0;
-}
-
 // Whether the lane as a whole may send something now.
 bool Lane::admits(DurationUs& next) {
   const DurationUs now = options_.clock.monotonic_us();
@@ -82,13 +68,6 @@ bool Lane::takes_token(std::size_t bucket, double records, DurationUs& next) {
   own.tokens.take(records, now);
   if (&all != &own) all.tokens.take(records, now);
   return true;
-}
-
-// Batches under way that hold what may not be repeated: this one, that is being formed, has none yet or
-// counts itself out.
-std::size_t Lane::careful_batches() const {
-  return static_cast<std::size_t>(std::count_if(batches_.begin(), std::prev(batches_.end()),
-                                                [](const Batch& b) { return b.careful > 0; }));
 }
 
 bool Lane::send_more(DurationUs& next) {
@@ -167,111 +146,6 @@ void Lane::withdraw_waiting(Batch& batch) {
   for (Planned& planned : batch.requests) {
     if (planned.state == Planned::State::waiting) withdraw(batch, planned);
   }
-}
-
-// False: the record is not to be sent now; it has its outcome, or waits again.
-bool Lane::filter(Item* item) {
-  const config::Destination& d = options_.destination;
-  const Effect& effect = item->effect;
-  if (!still_wanted(item)) return false;
-  if (item->unknown && unsafe(*item)) {
-    end(item, OutcomeKind::held, "crashed_while_sending", "the hub stopped between sending and the answer",
-        nullptr);
-  } else if (!options_.gate.allows(effect)) {
-    end(item, OutcomeKind::suppressed, "", "");
-  } else if (queue_.superseded(*item)) {
-    end(item, OutcomeKind::superseded, "", "");
-  } else if (options_.clock.wall_us() - item->offered > d.expires.value_or(expires_default)) {
-    end(item, OutcomeKind::expired, "", "");
-  } else if (d.shadow) {
-    end(item, OutcomeKind::shadow, "", "");
-  } else {
-    return true;
-  }
-  return false;
-}
-
-bool Lane::form_batch(DurationUs& next) {
-  if (!queue_.ready() || !admits(next)) return false;
-  // What a batch asks for is known when it is planned: a few may wait for their bucket, and no more.
-  if (buckets_.size() > 1 && batches_.size() >= std::size_t{2} * parallel()) return false;
-  // A batch that is not full waits a little, but only while something is under way: the first record goes at
-  // once.
-  const bool full =
-      queue_.ready_records() >= limits_.records_max || queue_.ready_bytes() >= limits_.bytes_max;
-  const DurationUs now = options_.clock.monotonic_us();
-  if (full || in_flight_ == 0 || limits_.linger == 0) {
-    linger_from_ = 0;
-  } else {
-    if (linger_from_ == 0) linger_from_ = now;
-    if (now < linger_from_ + limits_.linger) return at_latest(next, linger_from_ + limits_.linger), false;
-    linger_from_ = 0;
-  }
-  Batch& batch = batches_.emplace_back();
-  batch.id = ++batch_ids_;
-  std::vector<Item*> items;
-  std::uint64_t bytes = 0;
-  std::uint32_t skipped = 0;
-  std::uint64_t tried = 0;  // the line of a snapshot whose next part cannot go yet
-  bool ended = false;
-  while (items.size() < limits_.records_max) {
-    Item* item = queue_.next(batch.id, one_per_person_);
-    if (item == nullptr) break;
-    if (item->kept && items.empty()) return resume(batch, item);
-    if (item->kept) {
-      queue_.put_back(item);
-      break;
-    }
-    if (!filter(item) || hold_for_snapshot(item)) {
-      ended = true;
-      continue;
-    }
-    if (const DurationUs wait = settles_in(item->effect, item->offered); wait > 0) {
-      queue_.retry(item, now + wait);
-      ended = true;
-      continue;
-    }
-    if (item->effect.snapshot.seq != 0) {
-      const std::uint64_t line = item->order;
-      if (items.empty() && line != tried && !others_fly(*item)) {
-        items.push_back(item);
-        fill_part(batch, items);
-        if (!items.empty()) break;
-      } else {
-        queue_.put_back(item, false);
-      }
-      if (std::exchange(tried, line) == line || ++skipped >= limits_.records_max) break;
-      continue;
-    }
-    const bool careful = unsafe(*item);
-    if (careful && careful_batches() >= careful_batches_max) {
-      queue_.put_back(item, false);
-      if (++skipped >= limits_.records_max) break;
-      continue;
-    }
-    const bool alone = item->attempts >= attempts_together;
-    const bool too_many = careful && batch.careful >= (limits_.blocking ? 1 : careful_records_max);
-    if (!items.empty() && (bytes + item->bytes > limits_.bytes_max || alone || too_many)) {
-      queue_.put_back(item);
-      break;
-    }
-    if (!items.empty() && group_of(*item) != group_of(*items.front())) {
-      queue_.put_back(item, false);
-      if (++skipped >= limits_.records_max) break;
-      continue;
-    }
-    bytes += item->bytes;
-    batch.careful += careful ? 1 : 0;
-    items.push_back(item);
-    if (alone) break;
-  }
-  const bool formed = !items.empty();
-  if (formed) {
-    dispatch(batch, std::move(items));
-    advance(batch);
-  }
-  if (batch.open == 0) batches_.pop_back();
-  return ended || formed;
 }
 
 void Lane::dispatch(Batch& batch, std::vector<Item*> items) {

@@ -5,7 +5,7 @@
 
 #include "base/hash.hpp"
 #include "base/log.hpp"
-#include "deliver/lane.hpp"
+#include "deliver/lane_parts.hpp"
 
 namespace sluice::deliver {
 
