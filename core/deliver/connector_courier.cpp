@@ -114,10 +114,12 @@ class ConnectorCourier final : public Courier {
         out.verdicts.push_back({i, {fate, -1, "connector_failed", host_->redact(error.detail), {}}});
       return out;
     }
+    const plugin::ManifestInfo& info = connector_->info();
+    const WasSent sent = info.network || info.files || host_->reached ? WasSent::yes : WasSent::no;
     for (std::uint32_t i = 0; i < outcomes.value().size(); ++i) {
       plugin::Outcome& outcome = outcomes.value()[i];
       answers_.forget_if_gone(outcome, batch[i]);
-      out.verdicts.push_back({i, answers_.verdict_of(std::move(outcome), WasSent::yes)});
+      out.verdicts.push_back({i, answers_.verdict_of(std::move(outcome), sent)});
     }
     return out;
   }

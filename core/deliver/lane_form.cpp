@@ -38,9 +38,12 @@ bool Lane::filter(Item* item) {
         nullptr);
   } else if (!options_.gate.allows(effect)) {
     end(item, OutcomeKind::suppressed, "", "");
+  } else if (is_unreachable(effect)) {
+    end(item, OutcomeKind::suppressed, "unreachable",
+        "the destination said before that nothing arrives there");
   } else if (queue_.superseded(*item)) {
     end(item, OutcomeKind::superseded, "", "");
-  } else if (options_.clock.wall_us() - item->offered > d.expires.value_or(expires_default)) {
+  } else if (steady_wall() - item->offered > d.expires.value_or(expires_default)) {
     end(item, OutcomeKind::expired, "", "");
   } else if (d.shadow) {
     end(item, OutcomeKind::shadow, "", "");
@@ -112,7 +115,7 @@ bool Lane::take(Batch& batch, Item* item, Pick& pick) {
 bool Lane::form_batch(DurationUs& next) {
   if (!queue_.ready() || !admits(next)) return false;
   // What a batch asks for is known when it is planned: a few may wait for their bucket, and no more.
-  if (buckets_.size() > 1 && batches_.size() >= std::size_t{2} * parallel()) return false;
+  if (governor_.several_buckets() && batches_.size() >= std::size_t{2} * governor_.window()) return false;
   if (lingers(next)) return false;
   Batch& batch = batches_.emplace_back();
   batch.id = ++batch_ids_;

@@ -12,6 +12,15 @@
 
 namespace sluice::deliver {
 
+// What is held when it is not known whether it arrived goes out in small numbers, so that a crash leaves a
+// handful to be decided by hand: one in a deliver(), and so many in a request, in so many requests at a time.
+inline constexpr std::uint32_t careful_records_max = 8;
+inline constexpr std::size_t careful_batches_max = 2;
+inline constexpr DurationUs unreachable_for = 90 * us_per_d;  // then an address is tried again
+inline constexpr std::uint64_t blocked_people_max = 10'000;
+inline constexpr DurationUs outcome_sync_every = us_per_s;
+inline constexpr DurationUs linger_default = 2 * us_per_ms;
+
 struct Lane::Planned {
   CourierRequest request;
   DurationUs not_before = 0;
@@ -64,6 +73,8 @@ struct Lane::Landing {
   std::size_t records = 0;  // that it decides
   bool success = false, failure = false, throttled = false, refused = false;
   bool delivered = false, again = false;  // some were; some are to be sent again
+  bool broke = false;    // the connector itself, in deliver(), and said of no record what became of it
+  bool suspect = false;  // one record alone failed, and others were taken since it first did
   DurationUs retry_after = -1;
   DurationUs sent = never;  // never: just now
   std::string error;
@@ -71,7 +82,6 @@ struct Lane::Landing {
   std::vector<Item*> repeats;     // a step that did not get through is taken again
   bool intents_repeated = false;  // ... and the log says that it is on its way
   bool follows = false;           // as Planned::follows
-  std::uint32_t attempts = 0;
   DurationUs due = -1;  // of this response's retries: one draw, so that what failed together stays together
 };
 

@@ -8,15 +8,6 @@
 
 namespace sluice::deliver {
 
-namespace {
-
-// Asks the clock's monotonic time only once a call; `next` is when there may be more to do.
-void at_latest(DurationUs& next, DurationUs at) {
-  next = std::min(next, at);
-}
-
-}  // namespace
-
 std::string Lane::key_of(const EffectKey& key) const {
   std::string text = options_.journal;
   text.reserve(text.size() + 28);
@@ -36,38 +27,10 @@ bool Lane::unsafe(const Item& item) const {
   return item.effect.op == Operation::message;
 }
 
-std::uint32_t Lane::parallel() const {
-  return failures_ >= failures_in_a_row || refusals_ > 0 ? 1 : limits_.parallel;
-}
-
 // Whether the lane as a whole may send something now.
 bool Lane::admits(DurationUs& next) {
-  const DurationUs now = options_.clock.monotonic_us();
-  if (pause_until_ > now) {
-    at_latest(next, pause_until_);
-    return false;
-  }
-  if (in_flight_ >= parallel()) return false;                  // a landing wakes the lane
-  if (buckets_.size() == 1 && !options_.destination.shadow) {  // among several, each request asks its own
-    if (const DurationUs ready = buckets_.front().tokens.ready_at(now); ready > now) {
-      at_latest(next, ready);
-      return false;
-    }
-  }
-  return true;
-}
-
-// Of a bucket, and of the one that is of all requests. False: not now.
-bool Lane::takes_token(std::size_t bucket, double records, DurationUs& next) {
-  if (buckets_.empty()) return true;
-  const DurationUs now = options_.clock.monotonic_us();
-  Bucket& own = buckets_[std::min(bucket, buckets_.size() - 1)];
-  Bucket& all = first_is_of_all_ ? buckets_.front() : own;
-  const DurationUs ready = std::max({own.tokens.ready_at(now), own.pause_until, all.tokens.ready_at(now)});
-  if (ready > now) return at_latest(next, ready), false;
-  own.tokens.take(records, now);
-  if (&all != &own) all.tokens.take(records, now);
-  return true;
+  const bool paced = !options_.destination.shadow;
+  return governor_.admits(in_flight_, paced, options_.clock.monotonic_us(), next);
 }
 
 bool Lane::send_more(DurationUs& next) {
@@ -89,12 +52,12 @@ bool Lane::send_waiting(DurationUs& next) {
       }
       const DurationUs now = options_.clock.monotonic_us();
       if (planned.not_before > now) {
-        at_latest(next, planned.not_before);
+        next = std::min(next, planned.not_before);
         if (batch->serial) break;
         continue;
       }
       if (!admits(next)) return false;
-      if (!takes_token(planned.request.bucket, 1, next)) {
+      if (!governor_.takes(planned.request.bucket, 1, now, next)) {
         if (batch->serial) break;
         continue;
       }
@@ -221,8 +184,7 @@ void Lane::deliver(Batch& batch, const std::vector<Parcel>& parcels) {
   std::vector<std::uint32_t> all(batch.items.size());
   for (std::uint32_t i = 0; i < all.size(); ++i) all[i] = i;
   if (const Status noted = note_intents(batch, all); !noted) return fail(noted.error());
-  if (!buckets_.empty())
-    buckets_.front().tokens.take(static_cast<double>(all.size()), options_.clock.monotonic_us());
+  governor_.took(static_cast<double>(all.size()), options_.clock.monotonic_us());
   if (batch.part.number > 0) {
     Answer whole;
     whole.requests.emplace_back().records = all;
@@ -234,6 +196,9 @@ void Lane::deliver(Batch& batch, const std::vector<Parcel>& parcels) {
   Landing landing;
   landing.records = batch.items.size();
   if (answer) {
+    const std::vector<Judged>& said = answer.value().verdicts;
+    landing.broke = said.size() == all.size() && !stopping() &&
+                    std::all_of(said.begin(), said.end(), [](const Judged& one) { return one.verdict.bug; });
     judge_all(batch, all, answer.value(), landing);
   } else {
     landing.error = answer.error().detail;

@@ -28,7 +28,7 @@ Lane::Planned Lane::further(Batch& batch, CourierRequest request) {
   bool same = true;
   for (const std::uint32_t r : out.request.records) {
     Item* item = batch.items[r];
-    item->first_failure = 0;  // it gets on
+    item->failed_after = 0;  // it gets on
     kept.keys.push_back(item->effect.key);
     same = same && item->kept && (!before || before == item->kept);
     before = item->kept;
