@@ -53,7 +53,7 @@ Result<std::unique_ptr<Lane>> Lane::open(LaneOptions options, std::unique_ptr<Co
 }
 
 Lane::~Lane() {
-  stop(0);
+  if (log_) stop(0);  // else it was never open
   for (auto& [line, snapshot] : snapshots_) {
     for (Item* item : snapshot.held) const std::unique_ptr<Item> unsent(item);
   }
