@@ -26,7 +26,7 @@
 namespace sluice::hub {
 
 // Raised when the step gives another state or other effects for the same inputs; recorded in each epoch.
-inline constexpr int step_version = 2;
+inline constexpr int step_version = 3;
 
 // What the gate before the destinations must know; see deliver/gate.hpp.
 struct GateChange {
@@ -92,7 +92,8 @@ class Pipeline {
   unify::Resolution find_person(const CallbackInput& input, Event& event, TimeUs now);
   enum class Cause : std::uint8_t { input, time, configuration };
   void withdraw(const RecordInput& gone, TimeUs now, StepOutput& out);  // `deleted: drop_source`
-  void settle(state::Profile& profile, const Event* event, bool identifiers_changed, TimeUs now, Cause cause);
+  void settle(state::Profile& profile, const Event* event, bool identifiers_changed, TimeUs now, Cause cause,
+              std::size_t place);
   void fill_new_lists(const state::Profile& profile, TimeUs now);
   void set_due(state::Profile& profile, TimeUs now);
   void tell_gate(const unify::Resolution& who, StepOutput& out);

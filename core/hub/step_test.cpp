@@ -56,6 +56,24 @@ routes: { carts: { audience: cart, to: lake } }
   CHECK(history.back().time == StepBench::start + us_per_h + us_per_d);
 }
 
+TEST_CASE("a destination hears of a person before it hears what the person did or entered") {
+  StepBench hub(head + R"(
+computed: { added: events("Add").count() }
+audiences: { cart: 'events("Add").within("1d").exists()' }
+routes:
+  acts: { events: [Add], to: lake }
+  carts: { audience: cart, to: lake }
+  people: { profiles: has(traits.added), to: lake, fields: { added: traits.added } }
+)");
+  const Briefs sent = hub.call(track("Add"));
+  REQUIRE(sent.size() == 3);
+  CHECK(sent[0] == R"(upsert lake people {"added":1})");
+  CHECK(sent[1].starts_with("event lake Add "));
+  CHECK(sent[2] == "enter lake cart {}");
+  // Keys are by place, without gaps: the order of keys is the order of sending.
+  for (std::size_t i = 1; i < hub.effects.size(); ++i) CHECK(hub.effects[i - 1].key < hub.effects[i].key);
+}
+
 TEST_CASE("people leave an audience that reads another when that one changes") {
   StepBench hub(head + R"(
 audiences:
