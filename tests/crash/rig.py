@@ -72,7 +72,7 @@ class Hub(hub.Hub):
 
     def start(self, seconds=30):
         self.begin()
-        wait_until(self.ready, seconds, f"the hub is ready\n{self.log()}")
+        wait_until(self.ready, seconds, lambda: f"the hub is ready\n{self.log()}")
 
     def kill(self):
         self.address = None
