@@ -41,7 +41,7 @@ struct KitFiles {       // paths; empty: not given
 int plugin_test(const Common& common, const KitFiles& files);
 int plugin_try(const Common& common, const KitFiles& files);
 
-struct RecordFiles {          // paths
+struct RecordFiles {  // paths
   std::string library, with, out;
   std::string records, poll;  // one of them
   std::string about = "as the vendor answered";

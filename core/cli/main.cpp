@@ -104,7 +104,8 @@ void add_kit(CLI::App& plugin, Arguments& a) {
   record->add_option("library", a.record.library, "the built connector, NAME.so")->required();
   record->add_option("--with", a.record.with, "its settings, a JSON file; ${NAME} and ${file:PATH} are read")
       ->required();
-  record->add_option("--record", a.record.records, "of a destination: a record or a list of them, a JSON file");
+  record->add_option("--record", a.record.records,
+                     "of a destination: a record or a list of them, a JSON file");
   record->add_option("--poll", a.record.poll, "of a source: {\"stream\", \"cursor\"}, a JSON file");
   record->add_option("--out", a.record.out, "the file to write; never one that is there")->required();
   record->add_option("--about", a.record.about, "what it shows, a sentence: the test's name");
@@ -139,7 +140,8 @@ void add_running(CLI::App& app, Arguments& a) {
   run->callback([&] { a.code = cli::run(a.common, a.run); });
 
   CLI::App* connect = app.add_subcommand(
-      "connect", "Let a person allow the access to a vendor, in a browser (OAuth); the tokens are kept sealed");
+      "connect",
+      "Let a person allow the access to a vendor, in a browser (OAuth); the tokens are kept sealed");
   connect->add_option("name", a.connect.name, "a source or destination");
   connect->add_option("file,--config,-c", a.common.config, "the configuration")->capture_default_str();
   connect->add_flag("--list", a.connect.list, "what needs it, and since when it is connected");
@@ -228,8 +230,8 @@ void add_files(CLI::App& app, Arguments& a) {
 }
 
 // Of the language's design, and not there yet.
-constexpr std::string_view later[] = {"plan", "apply",   "rollback", "test",   "explain",
-                                      "tail", "erase", "export",    "train"};
+constexpr std::string_view later[] = {"plan", "apply", "rollback", "test", "explain",
+                                      "tail", "erase", "export",   "train"};
 
 // CLI11 only says that a subcommand is required; the one that was meant is more help.
 int unknown_command(const CLI::App& app, int argc, char** argv, const CLI::ParseError& error) {

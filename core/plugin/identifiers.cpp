@@ -40,7 +40,8 @@ std::string as_written(Form form, std::string_view value) {
 Result<AskedIdentifier> one_of(Json item) {
   AskedIdentifier out;
   out.type = item.is_string() ? item.string_or("") : item["type"].string_or("");
-  if (out.type.empty()) return bad("'identifiers' holds something that is neither a text nor an object with 'type'");
+  if (out.type.empty())
+    return bad("'identifiers' holds something that is neither a text nor an object with 'type'");
   const std::string_view form = item["form"].string_or("normal"), hash = item["hash"].string_or("none");
   if (form != "normal" && form != "digits" && form != "gmail") {
     return bad("'identifiers': the form of '" + out.type + "' must be normal, digits or gmail");
