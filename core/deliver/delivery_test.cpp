@@ -18,11 +18,15 @@ class Quick final : public Courier {
  public:
   Quick(Vendor& vendor, bool hangs) : inner_(vendor, clock_, {}, 1'000), hangs_(hangs) {}
   const CourierLimits& limits() const override { return inner_.limits(); }
-  Result<Answer> plan(std::span<const Parcel> parcels, const Part& part) override { return inner_.plan(parcels, part); }
+  Result<Answer> plan(std::span<const Parcel> parcels, const Part& part) override {
+    return inner_.plan(parcels, part);
+  }
   Result<Answer> interpret(const CourierRequest& request, const CourierResponse& response) override {
     return inner_.interpret(request, response);
   }
-  Result<Answer> deliver(std::span<const Parcel> parcels, const Part& part) override { return inner_.deliver(parcels, part); }
+  Result<Answer> deliver(std::span<const Parcel> parcels, const Part& part) override {
+    return inner_.deliver(parcels, part);
+  }
   void send(const CourierRequest& request, std::function<void(CourierResponse)> done) override {
     inner_.send(request, std::move(done));
     if (!hangs_) inner_.answer(0);
@@ -278,6 +282,10 @@ TEST_CASE("what people read of an exchange holds no secret, in no form", "[deliv
   CHECK(redact(R"(GET https://x.test?k=k%22ey%201%2F2 {"a":"k\"ey 1/2"} s3cr3t! k"ey 1/2)") ==
         R"(GET https://x.test?k=*** {"a":"***"} *** ***)");
   CHECK(redact("nothing") == "nothing");
+  // Nor what was worked out of one.
+  CHECK(redact("POST https://x.test/42/users?page=2&appsecret_proof=e941&sig=9 {}") ==
+        "POST https://x.test/42/users?page=2&appsecret_proof=***&sig=*** {}");
+  CHECK(redact("access_token=ab&tokens=3&a=b") == "access_token=***&tokens=3&a=b");
 }
 
 }  // namespace
