@@ -70,7 +70,7 @@ class Hub(hub.Hub):
         self.address = (found[1], int(found[2]))
         return True
 
-    def start(self, seconds=30):
+    def start(self, seconds=90):
         self.begin()
         wait_until(self.ready, seconds, lambda: f"the hub is ready\n{self.log()}")
 
