@@ -64,6 +64,10 @@ struct ConnectOptions {
 };
 int connect(const Common& common, const ConnectOptions& options);
 
+// What the file named in `common` would do to the data of the hub, which is only read. `clock`: "wall" or
+// "events".
+int plan(const Common& common, const std::string& clock);
+
 int profile(const Common& common, const std::string& person);
 int audience(const Common& common, const std::string& name);
 int outbox(const Common& common);

@@ -55,8 +55,10 @@ class Hub:
         self.process = None
 
     def command(self, *arguments):
-        done = subprocess.run([SLUICE, *arguments, "--config", str(self.config)], capture_output=True, text=True, cwd=self.folder,
-                              env=self.environment)
+        return self.sluice(*arguments, "--config", str(self.config))
+
+    def sluice(self, *arguments):
+        done = subprocess.run([SLUICE, *arguments], capture_output=True, text=True, cwd=self.folder, env=self.environment)
         if done.returncode != 0:
             raise AssertionError(f"sluice {' '.join(arguments)}: {done.stdout}{done.stderr}")
         return done.stdout
