@@ -13,7 +13,7 @@ struct Arguments {
   bool online = false;
   std::string stream;
   std::string person, audience, route;
-  std::string plan_clock = "wall";
+  std::string plan_clock = "wall", at;
   KitFiles kit;
   RecordFiles record;
   store::DeadFilter dead_filter;
@@ -185,6 +185,14 @@ void add_reading(CLI::App& app, Arguments& a) {
   with_config(audience, a);
   audience->callback([&] { a.code = cli::audience(a.common, a.audience); });
 
+  CLI::App* explain = app.add_subcommand(
+      "explain", "Show why a person is in an audience or not: each part of its condition with its value");
+  explain->add_option("person", a.person, "an id, or type:value such as email:ada@example.com")->required();
+  explain->add_option("audience", a.audience, "an audience")->required();
+  explain->add_option("--at", a.at, "a moment that has passed: 2026-03-01T12:00:00Z");
+  with_config(explain, a);
+  explain->callback([&] { a.code = cli::explain(a.common, a.person, a.audience, a.at); });
+
   CLI::App* outbox = app.add_subcommand("outbox", "Show each destination's lane");
   with_config(outbox, a);
   outbox->callback([&] { a.code = cli::outbox(a.common); });
@@ -240,8 +248,7 @@ void add_files(CLI::App& app, Arguments& a) {
 }
 
 // Of the language's design, and not there yet.
-constexpr std::string_view later[] = {"apply", "rollback", "test",   "explain",
-                                      "tail",  "erase",    "export", "train"};
+constexpr std::string_view later[] = {"apply", "rollback", "test", "tail", "erase", "export", "train"};
 
 // CLI11 only says that a subcommand is required; the one that was meant is more help.
 int unknown_command(const CLI::App& app, int argc, char** argv, const CLI::ParseError& error) {
