@@ -85,5 +85,7 @@ int journal_verify(const Common& common);
 int journal_dump(const Common& common, std::uint64_t from, std::uint64_t count, bool unmasked);
 int journal_repair(const Common& common);
 int store_verify(const Common& common);
+int backup(const Common& common, const std::string& target, bool with_key);
+int restore(const Common& common, const std::string& source);
 
 }  // namespace sluice::cli

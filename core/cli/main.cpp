@@ -22,6 +22,8 @@ struct Arguments {
   std::vector<std::int64_t> dead_ids;
   std::uint64_t from = 1, count = UINT64_MAX;
   bool unmasked = false;
+  std::string folder;
+  bool with_key = false;
   std::string plugin;
   NewPlugin new_plugin;
   ConnectOptions connect;
@@ -224,6 +226,19 @@ void add_resync(CLI::App& app, Arguments& a) {
   resync->callback([&] { a.code = cli::resync(a.common, a.route); });
 }
 
+void add_backup(CLI::App& app, Arguments& a) {
+  CLI::App* made = app.add_subcommand("backup", "Copy the data folder, with or without a running hub");
+  made->add_option("target", a.folder, "a folder that is empty or not there")->required();
+  made->add_flag("--with-key", a.with_key, "secrets.key, too, which opens the vendors' tokens");
+  with_config(made, a);
+  made->callback([&] { a.code = cli::backup(a.common, a.folder, a.with_key); });
+
+  CLI::App* back = app.add_subcommand("restore", "Make a data folder of a backup");
+  back->add_option("source", a.folder, "what `sluice backup` has made")->required();
+  with_config(back, a);
+  back->callback([&] { a.code = cli::restore(a.common, a.folder); });
+}
+
 void add_files(CLI::App& app, Arguments& a) {
   CLI::App* journal = app.add_subcommand("journal", "The journal of all inputs")->require_subcommand(1);
   CLI::App* verify = journal->add_subcommand("verify", "Read all of it and report what is damaged");
@@ -278,6 +293,7 @@ int main_of(int argc, char** argv) {
   add_reading(app, arguments);
   add_resync(app, arguments);
   add_files(app, arguments);
+  add_backup(app, arguments);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -86,10 +86,11 @@ void LaneLog::settle_kept() {
     std::shared_ptr<Kept>& own = left[kept.get()];
     if (own) continue;
     own = std::make_shared<Kept>(Kept{{}, kept->text});
-    std::copy_if(kept->keys.begin(), kept->keys.end(), std::back_inserter(own->keys), [&](const EffectKey& k) {
-      const auto found = kept_.find(k);
-      return found != kept_.end() && found->second == kept;
-    });
+    std::copy_if(kept->keys.begin(), kept->keys.end(), std::back_inserter(own->keys),
+                 [&](const EffectKey& k) {
+                   const auto found = kept_.find(k);
+                   return found != kept_.end() && found->second == kept;
+                 });
   }
   for (auto& [key, kept] : kept_) kept = left[kept.get()];
 }
