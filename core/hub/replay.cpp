@@ -32,7 +32,7 @@ Result<ReplayReport> Hub::replay_dead(std::vector<std::int64_t> ids) {
   ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
   const auto made_so_far = [this] {
     std::uint64_t made = 0;
-    step_->read([&](const World& world) { made = world.pipeline.counters().resent; });
+    engine_->step().read([&](const World& world) { made = world.pipeline.counters().resent; });
     return made;
   };
   const std::uint64_t before = made_so_far();
@@ -57,7 +57,7 @@ Result<ReplayReport> Hub::replay_dead(std::vector<std::int64_t> ids) {
     SLUICE_TRY(database_->take_dead_letters(open));
     report.taken += open.size();
     // The step decides what becomes of them. This waits for it, and so never runs ahead of it.
-    if (!step_->wait_until_stepped(seq + open.size() - 1, step_patience)) {
+    if (!engine_->step().wait_until_stepped(seq + open.size() - 1, step_patience)) {
       return Error{Code::transient,
                    "the hub took " + std::to_string(report.taken) +
                        " dead letters and is busy: see `sluice outbox` for what they became"};

@@ -142,9 +142,10 @@ Result<std::uint64_t> Hub::resync(std::string_view route) {
   drafts[0].kind = InputKind::command;
   JsonWriter(drafts[0].payload).begin_object().member("command", "resync").member("route", name).end_object();
   const std::uint64_t seq = SLUICE_TRY(submit(std::move(drafts)));
-  (void)step_->wait_until_stepped(seq, step_patience);
+  (void)engine_->step().wait_until_stepped(seq, step_patience);
   std::uint64_t members = 0;
-  step_->read([&](const World& world) { members = world.state.members(state::name_id(found.audience)); });
+  engine_->step().read(
+      [&](const World& world) { members = world.state.members(state::name_id(found.audience)); });
   return members;
 }
 
