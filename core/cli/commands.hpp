@@ -68,6 +68,15 @@ int connect(const Common& common, const ConnectOptions& options);
 // "events".
 int plan(const Common& common, const std::string& clock);
 
+struct ApplyOptions {
+  std::string file;      // apply: what takes the place of common.config
+  bool yes = false;      // nobody is asked
+  bool list = false;     // rollback: only show what is kept
+  std::uint64_t to = 0;  // rollback: the input from which it held; 0: the one before the one that holds
+};
+int apply(const Common& common, const ApplyOptions& options);
+int rollback(const Common& common, const ApplyOptions& options);
+
 int profile(const Common& common, const std::string& person);
 int audience(const Common& common, const std::string& name);
 // `at`: a moment that has passed, or empty: now.

@@ -9,6 +9,7 @@ namespace {
 struct Arguments {
   Common common;
   RunOptions run;
+  ApplyOptions apply;
   std::string check_format = "text";
   bool online = false;
   std::string stream;
@@ -166,6 +167,27 @@ void add_running(CLI::App& app, Arguments& a) {
   add_kit(*plugin, a);
 }
 
+void add_changing(CLI::App& app, Arguments& a) {
+  CLI::App* apply = app.add_subcommand(
+      "apply", "Show what a file would do, ask, and put it in the place of the configuration");
+  apply->add_option("file", a.apply.file, "the new configuration, beside the one that it replaces")
+      ->required();
+  apply->add_flag("--yes,-y", a.apply.yes, "ask nobody");
+  with_plugins(apply, a);
+  apply->add_option("--config,-c", a.common.config, "the configuration that it replaces")
+      ->capture_default_str();
+  apply->callback([&] { a.code = cli::apply(a.common, a.apply); });
+
+  CLI::App* rollback =
+      app.add_subcommand("rollback", "Put back the configuration that held before, or another one");
+  rollback->add_option("--to", a.apply.to, "one of --list");
+  rollback->add_flag("--list", a.apply.list, "show those that are kept, by the input from which they held");
+  rollback->add_flag("--yes,-y", a.apply.yes, "ask nobody");
+  with_plugins(rollback, a);
+  rollback->add_option("--config,-c", a.common.config, "the configuration")->capture_default_str();
+  rollback->callback([&] { a.code = cli::rollback(a.common, a.apply); });
+}
+
 void add_reading(CLI::App& app, Arguments& a) {
   CLI::App* plan = app.add_subcommand(
       "plan", "Show what a configuration would do: who enters and leaves, what is sent; changes nothing");
@@ -263,7 +285,7 @@ void add_files(CLI::App& app, Arguments& a) {
 }
 
 // Of the language's design, and not there yet.
-constexpr std::string_view later[] = {"apply", "rollback", "test", "tail", "erase", "export", "train"};
+constexpr std::string_view later[] = {"test", "tail", "erase", "export", "train"};
 
 // CLI11 only says that a subcommand is required; the one that was meant is more help.
 int unknown_command(const CLI::App& app, int argc, char** argv, const CLI::ParseError& error) {
@@ -290,6 +312,7 @@ int main_of(int argc, char** argv) {
   app.set_version_flag("--version", SLUICE_VERSION);
   app.require_subcommand(1);
   add_running(app, arguments);
+  add_changing(app, arguments);
   add_reading(app, arguments);
   add_resync(app, arguments);
   add_files(app, arguments);

@@ -5,8 +5,7 @@
 #include <cstdio>
 
 #include "base/clock.hpp"
-#include "cli/commands.hpp"
-#include "cli/setup.hpp"
+#include "cli/planning.hpp"
 #include "hub/epoch.hpp"
 
 namespace sluice::cli {
@@ -30,7 +29,9 @@ void print_list(const char* title, const std::vector<std::string>& lines) {
   for (const std::string& line : lines) (void)std::printf("  %s\n", line.c_str());
 }
 
-void print(const std::string& file, const hub::Plan& plan) {
+}  // namespace
+
+void print_plan(const std::string& file, const hub::Plan& plan) {
   (void)std::printf("%s against %llu people, as they are at %s (input %llu of the journal)\n", file.c_str(),
                     number(plan.people), format_time(plan.at).c_str(), number(plan.input));
   if (plan.differences.empty()) {
@@ -69,22 +70,23 @@ void print(const std::string& file, const hub::Plan& plan) {
   print_list("refused by a hub that runs", plan.restart);
 }
 
-}  // namespace
+Result<hub::Plan> plan_of(const Setup& setup, const std::string& clock) {
+  const auto files = make_file_system();
+  const auto world = SLUICE_TRY(hub::read_world(*files, setup.config->hub.data));
+  const SystemClock wall;
+  return hub::make_plan(*world, hub::epoch_payload(*setup.config, setup.connectors),
+                        clock == "events" ? 0 : wall.wall_us());
+}
 
 int plan(const Common& common, const std::string& clock) {
   const Setup setup = load(common, false);
   if (!report(setup, true)) return 1;
-  const auto files = make_file_system();
-  auto world = hub::read_world(*files, setup.config->hub.data);
-  if (!world) return fail(world.error().detail);
-  const SystemClock wall;
-  const auto made = hub::make_plan(*world.value(), hub::epoch_payload(*setup.config, setup.connectors),
-                                   clock == "events" ? 0 : wall.wall_us());
+  const auto made = plan_of(setup, clock);
   if (!made) return fail(made.error().detail);
   if (common.json) {
     (void)std::puts(made.value().json().c_str());
   } else {
-    print(common.config, made.value());
+    print_plan(common.config, made.value());
   }
   return 0;
 }

@@ -69,5 +69,55 @@ class PlanTest(bench.Bench):
             self.plan("next.yaml")
 
 
+class ApplyTest(bench.Bench):
+    def setUp(self):
+        super().setUp()
+        self.run_hub(BEFORE)
+        people = [{"type": "identify", "userId": f"u{n}", "messageId": f"m{n}", "traits": {"points": n}} for n in range(60)]
+        self.assertEqual(self.send("site-key", *people), 200)
+        wait_for(lambda: self.hub.audience("vip")["size"] == 19)
+        (self.folder / "next.yaml").write_text(AFTER)
+
+    def file(self):
+        return (self.folder / "connectors.yaml").read_text()
+
+    def test_a_file_is_applied_and_taken_back(self):
+        text = self.hub.command("apply", "next.yaml", "--yes")
+        self.assertIn("19 -> 29 people: 10 enter, 0 leave", text)
+        self.assertIn("\napplied", text)
+        self.assertEqual(self.hub.audience("vip")["size"], 29)  # it holds when the command ends
+        self.assertEqual(self.file(), AFTER)
+        text = self.hub.command("rollback", "--yes")
+        self.assertIn("29 -> 19 people: 0 enter, 10 leave", text)
+        self.assertEqual(self.hub.audience("vip")["size"], 19)
+        self.assertEqual(self.file(), BEFORE)
+        kept = [line.split()[0] for line in self.hub.command("rollback", "--list").splitlines()]
+        self.assertEqual(len(kept), 3)
+        self.hub.command("rollback", "--yes", "--to", kept[1])
+        self.assertEqual(self.file(), AFTER)
+
+    def test_nothing_changes_unless_somebody_agrees(self):
+        for arguments, words in ((("apply", "next.yaml"), "say --yes"), (("rollback",), "no configuration before"),
+                                 (("rollback", "--to", "99"), "none is kept as 99")):
+            with self.assertRaisesRegex(AssertionError, words):
+                self.hub.command(*arguments)
+        self.assertEqual((self.file(), self.hub.audience("vip")["size"]), (BEFORE, 19))
+
+    def test_what_the_hub_refuses_changes_nothing(self):
+        (self.folder / "next.yaml").write_text(AFTER.replace("admin.sock", "other.sock"))
+        with self.assertRaisesRegex(AssertionError, "hub.admin is .*: restart to change"):
+            self.hub.command("apply", "next.yaml", "--yes")
+        (self.folder / "next.yaml").write_text(AFTER.replace("SITE_KEY", "NO_SUCH_KEY"))
+        with self.assertRaisesRegex(AssertionError, "the hub refused it: [^$]*NO_SUCH_KEY[^$]*nothing is changed"):
+            self.hub.command("apply", "next.yaml", "--yes")
+        self.assertEqual((self.file(), self.hub.audience("vip")["size"]), (BEFORE, 19))
+
+    def test_without_a_hub_it_holds_from_the_next_start(self):
+        self.hub.stop()
+        self.assertIn("holds from the next start on", self.hub.command("apply", "next.yaml", "--yes"))
+        self.hub.start()
+        self.assertEqual(self.hub.audience("vip")["size"], 29)
+
+
 if __name__ == "__main__":
     unittest.main()
