@@ -48,6 +48,7 @@ Result<std::unique_ptr<Lane>> Lane::open(LaneOptions options, std::unique_ptr<Co
   if (o.database != nullptr) lane->has_remote_ids_ = SLUICE_TRY(o.database->has_remote_ids(lane->name_));
   lane->loaded_frame_ = lane->log_->first_frame() - 1;
   SLUICE_TRY(lane->count_backlog());
+  lane->stopped_ = false;
   lane->publish();
   return lane;
 }
