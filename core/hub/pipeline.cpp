@@ -72,7 +72,7 @@ void Pipeline::apply(const Input& input, StepOutput& out) {
         break;
       }
       case InputKind::command:
-        command(input);
+        command(input, out);
         break;
       default:
         break;

@@ -48,6 +48,8 @@ struct StepCounters {
 struct StepOutput {
   std::vector<Effect> effects;  // in order
   std::vector<GateChange> gate;
+  std::vector<std::int64_t>
+      letters;  // dead letters that were handed back: the store must not list them any more
 };
 
 class Pipeline {
@@ -99,7 +101,7 @@ class Pipeline {
   void tell_gate(const unify::Resolution& who, StepOutput& out);
   void list_granted(const state::Profile& profile, const std::vector<unify::ConsentChange>& consents,
                     TimeUs now);
-  void command(const Input& input);
+  void command(const Input& input, StepOutput& out);
   void resend(const Effect& effect, TimeUs now);
   // resync.cpp: full refreshes of a list, a slice with each input
   void begin_resync(std::string_view route);

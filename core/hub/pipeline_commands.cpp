@@ -9,11 +9,12 @@ namespace sluice::hub {
 
 using state::Profile;
 
-void Pipeline::command(const Input& input) {
+void Pipeline::command(const Input& input, StepOutput& out) {
   JsonParser parser;
   const Json root = parser.parse(input.payload);
   if (root["command"].string_or("") == "resync") return begin_resync(root["route"].string_or(""));
   if (root["command"].string_or("") != "replay") return;
+  if (const auto letter = root["letter"].integer()) out.letters.push_back(*letter);
   std::string bytes;
   Effect effect;
   if (!base64_decode(root["record"].string_or(""), bytes) || !Effect::decode(bytes, effect)) return;

@@ -277,4 +277,12 @@ TEST_CASE("a public source overwrites nothing that a server source said") {
   CHECK(person->trait(state::name_id("city"))->value == state::StoredValue::string("Paris"));
 }
 
+TEST_CASE("a command that hands a dead letter back names it each time that it is stepped") {
+  const std::string command = R"({"command":"replay","destination":"lake","letter":7,"record":""})";
+  StepBench hub(head);
+  StepOutput out;
+  REQUIRE(hub.world.step({hub.world.state.seq + 1, hub.now, InputKind::command, false, command}, out));
+  CHECK(out.letters == std::vector<std::int64_t>{7});
+}
+
 }  // namespace sluice::hub

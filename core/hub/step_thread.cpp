@@ -164,6 +164,12 @@ bool StepThread::step_batch(const Batch& batch) {
         }
         if (batch.inputs[i].kind == InputKind::tick) tick_asked_ = false;
       }
+      if (hooks_.letters && !out.letters.empty()) {
+        if (const Status taken = hooks_.letters(std::exchange(out.letters, {})); !taken) {
+          hooks_.failed(taken.error());
+          return false;
+        }
+      }
       since_checkpoint_ += last - first;
       pace_checkpoint(last - first);
       next_due_ = world_.pipeline.next_due();

@@ -35,6 +35,8 @@ class StepThread {
     std::function<bool(TimeUs due)> tick;  // [step] a timer is due: journal a tick. False: not now, ask again
     std::function<void(const Error&)> failed;  // [step] once: the process must stop
     std::function<void(ProfileId)> changed;    // [step] a row went into a checkpoint: project it
+    // [step] before a checkpoint holds the command that handed them back
+    std::function<Status(const std::vector<std::int64_t>&)> letters = {};
     std::function<void()> applied = {};  // [step] an epoch was stepped, and its effects are with the lanes
   };
   StepThread(World& world, Checkpoints& checkpoints, Checkpointer& checkpointer, const Clock& clock,
