@@ -1,6 +1,7 @@
 #include "hub/projector.hpp"
 
 #include "base/log.hpp"
+#include "base/thread_name.hpp"
 #include "hub/views.hpp"
 
 namespace sluice::hub {
@@ -13,7 +14,10 @@ Projector::~Projector() {
 }
 
 void Projector::start() {
-  thread_ = std::thread([this] { run(); });
+  thread_ = std::thread([this] {
+    name_thread("projector");
+    run();
+  });
 }
 
 void Projector::stop() {

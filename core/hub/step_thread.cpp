@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/bytes.hpp"
+#include "base/thread_name.hpp"
 
 namespace sluice::hub {
 
@@ -39,7 +40,10 @@ StepThread::~StepThread() {
 
 void StepThread::start() {
   next_due_ = world_.pipeline.next_due();
-  thread_ = std::thread([this] { run(); });
+  thread_ = std::thread([this] {
+    name_thread("step");
+    run();
+  });
 }
 
 void StepThread::stop() {
