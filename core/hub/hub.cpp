@@ -192,7 +192,10 @@ void Hub::start_step() {
   projector_ = std::make_unique<Projector>(*step_, *database_, clock_);
   const auto projected = database_->projected_seq();
   if (projected && projected.value() != world_->state.seq) {
-    std::as_const(world_->state).each_profile([&](const state::Profile& p) { projector_->changed(p.id); });
+    std::vector<ProfileId> all;
+    all.reserve(world_->state.profiles());
+    std::as_const(world_->state).each_profile([&](const state::Profile& p) { all.push_back(p.id); });
+    projector_->add(std::move(all));
   }
 }
 
@@ -200,8 +203,8 @@ Status Hub::start() {
   start_step();
   make_door();
   make_webhooks();
-  connecting_ = std::make_unique<Connecting>(clock_, *vault_, *http_,
-                                             [this](const Connectable& what) { renew(what); });
+  connecting_ =
+      std::make_unique<Connecting>(clock_, *vault_, *http_, [this](const Connectable& what) { renew(what); });
   Next next = SLUICE_TRY(prepare(options_.config, false));
   SLUICE_TRY(write_epoch(*options_.config, false));
   delivery_->start();
