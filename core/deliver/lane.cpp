@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/hash.hpp"
+#include "base/thread_name.hpp"
 #include "deliver/lane_parts.hpp"
 
 namespace sluice::deliver {
@@ -222,6 +223,7 @@ DurationUs Lane::pump() {
 void Lane::start() {
   if (thread_.joinable()) return;
   thread_ = std::thread([this, inbox = inbox_] {
+    name_thread(("lane " + options_.destination.name).c_str());
     run();
     const std::lock_guard lock(inbox->mutex);
     inbox->ended = true;

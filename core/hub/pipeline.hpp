@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -67,6 +68,10 @@ class Pipeline {
 
   // Steps one input and appends what it causes. Inputs at or below state.seq are a mistake of the caller.
   void apply(const Input& input, StepOutput& out);
+
+  // Fetches what the next inputs will look at, as far as a glance at their text tells; changes nothing. A few
+  // inputs at a time.
+  void bring_near(std::span<const Input> inputs) const;
 
   // The gate as the state has it: once, after recovery.
   void describe_gate(std::vector<GateChange>& out) const;

@@ -1,8 +1,10 @@
 #include "hub/step_thread.hpp"
 
 #include <algorithm>
+#include <span>
 
 #include "base/bytes.hpp"
+#include "base/thread_name.hpp"
 
 namespace sluice::hub {
 
@@ -39,7 +41,10 @@ StepThread::~StepThread() {
 }
 
 void StepThread::start() {
-  thread_ = std::thread([this] { run(); });
+  thread_ = std::thread([this] {
+    name_thread("step");
+    run();
+  });
 }
 
 void StepThread::stop() {
@@ -157,6 +162,9 @@ bool StepThread::step_batch(const Batch& batch) {
     {
       const std::unique_lock world(world_mutex_);
       for (std::size_t i = first; i < last; ++i) {
+        if ((i - first) % glance == 0) {
+          world_.pipeline.bring_near(std::span(batch.inputs).subspan(i, std::min(glance, last - i)));
+        }
         const Status stepped = world_.step(batch.inputs[i], out);
         if (!stepped) {
           hooks_.failed(stepped.error());

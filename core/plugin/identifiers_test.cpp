@@ -28,6 +28,19 @@ constexpr std::string_view person =
 
 }  // namespace
 
+TEST_CASE("identifiers that are written in any other way are seen the same") {
+  CHECK(seen(R"(["user_id", "cookie"])", R"({ "user_id" : [ "u1" ], "cookie":["c1","c2"]})") ==
+        R"({"user_id":["u1"],"cookie":["c1","c2"]})");
+  CHECK(seen(R"(["user_id"])", R"({"user_id":["a\"b","\u00e9"],"cookie":["c"]})") ==
+        "{\"user_id\":[\"a\\\"b\",\"\xc3\xa9\"]}");
+  CHECK(seen(R"(["user_id"])", R"({"cookie":["c\"],\"user_id\":[\"x"],"user_id":["u1"]})") ==
+        R"({"user_id":["u1"]})");
+  for (const char* broken :
+       {R"({"user_id":["u1"])", R"({"user_id":["u1"]}x)", R"({"user_id":["u1",]})", R"({"user_id":["u1]})"}) {
+    CHECK(seen(R"(["user_id"])", broken) == "{}");
+  }
+}
+
 TEST_CASE("a connector sees the identifiers that its manifest asks for, and no others") {
   CHECK(seen(R"(["user_id"])", person) == R"({"user_id":["u1"]})");
   CHECK(seen(R"(["cookie", {"type": "user_id"}])", person) == R"({"user_id":["u1"],"cookie":["c1"]})");
