@@ -95,7 +95,10 @@ class Delivery {
   // [step] How far the journal has been turned into records of this lane; 0 for a name without a lane.
   std::uint64_t applied(std::string_view destination) const;
 
-  void start();       // [main] starts the lanes' threads
+  void start();  // [main] starts the lanes' threads
+  // [lane] Lane::pump() of this destination's: for who drives the lanes by a clock of his own instead of
+  // start(). never: there is no such lane, too.
+  DurationUs pump(std::string_view destination);
   bool idle() const;  // [any] every record has its outcome
   // [main] Waits for idle(), in real time; then, or after the time-out, syncs.
   Status drain(DurationUs timeout);

@@ -298,6 +298,10 @@ TEST_CASE("what people read of an exchange holds no secret, in no form", "[deliv
   CHECK(redact(R"(GET https://x.test?k=k%22ey%201%2F2 {"a":"k\"ey 1/2"} s3cr3t! k"ey 1/2)") ==
         R"(GET https://x.test?k=*** {"a":"***"} *** ***)");
   CHECK(redact("nothing") == "nothing");
+  // Nor what was worked out of one.
+  CHECK(redact("POST https://x.test/42/users?page=2&appsecret_proof=e941&sig=9 {}") ==
+        "POST https://x.test/42/users?page=2&appsecret_proof=***&sig=*** {}");
+  CHECK(redact("access_token=ab&tokens=3&a=b") == "access_token=***&tokens=3&a=b");
 }
 
 TEST_CASE("a lane whose log is of a newer version is refused, and nothing is touched", "[delivery]") {

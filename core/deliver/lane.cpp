@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/hash.hpp"
+#include "base/thread_name.hpp"
 #include "deliver/lane_parts.hpp"
 
 namespace sluice::deliver {
@@ -48,6 +49,7 @@ Result<std::unique_ptr<Lane>> Lane::open(LaneOptions options, std::unique_ptr<Co
   if (o.database != nullptr) lane->has_remote_ids_ = SLUICE_TRY(o.database->has_remote_ids(lane->name_));
   lane->loaded_frame_ = lane->log_->first_frame() - 1;
   SLUICE_TRY(lane->count_backlog());
+  lane->stopped_ = false;
   lane->publish();
   return lane;
 }
@@ -221,6 +223,7 @@ DurationUs Lane::pump() {
 void Lane::start() {
   if (thread_.joinable()) return;
   thread_ = std::thread([this, inbox = inbox_] {
+    name_thread(("lane " + options_.destination.name).c_str());
     run();
     const std::lock_guard lock(inbox->mutex);
     inbox->ended = true;

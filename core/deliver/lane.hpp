@@ -238,7 +238,8 @@ class Lane {
   std::vector<store::MessageRow> messages_;            // that vendors will speak of again
   std::vector<store::DeadLetter> letters_;             // of those among them that are dead letters
   std::vector<std::string> unreachable_;               // unreachable_key() of addresses
-  bool one_per_person_ = false, broken_ = false, stopped_ = false;
+  bool one_per_person_ = false, broken_ = false;
+  bool stopped_ = true;  // from stop() on, and until open() is through
 
   mutable std::mutex status_mutex_;  // guards status_
   LaneStatus status_;

@@ -143,8 +143,13 @@ class LaneLog {
   std::deque<Written> written_;
   OutcomeCounts outcome_counts_{};  // as open() found them
   EffectKey highest_;               // of all outcomes and intents so far
-  std::string buffer_;              // the step's
-  std::string out_;                 // the lane's
+  struct Chunk {
+    std::uint64_t applied = 0, count = 0;
+    std::string payload;  // room for the head, which is known last, and the records
+  };
+  std::vector<Chunk> chunks_;  // the step's; their room is used again
+  std::string buffer_;         // the step's
+  std::string out_;            // the lane's
 };
 
 }  // namespace sluice::deliver

@@ -1,8 +1,10 @@
 #include "hub/step_thread.hpp"
 
 #include <algorithm>
+#include <span>
 
 #include "base/bytes.hpp"
+#include "base/thread_name.hpp"
 
 namespace sluice::hub {
 
@@ -31,6 +33,7 @@ StepThread::StepThread(World& world, Checkpoints& checkpoints, Checkpointer& che
   since_checkpoint_ = world.state.seq - (latest ? latest->seq : 0);
   last_checkpoint_ = clock.monotonic_us();
   clock_offset_ = clock.wall_us() - clock.monotonic_us();
+  next_due_ = world.pipeline.next_due();
 }
 
 StepThread::~StepThread() {
@@ -38,8 +41,10 @@ StepThread::~StepThread() {
 }
 
 void StepThread::start() {
-  next_due_ = world_.pipeline.next_due();
-  thread_ = std::thread([this] { run(); });
+  thread_ = std::thread([this] {
+    name_thread("step");
+    run();
+  });
 }
 
 void StepThread::stop() {
@@ -50,6 +55,10 @@ void StepThread::stop() {
   }
   changed_.notify_all();
   thread_.join();
+  finish();
+}
+
+void StepThread::finish() {
   if (failed_) return;
   finish_checkpoint();
   if (since_checkpoint_ == 0) return;
@@ -112,28 +121,37 @@ void StepThread::run() {
       const DurationUs wait = std::clamp<DurationUs>(next_due_ - clock_.wall_us(), 0, us_per_s);
       changed_.wait_for(lock, std::chrono::microseconds(tick_asked_ ? us_per_s : wait), something);
     }
-    if (queue_.empty()) {
-      if (stopping_) return;
-      lock.unlock();
-      ask_for_tick();
-      {
-        const std::unique_lock world(world_mutex_);
-        pace_checkpoint(8 * bite);
-      }
-      lock.lock();
-      continue;
-    }
-    const std::shared_ptr<const Batch> batch = std::move(queue_.front());
-    queue_.pop_front();
+    if (queue_.empty() && stopping_) return;
     lock.unlock();
-    const bool stepped = failed_ || step_batch(*batch);
-    if (!stepped) failed_ = true;
-    ask_for_tick();
+    pump();
     lock.lock();
+  }
+}
+
+bool StepThread::pump() {
+  std::shared_ptr<const Batch> batch;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!queue_.empty()) {
+      batch = std::move(queue_.front());
+      queue_.pop_front();
+    }
+  }
+  if (!batch) {
+    ask_for_tick();
+    const std::unique_lock world(world_mutex_);
+    pace_checkpoint(8 * bite);
+    return false;
+  }
+  if (!failed_ && !step_batch(*batch)) failed_ = true;
+  ask_for_tick();
+  {
+    const std::lock_guard lock(mutex_);
     queue_bytes_ -= bytes_of(*batch);
     --queued_;
-    changed_.notify_all();
   }
+  changed_.notify_all();
+  return true;
 }
 
 bool StepThread::step_batch(const Batch& batch) {
@@ -144,12 +162,21 @@ bool StepThread::step_batch(const Batch& batch) {
     {
       const std::unique_lock world(world_mutex_);
       for (std::size_t i = first; i < last; ++i) {
+        if ((i - first) % glance == 0) {
+          world_.pipeline.bring_near(std::span(batch.inputs).subspan(i, std::min(glance, last - i)));
+        }
         const Status stepped = world_.step(batch.inputs[i], out);
         if (!stepped) {
           hooks_.failed(stepped.error());
           return false;
         }
         if (batch.inputs[i].kind == InputKind::tick) tick_asked_ = false;
+      }
+      if (hooks_.letters && !out.letters.empty()) {
+        if (const Status taken = hooks_.letters(std::exchange(out.letters, {})); !taken) {
+          hooks_.failed(taken.error());
+          return false;
+        }
       }
       since_checkpoint_ += last - first;
       pace_checkpoint(last - first);
@@ -215,8 +242,7 @@ void StepThread::ask_for_tick() {
   const DurationUs jump = wall - clock_.monotonic_us() - clock_offset_;
   clock_alarm_ = jump > clock_jump_max || jump < -clock_jump_max;
   if (clock_alarm_) return;
-  tick_asked_ = true;
-  hooks_.tick(wall);
+  tick_asked_ = hooks_.tick(wall);
 }
 
 }  // namespace sluice::hub
