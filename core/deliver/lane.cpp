@@ -55,7 +55,7 @@ Result<std::unique_ptr<Lane>> Lane::open(LaneOptions options, std::unique_ptr<Co
 }
 
 Lane::~Lane() {
-  if (log_) stop(0);  // else it was never open
+  stop(0);
   for (auto& [line, snapshot] : snapshots_) {
     for (Item* item : snapshot.held) const std::unique_ptr<Item> unsent(item);
   }
