@@ -123,8 +123,9 @@ void StepThread::run() {
       ask_for_tick();
       {
         const std::unique_lock world(world_mutex_);
-        pace_checkpoint(8 * bite);
+        pace_checkpoint(bite);  // little at once: an input that comes meanwhile waits for it
       }
+      let_readers_in();
       lock.lock();
       continue;
     }
