@@ -223,6 +223,12 @@ void SimFileSystem::crash() {
   for (const auto& [path, node] : live_) crash_node(*node);
 }
 
+void SimFileSystem::restart() {
+  const std::lock_guard lock(mutex_);
+  ++boot_;
+  stop_at_ = syncs_to_failure_ = std::numeric_limits<std::uint64_t>::max();
+}
+
 // Each change stands alone: a later one may have reached the disk without an earlier one. A rename is both of
 // its names.
 void SimFileSystem::apply(const NameChange& c) {

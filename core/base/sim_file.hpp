@@ -36,6 +36,9 @@ class SimFileSystem final : public FileSystem {  // [any]
   // The machine loses power and comes back: files hold what the seed left of them, open files answer no more,
   // injected failures are over.
   void crash();
+  // The process ends and the machine lives: what was written is there, synced or not; open files answer no
+  // more, and what was injected is over.
+  void restart();
   // The power goes at the n-th changing call from now (0: the next): it and all later ones fail until
   // crash().
   void stop_after(std::uint64_t calls);

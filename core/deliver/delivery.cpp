@@ -252,6 +252,11 @@ void Delivery::start() {
   for (const auto& lane : impl_->now()->lanes) lane->start();
 }
 
+DurationUs Delivery::pump(std::string_view destination) {
+  const auto lane = impl_->now()->find(std::string(destination));
+  return lane ? lane->pump() : never;
+}
+
 bool Delivery::idle() const {
   return impl_->now()->idle();
 }

@@ -22,6 +22,7 @@
 #include "config/config.hpp"
 #include "deliver/courier.hpp"
 #include "deliver/gate.hpp"
+#include "deliver/governor.hpp"
 #include "deliver/outcome.hpp"
 #include "model/effect.hpp"
 
@@ -41,10 +42,12 @@ struct LaneStatus {
   std::uint64_t backlog_bytes = 0;    // of those, their encoded size
   TimeUs oldest = 0;                  // the `time` of the oldest of them that is in memory; 0: none
   std::uint64_t in_flight = 0;        // requests
-  std::uint64_t blocked_people = 0;   // who wait for a retry
-  OutcomeCounts outcomes{};           // since start, by OutcomeKind
-  std::uint64_t sends = 0;            // requests, or deliver() calls, since start
-  std::uint64_t retries = 0;          // records that were put back to be sent again, since start
+  std::uint32_t window = 0;  // so many may be
+  Breaker breaker = Breaker::closed;
+  std::uint64_t blocked_people = 0;  // who wait for a retry
+  OutcomeCounts outcomes{};          // since start, by OutcomeKind
+  std::uint64_t sends = 0;           // requests, or deliver() calls, since start
+  std::uint64_t retries = 0;         // records that were put back to be sent again, since start
   std::string last_error;  // of the last failed send: no personal data, no secret; empty after a success
 };
 
@@ -92,7 +95,10 @@ class Delivery {
   // [step] How far the journal has been turned into records of this lane; 0 for a name without a lane.
   std::uint64_t applied(std::string_view destination) const;
 
-  void start();       // [main] starts the lanes' threads
+  void start();  // [main] starts the lanes' threads
+  // [lane] Lane::pump() of this destination's: for who drives the lanes by a clock of his own instead of
+  // start(). never: there is no such lane, too.
+  DurationUs pump(std::string_view destination);
   bool idle() const;  // [any] every record has its outcome
   // [main] Waits for idle(), in real time; then, or after the time-out, syncs.
   Status drain(DurationUs timeout);

@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 
+#include "deliver/lane_parts.hpp"
 #include "deliver/scripted.hpp"
 
 namespace sluice::deliver {
@@ -25,6 +26,43 @@ struct Step {
   }
 };
 
+TEST_CASE("a lane whose files cannot be opened says so", "[lane][crash]") {
+  LaneWorld w;
+  w.open();
+  w.crash();
+  w.files.stop_after(0);
+  const Status refused = w.try_open();
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().detail.find("lost power") != std::string::npos);
+  w.files.crash();
+  w.open();
+  w.offer(1, 1);
+  w.run();
+  CHECK(w.count(OutcomeKind::delivered) == 1);
+}
+
+TEST_CASE("records in the place of lost ones are not taken for done", "[lane][crash]") {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    CAPTURE(seed);
+    LaneWorld w(seed);
+    w.open();
+    Step step;
+    for (int i = 0; i < 3; ++i) step.offer(w, 1);
+    w.run();
+    w.clock.advance(2 * us_per_s);
+    w.lane->pump();  // the outcomes are durable; the records need not be
+    w.crash();
+    w.open();
+    step.replay(w);
+    for (ProfileId person = 2; person <= 4; ++person) step.offer(w, person);
+    REQUIRE(w.lane->sync());
+    w.crash();
+    w.open();
+    w.run();
+    CHECK(w.ended.size() == 6);
+  }
+}
+
 TEST_CASE("after a clean stop nothing is sent again", "[lane][crash]") {
   LaneWorld w;
   w.open();
@@ -42,7 +80,7 @@ TEST_CASE("after a clean stop nothing is sent again", "[lane][crash]") {
 
 TEST_CASE("whatever a crash takes, every record reaches its outcome, in order and under the same key",
           "[lane][crash]") {
-  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
     CAPTURE(seed);
     LaneWorld w(seed);
     w.segment_bytes = 4 * 1024;

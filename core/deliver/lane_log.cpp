@@ -328,7 +328,8 @@ Status LaneLog::sync_outcomes(EffectKey floor, std::uint64_t frame) {
     out_.clear();
     ByteWriter w(out_);
     write_key(w, floor);
-    w.varint(frame);
+    // Never above what a crash leaves: another record would have the number of a lost one, and count as done.
+    w.varint(std::min(frame, records_->durable_seq() + 1));
     SLUICE_TRY(append_frame(kind_floor, out_));
     floor_ = floor;
   }

@@ -221,6 +221,10 @@ struct LaneWorld {
   std::unique_ptr<Lane> lane;
 
   void open() {
+    const Status opened = try_open();
+    SLUICE_CHECK(static_cast<bool>(opened));
+  }
+  Status try_open() {
     auto own = std::make_unique<ScriptedCourier>(vendor, clock, limits, per_request);
     courier = own.get();
     auto opened = Lane::open({.files = files,
@@ -242,8 +246,9 @@ struct LaneWorld {
                               .on_idle = {},
                               .on_fatal = [this](const Error& error) { fatal = error; }},
                              std::move(own));
-    SLUICE_CHECK(static_cast<bool>(opened));
+    if (!opened) return opened.error();
     lane = std::move(opened).value();
+    return Done{};
   }
   static Effect effect(std::uint64_t seq, std::uint32_t ordinal, ProfileId person) {
     Effect e;

@@ -73,6 +73,8 @@ void Checkpointer::push(Work work) {
 }
 
 void Checkpointer::wait() {
+  while (!thread_.joinable() && pump()) {
+  }
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return !busy_ || failed_; });
 }
@@ -104,23 +106,32 @@ void Checkpointer::run() {
   for (;;) {
     changed_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
     if (queue_.empty()) return;
-    Work work = std::move(queue_.front());
-    queue_.pop_front();
-    const bool failed = failed_;
     lock.unlock();
-    const std::size_t bytes = work.rows.size();
-    const bool last = work.finish.has_value();
-    const Status done = failed ? Status(Done{}) : handle(work);
-    if (!done) hooks_.failed(done.error());
+    pump();
     lock.lock();
-    queued_bytes_ -= bytes;
-    if (last) busy_ = false;
-    if (!done) {
-      failed_ = true;
-      busy_ = false;
-    }
-    changed_.notify_all();
   }
+}
+
+bool Checkpointer::pump() {
+  std::unique_lock lock(mutex_);
+  if (queue_.empty()) return false;
+  Work work = std::move(queue_.front());
+  queue_.pop_front();
+  const bool failed = failed_;
+  lock.unlock();
+  const std::size_t bytes = work.rows.size();
+  const bool last = work.finish.has_value();
+  const Status done = failed ? Status(Done{}) : handle(work);
+  if (!done) hooks_.failed(done.error());
+  lock.lock();
+  queued_bytes_ -= bytes;
+  if (last) busy_ = false;
+  if (!done) {
+    failed_ = true;
+    busy_ = false;
+  }
+  changed_.notify_all();
+  return true;
 }
 
 }  // namespace sluice::hub

@@ -33,6 +33,9 @@ class Checkpointer {
 
   void start();
   void stop();  // after everything handed over is done
+  // [checkpointer] Does one piece of what was handed over; false: there was none. The thread calls it; who
+  // drives the hub by a clock of his own does so instead of start().
+  bool pump();
 
   // [step] begin, then rows through row(), then finish with the state's hash. One checkpoint at a time:
   // ready() says when.
@@ -40,7 +43,7 @@ class Checkpointer {
   void begin(CheckpointInfo info, CheckpointKind kind);
   void row(state::Table table, std::string_view key, std::string_view value, bool erased);
   void finish(const Hash128& hash, std::uint64_t rows);
-  // [any] Waits until everything handed over is committed or has failed.
+  // [any] Waits until everything handed over is committed or has failed; without a thread it does it.
   void wait();
 
  private:

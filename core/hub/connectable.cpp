@@ -80,16 +80,17 @@ Result<Connectable> find_connectable(const config::Config& config, const plugin:
   const std::string text(name);
   if (by_hand.size() > 1) {
     return Error{Code::rejected, "both a source and a destination are named '" + text +
-                                     "': run 'sluice connect source/" + text + "' or 'destination/" + text + "'"};
+                                     "': run 'sluice connect source/" + text + "' or 'destination/" + text +
+                                     "'"};
   }
   if (!named.empty()) {
-    return Error{Code::rejected, "'" + text + "' needs nobody to connect it: the plugin '" + named.front()->plugin +
-                                     "' takes its credentials, if any, from 'with:'"};
+    return Error{Code::rejected, "'" + text + "' needs nobody to connect it: the plugin '" +
+                                     named.front()->plugin + "' takes its credentials, if any, from 'with:'"};
   }
   const std::string meant = closest(name, names);
-  return Error{Code::rejected,
-               "no source or destination is named '" + text + "': " +
-                   (meant.empty() ? "'sluice connect --list' names those that need it" : "did you mean '" + meant + "'?")};
+  return Error{Code::rejected, "no source or destination is named '" + text + "': " +
+                                   (meant.empty() ? "'sluice connect --list' names those that need it"
+                                                  : "did you mean '" + meant + "'?")};
 }
 
 ConnectServices::ConnectServices(const Connectable& what, const Clock& clock, store::Vault& vault,
@@ -184,7 +185,7 @@ Result<Connecting::Started> Hub::connect(std::string_view name, std::string redi
 void Hub::renew(const Connectable& what) {
   const store::AuditRow row{clock_.wall_us(), "operator", "connect", what.kind + ' ' + what.name, ""};
   if (const Status told = database_->audit(row); !told) log_warn("store", told.error().detail);
-  if (what.kind == "destination") return delivery_->renew(what.name);
+  if (what.kind == "destination") return engine_->delivery().renew(what.name);
   const std::lock_guard lock(sources_mutex_);
   for (const auto& source : sources_) source->runner->renew(what.name);
 }

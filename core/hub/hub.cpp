@@ -52,53 +52,45 @@ Result<std::unique_ptr<Hub>> Hub::open(HubOptions options) {
 }
 
 Status Hub::recover() {
-  const std::string& data = options_.config->hub.data;
-  JournalOptions journal;
-  journal.directory = data;
-  journal.stamps = options_.clock_events ? StampMode::events : StampMode::wall;
-  journal.known_durable = newest_checkpoint(*files_, data);
-  journal.seed = {random_word(), random_word()};
-  journal.fatal = [this](const Error& error) { fail(error); };
-  OpenReport opened;
-  journal_ = SLUICE_TRY(Journal::open(*files_, clock_, std::move(journal), opened));
-  if (opened.cut_bytes > 0) {
-    log_warn("journal", "cut " + std::to_string(opened.cut_bytes) + " bytes (" +
-                            std::to_string(opened.cut_entries) + " whole inputs) at " + opened.cut_place +
-                            ": they were never acknowledged");
+  EngineOptions engine{*files_, clock_, {}};
+  engine.journal.directory = options_.config->hub.data;
+  engine.journal.stamps = options_.clock_events ? StampMode::events : StampMode::wall;
+  engine.journal.seed = {random_word(), random_word()};
+  engine.step.ticks = !options_.clock_events;
+  engine.step.checkpoint_inputs = options_.checkpoint_inputs;
+  engine.delivery_seed = random_word();
+  engine.database = database_.get();
+  engine.outcome = [this](const std::string& destination, const Effect& effect,
+                          const deliver::Outcome& outcome) {
+    if (receipts_) receipts_->take_outcome(destination, effect, outcome);
+  };
+  engine.changed = [this](ProfileId person) { projector_->changed(person); };
+  engine.applied = [this] {
+    const std::lock_guard lock(mutex_);
+    wake_.notify_all();
+  };
+  engine.committed = [this] { retain(); };
+  engine.failed = [this](const Error& error) { fail(error); };
+  Recovery found;
+  engine_ = SLUICE_TRY(Engine::open(std::move(engine), *options_.config, make_couriers(), found));
+  for (const std::string& problem : found.checkpoints.problems) log_warn("store", problem);
+  if (found.journal.cut_bytes > 0) {
+    log_warn("journal", "cut " + std::to_string(found.journal.cut_bytes) + " bytes (" +
+                            std::to_string(found.journal.cut_entries) + " whole inputs) at " +
+                            found.journal.cut_place + ": they were never acknowledged");
   }
-  const JournalIdentity& identity = journal_->identity();
-  world_ = std::make_unique<World>(identity.hash_seed);
-  checkpoints_ =
-      SLUICE_TRY(Checkpoints::open(*files_, checkpoint_folder(data), identity.id, identity.generation));
-  LoadReport loaded;
-  const std::uint64_t seq = SLUICE_TRY(world_->restore(*checkpoints_, loaded));
-  for (const std::string& problem : loaded.problems) log_warn("store", problem);
-  SLUICE_TRY(open_delivery());
-
-  Status stepped = Done{};
-  StepOutput out;
-  std::uint64_t replayed = 0;
-  SLUICE_TRY(journal_->replay(seq + 1, [&](const Input& input) {
-    stepped = world_->step(input, out);
-    if (stepped) stepped = delivery_->offer(input.seq, std::exchange(out.effects, {}));
-    out.gate.clear();
-    ++replayed;
-    return static_cast<bool>(stepped);
-  }));
-  if (!stepped) return stepped.error();
-  std::vector<GateChange> gate;
-  if (world_->pipeline.compiled() != nullptr) world_->pipeline.describe_gate(gate);
-  apply_gate(gate);
-  if (opened.created) {
-    log_info("hub", "a new journal in " + data);
+  if (found.journal.created) {
+    log_info("hub", "a new journal in " + options_.config->hub.data);
     return Done{};
   }
-  log_info("hub", "recovered " + std::to_string(world_->state.profiles()) + " people: checkpoint at " +
-                      std::to_string(seq) + " and " + std::to_string(replayed) + " inputs after it");
+  log_info("hub", "recovered " + std::to_string(engine_->world().state.profiles()) +
+                      " people: checkpoint at " + std::to_string(found.checkpoint_seq) + " and " +
+                      std::to_string(found.replayed) + " inputs after it");
   return Done{};
 }
 
-Status Hub::open_delivery() {
+// Each destination's way to its connector.
+deliver::Delivery::MakeCourier Hub::make_couriers() {
   deliver::Connections connections{
       registry_,
       *http_,
@@ -124,79 +116,24 @@ Status Hub::open_delivery() {
       },
       [this](std::string_view name, const std::string& how) { connector_processes_.ended(name, how); },
       opening_.get_token()};
-  const JournalIdentity& identity = journal_->identity();
-  deliver::DeliveryOptions delivery{*files_, clock_, lanes_folder(options_.config->hub.data),
-                                    identity.id + '.' + std::to_string(identity.generation), gate_};
-  delivery.database = database_.get();
-  delivery.seed = random_word();
-  delivery.on_fatal = [this](const Error& error) { fail(error); };
-  delivery.on_outcome = [this](const std::string& destination, const Effect& effect,
-                               const deliver::Outcome& outcome) {
-    if (receipts_) receipts_->take_outcome(destination, effect, outcome);
-  };
-  const auto make = [this,
-                     open = deliver::make_couriers(std::move(connections))](const config::Destination& d) {
+  return [this, open = deliver::make_couriers(std::move(connections))](const config::Destination& d) {
     auto way = open(d);
     if (!way) opening_failed_ = d.plugin;
     return way;
   };
-  delivery_ = SLUICE_TRY(deliver::Delivery::open(std::move(delivery), *options_.config, make));
-  return Done{};
-}
-
-void Hub::apply_gate(const std::vector<GateChange>& changes) {
-  for (const GateChange& change : changes) {
-    switch (change.kind) {
-      case GateChange::Kind::deny:
-        gate_.deny(change.person, change.purpose);
-        break;
-      case GateChange::Kind::allow:
-        gate_.allow(change.person, change.purpose);
-        break;
-      case GateChange::Kind::merge:
-        gate_.merge(change.person, change.winner);
-        break;
-    }
-  }
 }
 
 void Hub::start_step() {
-  Checkpointer::Hooks hooks;
-  hooks.sync_lanes = [this] { return delivery_->sync(); };
-  hooks.committed = [this](const CheckpointInfo&) { retain(); };
-  hooks.failed = [this](const Error& error) { fail(error); };
-  checkpointer_ = std::make_unique<Checkpointer>(*checkpoints_, std::move(hooks));
-  checkpointer_->start();
-
-  StepThread::Hooks step;
-  step.offer = [this](std::uint64_t seq, std::vector<Effect> effects) {
-    return delivery_->offer(seq, std::move(effects));
-  };
-  step.gate = [this](const std::vector<GateChange>& changes) { apply_gate(changes); };
-  step.tick = [this](TimeUs now) {
-    std::vector<Draft> drafts(1);
-    drafts[0].event_time = now;
-    (void)journal_->submit(std::move(drafts), [](const Status&, std::uint64_t) {});
-  };
-  step.failed = [this](const Error& error) { fail(error); };
-  step.changed = [this](ProfileId person) { projector_->changed(person); };
-  step.applied = [this] {
-    const std::lock_guard lock(mutex_);
-    wake_.notify_all();
-  };
-  StepOptions limits;
-  limits.ticks = !options_.clock_events;
-  limits.checkpoint_inputs = options_.checkpoint_inputs;
-  step_ =
-      std::make_unique<StepThread>(*world_, *checkpoints_, *checkpointer_, clock_, limits, std::move(step));
-  projector_ = std::make_unique<Projector>(*step_, *database_, clock_);
+  projector_ = std::make_unique<Projector>(engine_->step(), *database_, clock_);
+  const state::State& state = engine_->world().state;
   const auto projected = database_->projected_seq();
-  if (projected && projected.value() != world_->state.seq) {
+  if (projected && projected.value() != state.seq) {
     std::vector<ProfileId> all;
-    all.reserve(world_->state.profiles());
-    std::as_const(world_->state).each_profile([&](const state::Profile& p) { all.push_back(p.id); });
+    all.reserve(state.profiles());
+    state.each_profile([&](const state::Profile& p) { all.push_back(p.id); });
     projector_->add(std::move(all));
   }
+  engine_->checkpointer().start();
 }
 
 Status Hub::start() {
@@ -207,7 +144,7 @@ Status Hub::start() {
       std::make_unique<Connecting>(clock_, *vault_, *http_, [this](const Connectable& what) { renew(what); });
   Next next = SLUICE_TRY(prepare(options_.config, false));
   SLUICE_TRY(write_epoch(*options_.config, false));
-  delivery_->start();
+  engine_->delivery().start();
   projector_->start();
   finish(next);
   if (!options_.clock_events) {
@@ -233,8 +170,9 @@ bool Hub::idle() const {
     }
   }
   if (listens_ && clock_.monotonic_us() - last_event_ < options_.listen_idle) return false;
-  return journal_->queued_bytes() == 0 && step_->stepped_seq() + 1 == journal_->log().next_seq() &&
-         delivery_->idle();
+  return engine_->journal().queued_bytes() == 0 &&
+         engine_->step().stepped_seq() + 1 == engine_->journal().log().next_seq() &&
+         engine_->delivery().idle();
 }
 
 Status Hub::wait() {
@@ -273,7 +211,7 @@ void Hub::fail(const Error& error) {
 // In the order of the data's way: nothing comes in, what came in is journaled and stepped, what was stepped
 // is delivered as far as a short patience goes, and the rest waits in the lanes.
 void Hub::stop() {
-  if (stopped_ || !journal_) return;
+  if (stopped_ || !engine_) return;
   stopped_ = true;
   ready_ = false;
   if (watcher_) watcher_->stop();
@@ -282,21 +220,19 @@ void Hub::stop() {
   if (server_) server_->stop();
   if (connecting_) connecting_->stop();
   if (webhooks_) webhooks_->stop();
-  journal_->stop();
+  engine_->journal().stop();
   if (receipts_) receipts_->stop();
-  if (step_) step_->stop();
+  engine_->step().stop();
   const bool failed = [this] {
     const std::lock_guard lock(mutex_);
     return failure_.has_value();
   }();
-  if (delivery_) {  // a destination that cannot be opened ends the hub before it has any
-    if (failed) {
-      delivery_->stop();
-    } else if (!delivery_->drain_and_stop()) {
-      log_info("delivery", "undelivered records wait in the lanes until the next start");
-    }
+  if (failed) {
+    delivery().stop();
+  } else if (!delivery().drain_and_stop()) {
+    log_info("delivery", "undelivered records wait in the lanes until the next start");
   }
-  if (checkpointer_) checkpointer_->stop();
+  engine_->checkpointer().stop();
   if (projector_) projector_->stop();
   if (http_) http_->stop();
 }
@@ -312,7 +248,7 @@ Status Hub::command(std::string payload) {
 Result<std::uint64_t> Hub::submit(std::vector<Draft> drafts) {
   std::promise<Result<std::uint64_t>> done;
   const Submit submitted =
-      journal_->submit(std::move(drafts), [&](const Status& status, std::uint64_t first_seq) {
+      engine_->journal().submit(std::move(drafts), [&](const Status& status, std::uint64_t first_seq) {
         done.set_value(status ? Result<std::uint64_t>(first_seq) : Result<std::uint64_t>(status.error()));
       });
   if (submitted != Submit::ok)
@@ -334,16 +270,10 @@ void Hub::retain() {
   if (const auto removed = database_->remove_messages_before(known_since); !removed)
     log_warn("store", "retention: " + removed.error().detail);
   const TimeUs kept = keep ? add_span(now, *keep, -1) : INT64_MIN;
-  const Status expired = delivery_->expire_removed(std::max(now - deliver::expires_default, kept));
+  const Status expired = engine_->delivery().expire_removed(std::max(now - deliver::expires_default, kept));
   if (!expired) log_warn("delivery", "lanes of removed destinations: " + expired.error().detail);
-  const auto base = checkpoints_->oldest_base();
-  if (!keep || !base) return;
-  std::uint64_t seq = 0;
-  const Status read = journal_->replay(journal_->log().first_seq(), [&](const Input& input) {
-    seq = input.seq;
-    return input.stamp < kept && input.seq <= *base;
-  });
-  const Status dropped = read ? journal_->drop_before(std::min(seq, *base + 1)) : read;
+  if (!keep) return;
+  const Status dropped = engine_->drop_before(kept);
   if (!dropped) log_warn("journal", "retention: " + dropped.error().detail);
 }
 

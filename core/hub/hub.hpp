@@ -19,11 +19,10 @@
 #include "base/file.hpp"
 #include "config/config.hpp"
 #include "deliver/delivery.hpp"
-#include "deliver/gate.hpp"
-#include "hub/checkpointer.hpp"
 #include "hub/connecting.hpp"
 #include "hub/connector_metrics.hpp"
 #include "hub/connector_processes.hpp"
+#include "hub/engine.hpp"
 #include "hub/projector.hpp"
 #include "hub/receipts.hpp"
 #include "hub/services.hpp"
@@ -89,13 +88,13 @@ class Hub {
   ReloadStatus reload_status() const;  // [any]
 
   // Reading. [any]
-  void read(const std::function<void(const World&)>& look) const { step_->read(look); }
+  void read(const std::function<void(const World&)>& look) const { engine_->step().read(look); }
   std::shared_ptr<const config::Config> config() const;  // that holds now
-  deliver::Delivery& delivery() { return *delivery_; }
+  deliver::Delivery& delivery() { return engine_->delivery(); }
   store::Database& database() { return *database_; }
-  Journal& journal() { return *journal_; }
-  Checkpoints& checkpoints() { return *checkpoints_; }
-  const StepThread& step() const { return *step_; }
+  Journal& journal() { return engine_->journal(); }
+  Checkpoints& checkpoints() { return engine_->checkpoints(); }
+  const StepThread& step() const { return engine_->step(); }
   const ingest::TrackingDoor* door() const { return door_.get(); }
   const Webhooks* webhooks() const { return webhooks_.get(); }
   const Receipts* receipts() const { return receipts_.get(); }
@@ -108,7 +107,7 @@ class Hub {
   // comes back; empty: the hub's own callback_url(). Errors as find_connectable(). [any]
   Result<Connecting::Started> connect(std::string_view name, std::string redirect_uri);
   Connecting& connecting() { return *connecting_; }
-  Result<std::string> connections() const;  // connections_json() [any]
+  Result<std::string> connections() const;                      // connections_json() [any]
   std::vector<std::pair<Connectable, bool>> connected() const;  // and whether there is a token that may work
 
   // An operator's command, as JSON; returns when it is durable. [any]
@@ -125,9 +124,8 @@ class Hub {
  private:
   explicit Hub(HubOptions options);
   Status recover();
-  Status open_delivery();
+  deliver::Delivery::MakeCourier make_couriers();
   void start_step();
-  void apply_gate(const std::vector<GateChange>& changes);
   void fail(const Error& error);
   Result<std::uint64_t> submit(std::vector<Draft> drafts);  // the seq of the first, once they are durable
   bool idle() const;
@@ -212,16 +210,10 @@ class Hub {
   std::unique_ptr<net::HttpClient> http_;
   std::unique_ptr<store::Database> database_;
   std::unique_ptr<store::Vault> vault_;
-  std::unique_ptr<Journal> journal_;
-  std::unique_ptr<Checkpoints> checkpoints_;
-  std::unique_ptr<World> world_;
-  deliver::Gate gate_;
   ConnectorMetrics connector_metrics_;
   ConnectorProcesses connector_processes_{clock_};
   std::stop_source opening_;  // connectors that are being opened; stopped with the hub
-  std::unique_ptr<deliver::Delivery> delivery_;
-  std::unique_ptr<Checkpointer> checkpointer_;
-  std::unique_ptr<StepThread> step_;
+  std::unique_ptr<Engine> engine_;
   std::unique_ptr<Projector> projector_;
   std::unique_ptr<ingest::TrackingDoor> door_;
   std::unique_ptr<Receipts> receipts_;

@@ -10,6 +10,7 @@
 
 #include "base/hash.hpp"
 #include "base/log.hpp"
+#include "hub/configurations.hpp"
 #include "hub/difference.hpp"
 #include "hub/epoch.hpp"
 #include "hub/hub.hpp"
@@ -74,7 +75,7 @@ Result<Hub::Next> Hub::prepare(std::shared_ptr<const config::Config> config, boo
   }
   next.keys = SLUICE_TRY(tracking_sources(*config));
   next.running = running;
-  if (running) next.lanes = SLUICE_TRY(delivery_->prepare(*config, changed));
+  if (running) next.lanes = SLUICE_TRY(engine_->delivery().prepare(*config, changed));
   SLUICE_TRY(open_endpoints(*config, next));
   next.config = std::move(config);
   SLUICE_TRY(listen(next));
@@ -84,31 +85,19 @@ Result<Hub::Next> Hub::prepare(std::shared_ptr<const config::Config> config, boo
 // The configuration is an input: it holds from its place in the journal on. At the start a checkpoint at the
 // tail comes first, so that what another binary stepped is never stepped again by this one.
 Status Hub::write_epoch(const config::Config& config, bool running) {
-  const std::string payload = epoch_payload(config, options_.connectors);
-  bool same = false, first = true;
-  std::vector<std::string> difference, new_to_the_past;
-  step_->read([&](const World& world) {
-    if (world.pipeline.compiled() == nullptr) return;
-    const config::Config& before = *world.pipeline.compiled()->config;
-    first = false;
-    same = same_epoch(world.epoch, before, payload, config);
-    difference = differences(before, config);
-    new_to_the_past = without_past(before, config);
-  });
+  EpochNews news = engine_->compare(config, options_.connectors);
   if (!running) {
-    if (!same && world_->state.seq > 1) step_->checkpoint_now();
-    SLUICE_TRY(
-        journal_->start([this](std::shared_ptr<const Batch> batch) { step_->push(std::move(batch)); }));
-    step_->start();
+    engine_->close_epoch(news);
+    SLUICE_TRY(engine_->start());
   }
-  if (same) return Done{};
+  if (news.same) return Done{};
   std::promise<std::pair<Status, std::uint64_t>> done;
   const auto submit = [&] {
     std::vector<Draft> drafts(1);
     drafts[0].kind = InputKind::epoch;
-    drafts[0].payload = payload;
-    return journal_->submit(std::move(drafts),
-                            [&](const Status& status, std::uint64_t seq) { done.set_value({status, seq}); });
+    drafts[0].payload = news.payload;
+    return engine_->journal().submit(
+        std::move(drafts), [&](const Status& status, std::uint64_t seq) { done.set_value({status, seq}); });
   };
   // What comes in fills the queue of the journal, and leaves it again.
   Submit submitted = submit();
@@ -123,12 +112,16 @@ Status Hub::write_epoch(const config::Config& config, bool running) {
   const auto [status, seq] = done.get_future().get();
   if (!status) return status;
   std::unique_lock lock(mutex_);
-  wake_.wait(lock, [&, at = seq] { return failure_ || step_->stepped_seq() >= at; });
+  wake_.wait(lock, [&, at = seq] { return failure_ || engine_->step().stepped_seq() >= at; });
   if (failure_) return *failure_;
-  log_info("hub", "configuration applied: " + config.file + (first ? "" : ": " + joined(difference)));
-  if (!new_to_the_past.empty()) {
+  // It holds, whether or not it can be kept for `sluice rollback`.
+  if (const Status kept = keep_configuration(*files_, config.hub.data, seq, news.payload); !kept)
+    log_warn("hub", "the configuration cannot be kept for a rollback: " + kept.error().detail);
+  log_info("hub",
+           "configuration applied: " + config.file + (news.first ? "" : ": " + joined(news.differences)));
+  if (!news.new_to_the_past.empty()) {
     log_warn("hub",
-             "'" + joined(new_to_the_past) +
+             "'" + joined(news.new_to_the_past) +
                  "': events of the past are not counted; reading the history again is not supported yet");
   }
   return Done{};
@@ -136,9 +129,9 @@ Status Hub::write_epoch(const config::Config& config, bool running) {
 
 // Everything that the journal has is stepped: sources that begin anew go on from there.
 Status Hub::settle() {
-  const std::uint64_t next = journal_->log().next_seq();
+  const std::uint64_t next = engine_->journal().log().next_seq();
   std::unique_lock lock(mutex_);
-  const auto stepped = [&] { return failure_ || step_->stepped_seq() + 1 >= next; };
+  const auto stepped = [&] { return failure_ || engine_->step().stepped_seq() + 1 >= next; };
   while (!wake_.wait_for(lock, std::chrono::milliseconds(2), stepped)) {  // it tells of epochs alone
   }
   return failure_ ? Status(*failure_) : Status(Done{});
@@ -162,7 +155,7 @@ Result<bool> Hub::apply(std::shared_ptr<const config::Config> config, const plug
 // configuration that no longer knows them.
 Result<bool> Hub::take_over(std::shared_ptr<const config::Config> config) {
   Next next = SLUICE_TRY(prepare(std::move(config), true));
-  SLUICE_TRY(delivery_->begin(next.lanes));
+  SLUICE_TRY(engine_->delivery().begin(next.lanes));
   std::vector<ingest::TrackingSource> staying;
   for (const ingest::TrackingSource& key : keys_) {
     const auto after = std::find_if(next.keys.begin(), next.keys.end(),
@@ -197,7 +190,8 @@ void Hub::finish(Next& next) {
   subscriptions_->set(std::move(next.endpoints), public_url(*next.config));
   launch(std::move(next.sources));
   applying_ = false;
-  if (next.running) delivery_->finish(std::move(next.lanes));  // last: a lane that ends may take its patience
+  if (next.running)
+    engine_->delivery().finish(std::move(next.lanes));  // last: a lane that ends may take its patience
   for (const std::string& what : next.rotated) log_info("config", what + ": its secrets are others now");
   for (const std::string& what : next.swapped) log_info("hub", what + ": its connector was replaced");
 }

@@ -106,13 +106,13 @@ void Hub::launch(std::vector<OpenSource> sources) {
       options.merge_by_time = options_.clock_events;
       running->runner = std::make_unique<ingest::SourceRunner>(
           std::move(options), [this](std::vector<Draft> drafts, Journal::Answer done) {
-            return journal_->submit(std::move(drafts), std::move(done));
+            return engine_->journal().submit(std::move(drafts), std::move(done));
           });
     }
     running->names.push_back(source.name);
     for (auto& services : source.services) running->services.push_back(std::move(services));
     for (ingest::Feed& feed : source.feeds) {
-      step_->read([&](const World& world) {
+      engine_->step().read([&](const World& world) {
         feed.cursor = std::string(world.state.cursor(feed.source + '/' + feed.stream));
       });
       running->runner->add(std::move(feed));
@@ -163,9 +163,9 @@ void Hub::make_door() {
   ingest::TrackingOptions door;
   door.submit = [this](std::vector<Draft> drafts, Journal::Answer done) {
     last_event_ = clock_.monotonic_us();
-    return journal_->submit(std::move(drafts), std::move(done));
+    return engine_->journal().submit(std::move(drafts), std::move(done));
   };
-  door.percent_used = [this] { return journal_->percent_used(); };
+  door.percent_used = [this] { return engine_->journal().percent_used(); };
   door.ready = [this] { return ready_.load(); };
   door.public_url = [this] { return config()->hub.public_url; };
   door_ = std::make_unique<ingest::TrackingDoor>(clock_, std::move(door));

@@ -45,9 +45,9 @@ std::string Hub::routes_url(const config::Config& config, std::string_view name)
 
 void Hub::make_webhooks() {
   const auto submit = [this](std::vector<Draft> drafts, Journal::Answer done) {
-    return journal_->submit(std::move(drafts), std::move(done));
+    return engine_->journal().submit(std::move(drafts), std::move(done));
   };
-  const JournalIdentity& identity = journal_->identity();
+  const JournalIdentity& identity = engine_->journal().identity();
   receipts_ = std::make_unique<Receipts>(clock_, *database_,
                                          identity.id + '.' + std::to_string(identity.generation), submit);
   webhooks_ = std::make_unique<Webhooks>(
@@ -67,9 +67,9 @@ Result<std::shared_ptr<Endpoint>> Hub::open_endpoint(const config::Config& confi
   const std::string folder = folder_of(config);
   const std::string with = SLUICE_TRY(config::expand_secrets(item.with.empty() ? "{}" : item.with, folder));
   const std::string section = kind == SLUICE_SOURCE ? "sources" : "destinations";
-  const std::uint64_t print =
-      hash64(with, hash64(text_of_item(config, section, item.name) + routes_url(config, item.name) + entry->sha256,
-                          item.isolation.process ? 1 : 0));
+  const std::uint64_t print = hash64(
+      with, hash64(text_of_item(config, section, item.name) + routes_url(config, item.name) + entry->sha256,
+                   item.isolation.process ? 1 : 0));
   for (const auto& open : webhooks_->endpoints()) {
     if (open->name == item.name && open->kind == kind && open->print == print) return open;
   }

@@ -134,7 +134,7 @@ void live(FileSystem& files, const Reference& r, std::uint64_t until, std::uint6
                           return Status(Done{});
                         },
                     .gate = [](const std::vector<GateChange>&) {},
-                    .tick = [](TimeUs) {},
+                    .tick = [](TimeUs) { return true; },
                     .failed = [&](const Error& e) { failure = e.detail; },
                     .changed = [](ProfileId) {}});
   steps.start();

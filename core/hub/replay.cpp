@@ -19,6 +19,7 @@ std::string command_of(const store::DeadLetter& letter) {
       .begin_object()
       .member("command", "replay")
       .member("destination", letter.effect.destination)
+      .member_integer("letter", letter.id)
       .member("record", base64(bytes))
       .end_object();
   return payload;
@@ -32,7 +33,7 @@ Result<ReplayReport> Hub::replay_dead(std::vector<std::int64_t> ids) {
   ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
   const auto made_so_far = [this] {
     std::uint64_t made = 0;
-    step_->read([&](const World& world) { made = world.pipeline.counters().resent; });
+    engine_->step().read([&](const World& world) { made = world.pipeline.counters().resent; });
     return made;
   };
   const std::uint64_t before = made_so_far();
@@ -51,13 +52,13 @@ Result<ReplayReport> Hub::replay_dead(std::vector<std::int64_t> ids) {
       drafts.push_back({.kind = InputKind::command, .event_time = no_time, .payload = command_of(*letter)});
     }
     if (drafts.empty()) continue;
-    // A letter counts as replayed only when the journal has it: a crash in between leaves it listed, never
-    // lost.
+    // A letter counts as replayed once the journal has it. A crash before the store knows loses nothing and
+    // sends nothing twice: whoever steps the command again says so to the store again.
     const std::uint64_t seq = SLUICE_TRY(submit(std::move(drafts)));
     SLUICE_TRY(database_->take_dead_letters(open));
     report.taken += open.size();
     // The step decides what becomes of them. This waits for it, and so never runs ahead of it.
-    if (!step_->wait_until_stepped(seq + open.size() - 1, step_patience)) {
+    if (!engine_->step().wait_until_stepped(seq + open.size() - 1, step_patience)) {
       return Error{Code::transient,
                    "the hub took " + std::to_string(report.taken) +
                        " dead letters and is busy: see `sluice outbox` for what they became"};

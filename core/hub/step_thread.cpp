@@ -33,6 +33,7 @@ StepThread::StepThread(World& world, Checkpoints& checkpoints, Checkpointer& che
   since_checkpoint_ = world.state.seq - (latest ? latest->seq : 0);
   last_checkpoint_ = clock.monotonic_us();
   clock_offset_ = clock.wall_us() - clock.monotonic_us();
+  next_due_ = world.pipeline.next_due();
 }
 
 StepThread::~StepThread() {
@@ -40,7 +41,6 @@ StepThread::~StepThread() {
 }
 
 void StepThread::start() {
-  next_due_ = world_.pipeline.next_due();
   thread_ = std::thread([this] {
     name_thread("step");
     run();
@@ -55,6 +55,10 @@ void StepThread::stop() {
   }
   changed_.notify_all();
   thread_.join();
+  finish();
+}
+
+void StepThread::finish() {
   if (failed_) return;
   finish_checkpoint();
   if (since_checkpoint_ == 0) return;
@@ -117,29 +121,40 @@ void StepThread::run() {
       const DurationUs wait = std::clamp<DurationUs>(next_due_ - clock_.wall_us(), 0, us_per_s);
       changed_.wait_for(lock, std::chrono::microseconds(tick_asked_ ? us_per_s : wait), something);
     }
-    if (queue_.empty()) {
-      if (stopping_) return;
-      lock.unlock();
-      ask_for_tick();
-      {
-        const std::unique_lock world(world_mutex_);
-        pace_checkpoint(bite);  // little at once: an input that comes meanwhile waits for it
-      }
-      let_readers_in();
-      lock.lock();
-      continue;
-    }
-    const std::shared_ptr<const Batch> batch = std::move(queue_.front());
-    queue_.pop_front();
+    if (queue_.empty() && stopping_) return;
     lock.unlock();
-    const bool stepped = failed_ || step_batch(*batch);
-    if (!stepped) failed_ = true;
-    ask_for_tick();
+    pump();
     lock.lock();
+  }
+}
+
+bool StepThread::pump() {
+  std::shared_ptr<const Batch> batch;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!queue_.empty()) {
+      batch = std::move(queue_.front());
+      queue_.pop_front();
+    }
+  }
+  if (!batch) {
+    ask_for_tick();
+    {
+      const std::unique_lock world(world_mutex_);
+      pace_checkpoint(bite);  // little at once: an input that comes meanwhile waits for it
+    }
+    let_readers_in();
+    return false;
+  }
+  if (!failed_ && !step_batch(*batch)) failed_ = true;
+  ask_for_tick();
+  {
+    const std::lock_guard lock(mutex_);
     queue_bytes_ -= bytes_of(*batch);
     --queued_;
-    changed_.notify_all();
   }
+  changed_.notify_all();
+  return true;
 }
 
 bool StepThread::step_batch(const Batch& batch) {
@@ -159,6 +174,12 @@ bool StepThread::step_batch(const Batch& batch) {
           return false;
         }
         if (batch.inputs[i].kind == InputKind::tick) tick_asked_ = false;
+      }
+      if (hooks_.letters && !out.letters.empty()) {
+        if (const Status taken = hooks_.letters(std::exchange(out.letters, {})); !taken) {
+          hooks_.failed(taken.error());
+          return false;
+        }
       }
       since_checkpoint_ += last - first;
       pace_checkpoint(last - first);
@@ -224,8 +245,7 @@ void StepThread::ask_for_tick() {
   const DurationUs jump = wall - clock_.monotonic_us() - clock_offset_;
   clock_alarm_ = jump > clock_jump_max || jump < -clock_jump_max;
   if (clock_alarm_) return;
-  tick_asked_ = true;
-  hooks_.tick(wall);
+  tick_asked_ = hooks_.tick(wall);
 }
 
 }  // namespace sluice::hub

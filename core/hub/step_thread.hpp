@@ -32,9 +32,11 @@ class StepThread {
   struct Hooks {
     std::function<Status(std::uint64_t seq, std::vector<Effect>)> offer;  // [step] to the lanes
     std::function<void(const std::vector<GateChange>&)> gate;  // [step] before the effects of the same inputs
-    std::function<void(TimeUs due)> tick;                      // [step] a timer is due: journal a tick
-    std::function<void(const Error&)> failed;                  // [step] once: the process must stop
-    std::function<void(ProfileId)> changed;  // [step] a row went into a checkpoint: project it
+    std::function<bool(TimeUs due)> tick;  // [step] a timer is due: journal a tick. False: not now, ask again
+    std::function<void(const Error&)> failed;  // [step] once: the process must stop
+    std::function<void(ProfileId)> changed;    // [step] a row went into a checkpoint: project it
+    // [step] before a checkpoint holds the command that handed them back
+    std::function<Status(const std::vector<std::int64_t>&)> letters = {};
     std::function<void()> applied = {};  // [step] an epoch was stepped, and its effects are with the lanes
   };
   StepThread(World& world, Checkpoints& checkpoints, Checkpointer& checkpointer, const Clock& clock,
@@ -43,6 +45,11 @@ class StepThread {
 
   void start();
   void stop();  // [main] after all that was pushed is stepped; then takes a last checkpoint and waits for it
+  // [step] Steps one batch, or with none does what a quiet hub has to; false: there was none. The thread
+  // calls it; who drives the hub by a clock of his own does so instead of start(), and finish() instead of
+  // stop().
+  bool pump();
+  void finish();  // [step]
 
   // [journal's writer] Waits while more than queue_bytes_max of batches are unstepped.
   void push(std::shared_ptr<const Batch> batch);

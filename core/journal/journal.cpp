@@ -144,30 +144,39 @@ bool Journal::disk_low() {
 }
 
 void Journal::run() {
-  for (std::vector<Request> group = take_group(); !group.empty(); group = take_group()) {
-    const auto batch = std::make_shared<Batch>();
-    if (Status written = write_group(group, *batch); !written) return fail(written.error(), std::move(group));
-    std::size_t bytes = 0;
-    for (Request& r : group) {
-      bytes += r.bytes;
-      batch->owned.push_back(std::move(r.drafts));
-    }
-    queued_bytes_ -= bytes;
-    disk_low_ = disk_low();
-    std::uint64_t first_seq = batch->inputs.front().seq;
-    if (sink_) sink_(batch);
-    for (std::size_t i = 0; i < group.size(); ++i) {
-      if (group[i].done) group[i].done(Done{}, first_seq);
-      first_seq += batch->owned[i].size();
-    }
-  }
+  do {
+    std::unique_lock lock(mutex_);
+    wake_.wait(lock, [this] { return closed_ || !queue_.empty(); });
+  } while (pump());
 }
 
-// Waits for requests. Empty: closed, and nothing waits any more.
+bool Journal::pump() {
+  std::vector<Request> group = take_group();
+  if (group.empty()) return false;
+  const auto batch = std::make_shared<Batch>();
+  if (const Status written = write_group(group, *batch); !written) {
+    fail(written.error(), std::move(group));
+    return false;
+  }
+  std::size_t bytes = 0;
+  for (Request& r : group) {
+    bytes += r.bytes;
+    batch->owned.push_back(std::move(r.drafts));
+  }
+  queued_bytes_ -= bytes;
+  disk_low_ = disk_low();
+  std::uint64_t first_seq = batch->inputs.front().seq;
+  if (sink_) sink_(batch);
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    if (group[i].done) group[i].done(Done{}, first_seq);
+    first_seq += batch->owned[i].size();
+  }
+  return true;
+}
+
 std::vector<Journal::Request> Journal::take_group() {
   std::vector<Request> group;
-  std::unique_lock lock(mutex_);
-  wake_.wait(lock, [this] { return closed_ || !queue_.empty(); });
+  const std::lock_guard lock(mutex_);
   std::size_t bytes = 0;
   while (!queue_.empty() && (group.empty() || bytes + queue_.front().bytes <= group_bytes_max)) {
     bytes += queue_.front().bytes;

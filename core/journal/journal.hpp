@@ -106,6 +106,10 @@ class Journal {
   // [main] Starts the writer. `sink` gets every durable group, in order, on the writer's thread, before its
   // submitters are answered.
   Status start(Sink sink);
+  // [writer] Writes what waits as one group, hands it on and answers. False: nothing waited, or it failed.
+  // The writer's thread calls it; who drives the journal by a clock of his own does so instead of start().
+  bool pump();
+  void set_sink(Sink sink) { sink_ = std::move(sink); }  // [main] likewise; before the first pump()
   // [main] Writes all that waits, then ends the writer. submit() answers `closed` from here on.
   void stop();
 

@@ -32,6 +32,31 @@ TEST_CASE("a log cut at any byte keeps whole commits from its front", "[log][cra
   CHECK(longest == 6);
 }
 
+TEST_CASE("what is synced after a process died in the middle of a new segment survives a loss of power",
+          "[log][crash]") {
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    for (std::uint64_t calls = 0; calls <= 60; ++calls) {
+      CAPTURE(seed, calls);
+      SimFileSystem files(seed);
+      {
+        const auto log = reopen(files, small(512));
+        files.stop_after(calls);
+        while (append(*log, {std::string(150, 'x')}) && log->sync()) {
+        }
+      }
+      files.restart();
+      Strings kept;
+      {
+        const auto log = reopen(files, small(512));
+        put(*log, {"new"});
+        kept = contents(*log);
+      }
+      files.crash();
+      CHECK(contents(*reopen(files, small(512))) == kept);
+    }
+  }
+}
+
 TEST_CASE("a byte flipped anywhere never gives a wrong entry, nor takes one that is known to be synced",
           "[log][crash]") {
   SimFileSystem source(1);

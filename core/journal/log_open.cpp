@@ -211,6 +211,7 @@ Status Log::recover_tail(OpenReport& report) {
   Tail tail = SLUICE_TRY(scan_tail(*last, *file_));
   // The process before may have ended just because a sync failed: what reads well then need not stand on the
   // disk, and would not be written by another sync. Written again, it is.
+  SLUICE_TRY(write_again(*last, 0, header_bytes));
   SLUICE_TRY(write_again(*last, tail.proven_end, tail.end));
   if (tail.data_end > tail.end) {
     report.cut_bytes = tail.data_end - tail.end;
@@ -221,6 +222,8 @@ Status Log::recover_tail(OpenReport& report) {
     (void)file_->preallocate(size);  // on a full disk it grows as it is written
   }
   SLUICE_TRY(file_->sync());
+  // Nor need its name, where it ended between making the file and syncing the directory.
+  SLUICE_TRY(files_.sync_directory(options_.directory));
   set_tail(*last, tail);
   durable_seq_ = tail.next_seq - 1;
   return Done{};

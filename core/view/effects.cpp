@@ -23,6 +23,15 @@ Effect& EffectList::add(std::size_t destination) {
   return effect;
 }
 
+void EffectList::upserts_lead(std::size_t first, std::size_t to) {
+  if (first == effects_.size()) return;
+  const auto at = [this](std::size_t place) { return effects_.begin() + static_cast<std::ptrdiff_t>(place); };
+  const auto is_upsert = [](const Effect& effect) { return effect.op == Operation::upsert; };
+  std::uint32_t ordinal = effects_[to].key.ordinal;
+  std::rotate(at(to), at(first), std::stable_partition(at(first), effects_.end(), is_upsert));
+  for (std::size_t i = to; i < effects_.size(); ++i) effects_[i].key.ordinal = ordinal++;
+}
+
 std::string identifiers_json(const state::Profile& profile, const Compiled& compiled) {
   std::size_t bytes = 2;
   for (const state::Identifier& identifier : profile.identifiers) bytes += identifier.value.size() + 24;

@@ -1,0 +1,160 @@
+#include "hub/engine.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "hub/difference.hpp"
+#include "hub/epoch.hpp"
+#include "store/database.hpp"
+
+namespace sluice::hub {
+
+Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options, const config::Config& config,
+                                             const deliver::Delivery::MakeCourier& courier,
+                                             Recovery& recovery) {
+  std::unique_ptr<Engine> engine(new Engine(std::move(options)));
+  recovery.checkpoint_seq = SLUICE_TRY(engine->open_journal(recovery));
+  SLUICE_TRY(engine->open_delivery(config, courier));
+  SLUICE_TRY(engine->replay(recovery.checkpoint_seq + 1, recovery));
+  engine->make_step();
+  return engine;
+}
+
+Result<std::uint64_t> Engine::open_journal(Recovery& recovery) {
+  const std::string& data = options_.journal.directory;
+  JournalOptions journal = options_.journal;
+  journal.known_durable = newest_checkpoint(options_.files, data);
+  journal.fatal = options_.failed;
+  journal_ = SLUICE_TRY(Journal::open(options_.files, options_.clock, std::move(journal), recovery.journal));
+  const JournalIdentity& identity = journal_->identity();
+  world_ = std::make_unique<World>(identity.hash_seed);
+  checkpoints_ = SLUICE_TRY(
+      Checkpoints::open(options_.files, checkpoint_folder(data), identity.id, identity.generation));
+  return world_->restore(*checkpoints_, recovery.checkpoints);
+}
+
+Status Engine::open_delivery(const config::Config& config, const deliver::Delivery::MakeCourier& courier) {
+  const JournalIdentity& identity = journal_->identity();
+  deliver::DeliveryOptions delivery{options_.files, options_.clock, lanes_folder(options_.journal.directory),
+                                    identity.id + '.' + std::to_string(identity.generation), gate_};
+  delivery.database = options_.database;
+  delivery.seed = options_.delivery_seed;
+  delivery.memory_bytes = options_.lane_memory_bytes;
+  delivery.segment_bytes = options_.lane_segment_bytes;
+  delivery.stop_patience = options_.stop_patience;
+  delivery.on_fatal = options_.failed;
+  delivery.on_outcome = options_.outcome;
+  delivery_ = SLUICE_TRY(deliver::Delivery::open(std::move(delivery), config, courier));
+  return Done{};
+}
+
+Status Engine::replay(std::uint64_t from, Recovery& recovery) {
+  Status stepped = Done{};
+  StepOutput out;
+  SLUICE_TRY(journal_->replay(from, [&](const Input& input) {
+    stepped = world_->step(input, out);
+    if (stepped) stepped = delivery_->offer(input.seq, std::exchange(out.effects, {}));
+    if (stepped) stepped = take_letters(std::exchange(out.letters, {}));
+    out.gate.clear();
+    ++recovery.replayed;
+    return static_cast<bool>(stepped);
+  }));
+  if (!stepped) return stepped.error();
+  std::vector<GateChange> gate;
+  if (world_->pipeline.compiled() != nullptr) world_->pipeline.describe_gate(gate);
+  apply_gate(gate);
+  return Done{};
+}
+
+void Engine::make_step() {
+  Checkpointer::Hooks background;
+  background.sync_lanes = [this] { return delivery_->sync(); };
+  background.committed = [this](const CheckpointInfo&) {
+    if (options_.committed) options_.committed();
+  };
+  background.failed = options_.failed;
+  checkpointer_ = std::make_unique<Checkpointer>(*checkpoints_, std::move(background));
+
+  StepThread::Hooks hooks;
+  hooks.offer = [this](std::uint64_t seq, std::vector<Effect> effects) {
+    return delivery_->offer(seq, std::move(effects));
+  };
+  hooks.gate = [this](const std::vector<GateChange>& changes) { apply_gate(changes); };
+  hooks.tick = [this](TimeUs due) {
+    std::vector<Draft> drafts(1);
+    drafts[0].event_time = due;
+    return journal_->submit(std::move(drafts), {}) == Submit::ok;
+  };
+  hooks.failed = options_.failed;
+  hooks.changed = [this](ProfileId person) {
+    if (options_.changed) options_.changed(person);
+  };
+  hooks.letters = [this](const std::vector<std::int64_t>& ids) { return take_letters(ids); };
+  hooks.applied = options_.applied;
+  step_ = std::make_unique<StepThread>(*world_, *checkpoints_, *checkpointer_, options_.clock, options_.step,
+                                       std::move(hooks));
+}
+
+Status Engine::take_letters(const std::vector<std::int64_t>& ids) {
+  if (options_.database == nullptr || ids.empty()) return Done{};
+  SLUICE_TRY(options_.database->take_dead_letters(ids));
+  return Done{};
+}
+
+void Engine::apply_gate(const std::vector<GateChange>& changes) {
+  for (const GateChange& change : changes) {
+    switch (change.kind) {
+      case GateChange::Kind::deny:
+        gate_.deny(change.person, change.purpose);
+        break;
+      case GateChange::Kind::allow:
+        gate_.allow(change.person, change.purpose);
+        break;
+      case GateChange::Kind::merge:
+        gate_.merge(change.person, change.winner);
+        break;
+    }
+  }
+}
+
+EpochNews Engine::compare(const config::Config& config,
+                          const std::vector<config::ConnectorInfo>& connectors) const {
+  EpochNews news;
+  news.payload = epoch_payload(config, connectors);
+  step_->read([&](const World& world) {
+    if (world.pipeline.compiled() == nullptr) return;
+    const config::Config& before = *world.pipeline.compiled()->config;
+    news.first = false;
+    news.same = same_epoch(world.epoch, before, news.payload, config);
+    news.differences = differences(before, config);
+    news.new_to_the_past = without_past(before, config);
+  });
+  return news;
+}
+
+void Engine::close_epoch(const EpochNews& news) {
+  if (!news.same && world_->state.seq > 1) step_->checkpoint_now();
+}
+
+void Engine::connect() {
+  journal_->set_sink([this](std::shared_ptr<const Batch> batch) { step_->push(std::move(batch)); });
+}
+
+Status Engine::start() {
+  SLUICE_TRY(journal_->start([this](std::shared_ptr<const Batch> batch) { step_->push(std::move(batch)); }));
+  step_->start();
+  return Done{};
+}
+
+Status Engine::drop_before(TimeUs kept) {
+  const auto base = checkpoints_->oldest_base();
+  if (!base) return Done{};
+  std::uint64_t seq = 0;
+  SLUICE_TRY(journal_->replay(journal_->log().first_seq(), [&](const Input& input) {
+    seq = input.seq;
+    return input.stamp < kept && input.seq <= *base;
+  }));
+  return journal_->drop_before(std::min(seq, *base + 1));
+}
+
+}  // namespace sluice::hub
