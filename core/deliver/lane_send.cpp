@@ -179,10 +179,12 @@ bool Lane::filter(Item* item) {
         nullptr);
   } else if (!options_.gate.allows(effect)) {
     end(item, OutcomeKind::suppressed, "", "");
+    decided_ = true;
   } else if (queue_.superseded(*item)) {
     end(item, OutcomeKind::superseded, "", "");
   } else if (options_.clock.wall_us() - item->offered > d.expires.value_or(expires_default)) {
     end(item, OutcomeKind::expired, "", "");
+    decided_ = true;
   } else if (d.shadow) {
     end(item, OutcomeKind::shadow, "", "");
   } else {
@@ -388,8 +390,10 @@ Status Lane::note_intents(const Batch& batch, const std::vector<std::uint32_t>& 
     batch.items[r]->intent = true;
     keys.push_back(batch.items[r]->effect.key);
   }
-  if (keys.empty()) return Done{};
-  SLUICE_TRY(log_->append_intents(keys));
+  if (keys.empty() && !decided_) return Done{};
+  // Whoever was left out must stay so after a crash: sent then, the record would come behind this one.
+  if (std::exchange(decided_, false)) SLUICE_TRY(write_outcomes());
+  if (!keys.empty()) SLUICE_TRY(log_->append_intents(keys));
   return log_->sync_intents();
 }
 
