@@ -14,8 +14,8 @@
 //              connector that fails as a whole.
 //   poison     A record that failed attempts_max times while the destination took others ends rejected.
 //   credentials  refused: the lane pauses and keeps trying slowly; its records stay.
-//   steps      A further request that carries a state (an asynchronous job is asked for) is in the log before it
-//   is sent: after a restart it
+//   steps      A further request that carries a state (an asynchronous job is asked for) is in the log before
+//   it is sent: after a restart it
 //              is sent as it is, and its records are not planned anew. So too when it did not get through.
 //   unknown    Where a repeat would act twice and the policy says hold, an intent is durable before the
 //   request; a time-out or a
@@ -115,7 +115,7 @@ class Lane {
     DurationUs not_before = 0;
     enum class State : std::uint8_t { waiting, flying, done } state = State::waiting;
     DurationUs sent = 0;
-    bool follows = false;  // on a request that has reached the destination and may have done something
+    bool follows = false;     // on a request that has reached the destination and may have done something
     KeptStep kept = nullptr;  // it is a step of something under way
   };
   struct Batch {
