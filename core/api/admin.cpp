@@ -5,6 +5,7 @@
 #include "base/hash.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "hub/explain.hpp"
 #include "hub/lists.hpp"
 #include "hub/views.hpp"
 
@@ -169,6 +170,23 @@ net::Response connect_answer(hub::Hub& hub, std::string_view rest, const net::Re
   return out;
 }
 
+// PERSON/AUDIENCE. A name of an audience holds no slash.
+net::Response explain_answer(hub::Hub& hub, std::string_view path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string_view::npos)
+    return error_answer(404, "not_found", "write /v1/explain/PERSON/AUDIENCE");
+  std::string out;
+  bool known = false;
+  hub.read([&](const hub::World& world) {
+    const ProfileId id = hub::find_person(world, path.substr(0, slash));
+    known = id != nobody;
+    if (known) out = hub::explain_json(world, id, path.substr(slash + 1));
+  });
+  if (!known) return error_answer(404, "not_found", "nobody is known by this");
+  if (out.empty()) return error_answer(404, "not_found", "no audience has this name");
+  return json_answer(std::move(out));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<AdminDoor>> AdminDoor::open(hub::Hub& hub) {
@@ -282,6 +300,7 @@ net::Response AdminDoor::route(const net::Request& request) {
     if (out.empty()) return error_answer(404, "not_found", "no audience has this name");
     return json_answer(std::move(out));
   }
+  if (take_prefix(path, "/v1/explain/")) return explain_answer(hub_, path);
   if (take_prefix(path, "/v1/profiles/")) {
     std::string out;
     ProfileId id = nobody;

@@ -142,6 +142,14 @@ void write_lanes(Metrics& m, hub::Hub& hub) {
     if (lane.state == deliver::LaneState::removed) continue;  // nobody wants it up
     m.labelled("destination", lane.name, lane.state == deliver::LaneState::live ? 1 : 0);
   }
+  m.family("sluice_lane_paused", "gauge", "1 while a destination refuses the credentials or lacks them.");
+  for (const auto& lane : lanes)
+    m.labelled("destination", lane.name, lane.state == deliver::LaneState::paused ? 1 : 0);
+  m.family("sluice_lane_breaker_open", "gauge", "1 while the breaker is open or half open.");
+  for (const auto& lane : lanes)
+    m.labelled("destination", lane.name, lane.breaker == deliver::Breaker::closed ? 0 : 1);
+  m.family("sluice_lane_window", "gauge", "Requests that may be in flight at a time.");
+  for (const auto& lane : lanes) m.labelled("destination", lane.name, lane.window);
   m.family("sluice_lane_requests_total", "counter",
            "Requests, or calls of a connector that sends itself, since the start.");
   for (const auto& lane : lanes) m.labelled("destination", lane.name, lane.sends);

@@ -97,6 +97,29 @@ TEST_CASE("e-mail addresses and phone numbers have one form each", "[base]") {
   CHECK_FALSE(normalize_phone("12", "FR"));
 }
 
+// Plain digits are read by us, anything else by libphonenumber.
+TEST_CASE("a phone number of plain digits reads as one with a space in it", "[base]") {
+  std::uint64_t random = 1;
+  std::size_t valid = 0;
+  for (const std::string country :
+       {"1",  "31", "32",  "33",  "34",  "39", "41", "43", "44", "45", "46",  "47",
+        "48", "49", "351", "353", "420", "52", "54", "55", "61", "62", "352", "358"}) {
+    for (int i = 0; i < 200; ++i) {
+      random = random * 6364136223846793005ULL + 1442695040888963407ULL;
+      std::string national = std::to_string(random >> 10U).substr(0, 5 + (random >> 33U) % 8);
+      if (i % 4 == 0) national.insert(0, "0");
+      if (i % 4 == 1) national.insert(0, country == "44" || country == "49" ? "7" : "6");
+      for (const PhoneKind kind : {PhoneKind::any, PhoneKind::mobile}) {
+        const auto plain = normalize_phone("+" + country + national, "FR", kind);
+        INFO("+" + country + " " + national);
+        CHECK(plain == normalize_phone("+" + country + " " + national, "FR", kind));
+        if (plain) ++valid;
+      }
+    }
+  }
+  CHECK(valid > 500);
+}
+
 TEST_CASE("the nearest name is offered when it is near", "[base]") {
   CHECK(closest("braz", {"meta", "braze"}) == "braze");
   CHECK(closest("snowflake", {"meta", "braze"}).empty());

@@ -41,7 +41,7 @@ struct KitFiles {       // paths; empty: not given
 int plugin_test(const Common& common, const KitFiles& files);
 int plugin_try(const Common& common, const KitFiles& files);
 
-struct RecordFiles {          // paths
+struct RecordFiles {  // paths
   std::string library, with, out;
   std::string records, poll;  // one of them
   std::string about = "as the vendor answered";
@@ -64,8 +64,24 @@ struct ConnectOptions {
 };
 int connect(const Common& common, const ConnectOptions& options);
 
+// What the file named in `common` would do to the data of the hub, which is only read. `clock`: "wall" or
+// "events".
+int plan(const Common& common, const std::string& clock);
+
+struct ApplyOptions {
+  std::string file;      // apply: what takes the place of common.config
+  bool yes = false;      // nobody is asked
+  bool list = false;     // rollback: only show what is kept
+  std::uint64_t to = 0;  // rollback: the input from which it held; 0: the one before the one that holds
+};
+int apply(const Common& common, const ApplyOptions& options);
+int rollback(const Common& common, const ApplyOptions& options);
+
 int profile(const Common& common, const std::string& person);
 int audience(const Common& common, const std::string& name);
+// `at`: a moment that has passed, or empty: now.
+int explain(const Common& common, const std::string& person, const std::string& audience,
+            const std::string& at);
 int outbox(const Common& common);
 int dead_list(const Common& common, const store::DeadFilter& filter, std::size_t limit);
 int dead_show(const Common& common, std::int64_t id);
@@ -78,5 +94,7 @@ int journal_verify(const Common& common);
 int journal_dump(const Common& common, std::uint64_t from, std::uint64_t count, bool unmasked);
 int journal_repair(const Common& common);
 int store_verify(const Common& common);
+int backup(const Common& common, const std::string& target, bool with_key);
+int restore(const Common& common, const std::string& source);
 
 }  // namespace sluice::cli

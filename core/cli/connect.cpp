@@ -108,7 +108,8 @@ class ByStore final : public Way {
   }
   Report report() override {
     if (!report_.over && clock_.wall_us() >= attempt_.until)
-      report_ = {.over = true, .error = "nobody has answered within " + format_duration(plugin::authorization_age)};
+      report_ = {.over = true,
+                 .error = "nobody has answered within " + format_duration(plugin::authorization_age)};
     return report_;
   }
 
@@ -117,8 +118,9 @@ class ByStore final : public Way {
   Status exchange(const std::string& code) {
     const Result<DirectoryLock> lock = DirectoryLock::take(config_.hub.data);
     if (!lock) {
-      return Error{Code::rejected, "another process has the data folder now, perhaps a hub that has started "
-                                   "meanwhile; the code was not used: run this again"};
+      return Error{Code::rejected,
+                   "another process has the data folder now, perhaps a hub that has started "
+                   "meanwhile; the code was not used: run this again"};
     }
     const auto http = SLUICE_TRY(net::HttpClient::create());
     const auto database = SLUICE_TRY(store::Database::open(hub::database_path(config_.hub.data)));
@@ -139,7 +141,8 @@ class Loopback {
  public:
   Status listen(std::uint16_t port) {
     server_ = SLUICE_TRY(net::HttpServer::listen(
-        "127.0.0.1:" + std::to_string(port), {}, [this](const net::Request& request, net::Responder responder) {
+        "127.0.0.1:" + std::to_string(port), {},
+        [this](const net::Request& request, net::Responder responder) {
           if (request.path != plugin::redirect_path || request.method != "GET")
             return responder.send(hub::browser_page(false, "Not found", "There is nothing here."));
           const std::lock_guard lock(mutex_);
@@ -226,9 +229,8 @@ Report wait(Way& way, Loopback& loopback, bool listened_to) {
       report = {.over = true, .error = "no answer was pasted, and standard input has ended"};
     if (!report.over) continue;
     for (const net::Responder& browser : browsers) {
-      browser.send(report.connected
-                       ? hub::browser_page(true, "Connected", "You may close this page.")
-                       : hub::browser_page(false, "Not connected", report.error));
+      browser.send(report.connected ? hub::browser_page(true, "Connected", "You may close this page.")
+                                    : hub::browser_page(false, "Not connected", report.error));
     }
     return report;
   }
@@ -262,9 +264,10 @@ int list(const Common& common, const Setup& setup) {
   connections.elements([](Json c) {
     const auto text_of = [&](const char* member) { return std::string(c[member].string_or("")); };
     const std::string state = text_of("state");
-    std::string said = state == "connected"       ? "connected since " + text_of("since")
-                       : state == "not_connected" ? "not connected: run 'sluice connect " + text_of("name") + "'"
-                                                  : "ended: run 'sluice connect " + text_of("name") + "'";
+    std::string said = state == "connected" ? "connected since " + text_of("since")
+                       : state == "not_connected"
+                           ? "not connected: run 'sluice connect " + text_of("name") + "'"
+                           : "ended: run 'sluice connect " + text_of("name") + "'";
     if (!text_of("detail").empty()) said += " (" + text_of("detail") + ")";
     (void)std::printf("%-20s %-12s %-16s %s\n", text_of("name").c_str(), text_of("kind").c_str(),
                       text_of("plugin").c_str(), said.c_str());

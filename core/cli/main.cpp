@@ -9,10 +9,12 @@ namespace {
 struct Arguments {
   Common common;
   RunOptions run;
+  ApplyOptions apply;
   std::string check_format = "text";
   bool online = false;
   std::string stream;
   std::string person, audience, route;
+  std::string plan_clock = "wall", at;
   KitFiles kit;
   RecordFiles record;
   store::DeadFilter dead_filter;
@@ -21,6 +23,8 @@ struct Arguments {
   std::vector<std::int64_t> dead_ids;
   std::uint64_t from = 1, count = UINT64_MAX;
   bool unmasked = false;
+  std::string folder;
+  bool with_key = false;
   std::string plugin;
   NewPlugin new_plugin;
   ConnectOptions connect;
@@ -104,7 +108,8 @@ void add_kit(CLI::App& plugin, Arguments& a) {
   record->add_option("library", a.record.library, "the built connector, NAME.so")->required();
   record->add_option("--with", a.record.with, "its settings, a JSON file; ${NAME} and ${file:PATH} are read")
       ->required();
-  record->add_option("--record", a.record.records, "of a destination: a record or a list of them, a JSON file");
+  record->add_option("--record", a.record.records,
+                     "of a destination: a record or a list of them, a JSON file");
   record->add_option("--poll", a.record.poll, "of a source: {\"stream\", \"cursor\"}, a JSON file");
   record->add_option("--out", a.record.out, "the file to write; never one that is there")->required();
   record->add_option("--about", a.record.about, "what it shows, a sentence: the test's name");
@@ -139,7 +144,8 @@ void add_running(CLI::App& app, Arguments& a) {
   run->callback([&] { a.code = cli::run(a.common, a.run); });
 
   CLI::App* connect = app.add_subcommand(
-      "connect", "Let a person allow the access to a vendor, in a browser (OAuth); the tokens are kept sealed");
+      "connect",
+      "Let a person allow the access to a vendor, in a browser (OAuth); the tokens are kept sealed");
   connect->add_option("name", a.connect.name, "a source or destination");
   connect->add_option("file,--config,-c", a.common.config, "the configuration")->capture_default_str();
   connect->add_flag("--list", a.connect.list, "what needs it, and since when it is connected");
@@ -161,7 +167,37 @@ void add_running(CLI::App& app, Arguments& a) {
   add_kit(*plugin, a);
 }
 
+void add_changing(CLI::App& app, Arguments& a) {
+  CLI::App* apply = app.add_subcommand(
+      "apply", "Show what a file would do, ask, and put it in the place of the configuration");
+  apply->add_option("file", a.apply.file, "the new configuration, beside the one that it replaces")
+      ->required();
+  apply->add_flag("--yes,-y", a.apply.yes, "ask nobody");
+  with_plugins(apply, a);
+  apply->add_option("--config,-c", a.common.config, "the configuration that it replaces")
+      ->capture_default_str();
+  apply->callback([&] { a.code = cli::apply(a.common, a.apply); });
+
+  CLI::App* rollback =
+      app.add_subcommand("rollback", "Put back the configuration that held before, or another one");
+  rollback->add_option("--to", a.apply.to, "one of --list");
+  rollback->add_flag("--list", a.apply.list, "show those that are kept, by the input from which they held");
+  rollback->add_flag("--yes,-y", a.apply.yes, "ask nobody");
+  with_plugins(rollback, a);
+  rollback->add_option("--config,-c", a.common.config, "the configuration")->capture_default_str();
+  rollback->callback([&] { a.code = cli::rollback(a.common, a.apply); });
+}
+
 void add_reading(CLI::App& app, Arguments& a) {
+  CLI::App* plan = app.add_subcommand(
+      "plan", "Show what a configuration would do: who enters and leaves, what is sent; changes nothing");
+  plan->add_option("file", a.common.config, "the configuration (connectors.yaml)");
+  plan->add_flag("--json", a.common.json, "for programs");
+  plan->add_option("--clock", a.plan_clock, "of the hub: wall, or events")
+      ->check(CLI::IsMember({"wall", "events"}));
+  with_plugins(plan, a);
+  plan->callback([&] { a.code = cli::plan(a.common, a.plan_clock); });
+
   CLI::App* profile =
       app.add_subcommand("profile", "Show one person: identifiers, traits, audiences, deliveries");
   profile->add_option("person", a.person, "an id, or type:value such as email:ada@example.com")->required();
@@ -172,6 +208,14 @@ void add_reading(CLI::App& app, Arguments& a) {
   audience->add_option("name", a.audience, "an audience");
   with_config(audience, a);
   audience->callback([&] { a.code = cli::audience(a.common, a.audience); });
+
+  CLI::App* explain = app.add_subcommand(
+      "explain", "Show why a person is in an audience or not: each part of its condition with its value");
+  explain->add_option("person", a.person, "an id, or type:value such as email:ada@example.com")->required();
+  explain->add_option("audience", a.audience, "an audience")->required();
+  explain->add_option("--at", a.at, "a moment that has passed: 2026-03-01T12:00:00Z");
+  with_config(explain, a);
+  explain->callback([&] { a.code = cli::explain(a.common, a.person, a.audience, a.at); });
 
   CLI::App* outbox = app.add_subcommand("outbox", "Show each destination's lane");
   with_config(outbox, a);
@@ -204,6 +248,19 @@ void add_resync(CLI::App& app, Arguments& a) {
   resync->callback([&] { a.code = cli::resync(a.common, a.route); });
 }
 
+void add_backup(CLI::App& app, Arguments& a) {
+  CLI::App* made = app.add_subcommand("backup", "Copy the data folder, with or without a running hub");
+  made->add_option("target", a.folder, "a folder that is empty or not there")->required();
+  made->add_flag("--with-key", a.with_key, "secrets.key, too, which opens the vendors' tokens");
+  with_config(made, a);
+  made->callback([&] { a.code = cli::backup(a.common, a.folder, a.with_key); });
+
+  CLI::App* back = app.add_subcommand("restore", "Make a data folder of a backup");
+  back->add_option("source", a.folder, "what `sluice backup` has made")->required();
+  with_config(back, a);
+  back->callback([&] { a.code = cli::restore(a.common, a.folder); });
+}
+
 void add_files(CLI::App& app, Arguments& a) {
   CLI::App* journal = app.add_subcommand("journal", "The journal of all inputs")->require_subcommand(1);
   CLI::App* verify = journal->add_subcommand("verify", "Read all of it and report what is damaged");
@@ -228,8 +285,7 @@ void add_files(CLI::App& app, Arguments& a) {
 }
 
 // Of the language's design, and not there yet.
-constexpr std::string_view later[] = {"plan", "apply",   "rollback", "test",   "explain",
-                                      "tail", "erase", "export",    "train"};
+constexpr std::string_view later[] = {"test", "tail", "erase", "export", "train"};
 
 // CLI11 only says that a subcommand is required; the one that was meant is more help.
 int unknown_command(const CLI::App& app, int argc, char** argv, const CLI::ParseError& error) {
@@ -256,9 +312,11 @@ int main_of(int argc, char** argv) {
   app.set_version_flag("--version", SLUICE_VERSION);
   app.require_subcommand(1);
   add_running(app, arguments);
+  add_changing(app, arguments);
   add_reading(app, arguments);
   add_resync(app, arguments);
   add_files(app, arguments);
+  add_backup(app, arguments);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -191,8 +191,8 @@ std::vector<std::pair<std::string, std::string>> facts_of(const plugin::Manifest
       {"streams", joined(info.streams)},
       {"asked every", info.poll_every ? std::to_string(*info.poll_every / us_per_s) + " s" : ""},
       {"called at", routes_text(info.routes)},
-      {"API", info.base_urls_else.empty() ? info.base_url
-                                          : info.base_url + ", or " + joined(info.base_urls_else)},
+      {"API",
+       info.base_urls_else.empty() ? info.base_url : info.base_url + ", or " + joined(info.base_urls_else)},
       {"hosts", joined(info.hosts)},
       {"credentials", asks ? auth_text(manifest["auth"]) : ""},
       {"needs", needs_text(info)},

@@ -1,7 +1,7 @@
 // `sluice plugin record`: takes a golden exchange with a real vendor.
 #include <cstdio>
-#include <filesystem>
 #include <fcntl.h>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <sstream>
@@ -20,7 +20,8 @@ namespace {
 Result<std::string> json_of(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream out;
-  if (!file || !(out << file.rdbuf())) return Error{Code::misconfigured, path + ": it cannot be read, or is empty"};
+  if (!file || !(out << file.rdbuf()))
+    return Error{Code::misconfigured, path + ": it cannot be read, or is empty"};
   JsonParser parser;
   if (!parser.parse(out.str())) return Error{Code::misconfigured, path + ": it is no JSON"};
   return out.str();
@@ -50,7 +51,8 @@ bool agreed(std::string_view shown) {
 // Never over a file that is there: it may be the only record of how a vendor answered.
 Status write_new(const std::string& path, const std::string& text) {
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd < 0) return Error{Code::misconfigured, path + ": it is there already, or cannot be made: give another --out"};
+  if (fd < 0)
+    return Error{Code::misconfigured, path + ": it is there already, or cannot be made: give another --out"};
   ::close(fd);
   const auto system = make_file_system();
   return replace_file(*system, path, text);
@@ -65,7 +67,8 @@ int plugin_record(const RecordFiles& files) {
   if (!options) return fail(options.error().detail);
   options.value().agree = [&](std::string_view shown) {
     if (!files.yes) return agreed(shown);
-    (void)std::fprintf(stderr, "%.*s\n", static_cast<int>(shown.substr(0, shown.find('\n')).size()), shown.data());
+    (void)std::fprintf(stderr, "%.*s\n", static_cast<int>(shown.substr(0, shown.find('\n')).size()),
+                       shown.data());
     return true;
   };
   const auto recorded = kit::record(options.value());
@@ -75,8 +78,10 @@ int plugin_record(const RecordFiles& files) {
   (void)std::printf("%s: %zu requests and their answers; secrets are made-up ones\n", files.out.c_str(),
                     recorded.value().requests);
   if (recorded.value().personal) {
-    (void)std::printf("it holds what looks like e-mail addresses or phones: the answers stand as they came. Look before you "
-                      "share it, or take it with --mask\n");
+    (void)std::printf(
+        "it holds what looks like e-mail addresses or phones: the answers stand as they came. Look before "
+        "you "
+        "share it, or take it with --mask\n");
   }
   return 0;
 }

@@ -21,12 +21,16 @@ std::vector<std::string> plugin_folders(const std::vector<std::string>& first) {
 }
 
 Setup load(const Common& common, bool check_secrets) {
+  config::LoadOptions options;
+  options.check_secrets = check_secrets;
+  return load(common, std::move(options));
+}
+
+Setup load(const Common& common, config::LoadOptions options) {
   Setup setup;
   setup.registry = plugin::Registry::scan(plugin_folders(common.plugins));
   setup.connectors = hub::connectors_of(setup.registry);
-  config::LoadOptions options;
   options.connectors = setup.connectors;
-  options.check_secrets = check_secrets;
   config::Loaded loaded = config::load(common.config, options);
   setup.config = std::move(loaded.config);
   setup.diagnostics = std::move(loaded.diagnostics);

@@ -23,6 +23,7 @@ struct Setup {
   std::vector<std::string> watch;  // of config::Loaded
 };
 Setup load(const Common& common, bool check_secrets);
+Setup load(const Common& common, config::LoadOptions options);  // the connectors are filled in
 
 // Makes each source's and destination's connector once, without a network, and reports at its place what one
 // of them refuses of its settings.

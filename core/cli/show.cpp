@@ -5,44 +5,13 @@
 #include "base/json.hpp"
 #include "cli/commands.hpp"
 #include "cli/setup.hpp"
+#include "cli/shown.hpp"
 #include "hub/lists.hpp"
 #include "hub/views.hpp"
 
 namespace sluice::cli {
 
 namespace {
-
-// What a command shows: from the running hub, or from checkpoint, journal and store when none runs.
-struct Shown {
-  int code = 0;
-  std::string json;
-};
-
-std::string error_text(const std::string& body) {
-  JsonParser parser;
-  return std::string(parser.parse(body)["error"]["message"].string_or("the hub refused"));
-}
-
-// `without_hub` makes the JSON from the files; an empty text means that it is not there: `missing` says so.
-template <typename F>
-Shown show(const Common& common, const std::string& path, const std::string& missing, const F& without_hub) {
-  const Setup setup = load(common, false);
-  if (!report(setup, false)) return {1, {}};
-  const Answer answer = ask(*setup.config, path);
-  if (answer.reached) {
-    if (answer.status == 200) return {0, answer.body};
-    return {fail(answer.status == 404 ? missing : error_text(answer.body)), {}};
-  }
-  Result<std::string> made = without_hub(*setup.config);
-  if (!made) return {fail(made.error().detail), {}};
-  if (made.value().empty()) return {fail(missing), {}};
-  return {0, std::move(made).value()};
-}
-
-int print_json(const Shown& shown) {
-  if (shown.code == 0) (void)std::puts(shown.json.c_str());
-  return shown.code;
-}
 
 Result<std::unique_ptr<store::Database>> open_store(const config::Config& config) {
   const std::string path = hub::database_path(config.hub.data);

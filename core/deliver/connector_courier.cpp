@@ -8,6 +8,7 @@
 
 #include "base/json.hpp"
 #include "deliver/audiences.hpp"
+#include "deliver/courier_answers.hpp"
 #include "deliver/courier_services.hpp"
 #include "deliver/flight.hpp"
 #include "deliver/verdicts.hpp"
@@ -15,7 +16,6 @@
 #include "plugin/http_request.hpp"
 #include "plugin/inquiry.hpp"
 #include "plugin/installation.hpp"
-#include "plugin/rate_headers.hpp"
 #include "store/database.hpp"
 
 namespace sluice::deliver {
@@ -30,8 +30,8 @@ class ConnectorCourier final : public Courier {
       : connections_(std::move(connections)),
         host_(std::move(host)),
         connector_(std::move(connector)),
-        destination_(name),
-        audiences_(name, connections_->database) {
+        audiences_(name, connections_->database),
+        answers_(*connections_, *host_, *connector_, audiences_, name) {
     const plugin::ManifestInfo& info = connector_->info();
     limits_.records_max = info.batch_records;
     limits_.bytes_max = info.batch_bytes;
@@ -53,22 +53,25 @@ class ConnectorCourier final : public Courier {
   const CourierLimits& limits() const override { return limits_; }
 
   Result<Answer> plan(std::span<const Parcel> parcels, const Part& part) override {
-    return plan(std::make_shared<Batch>(Batch{records_of(parcels, connector_->info()), {part.snapshot, part.number}}));
+    return plan(std::make_shared<Batch>(
+        Batch{records_of(parcels, connector_->info()), {part.snapshot, part.number}}));
   }
 
   Result<Answer> interpret(const CourierRequest& request, const CourierResponse& response) override {
     const auto sent = std::static_pointer_cast<Sent>(request.what);
     const auto got = std::static_pointer_cast<Got>(response.what);
     if (!sent->audience.empty()) return sought(*sent, request, response);
-    if (got->no_credentials) return without_credentials(request, response, *got->no_credentials);
-    const auto judge = [&] { return connector_->interpret(sent->batch->records, got->response, computing()); };
+    if (got->no_credentials) return answers_.without_credentials(request, response, *got->no_credentials);
+    const auto judge = [&] {
+      return connector_->interpret(sent->batch->records, got->response, computing());
+    };
     Result<plugin::InterpretOutput> output = judge();
     // What ended its process may not have been this answer: asking again sends nothing again.
     if (!output && output.error().code == Code::transient && !stop_.stop_requested()) output = judge();
     if (!output) return output.error();
-    Answer out = answer_of(std::move(output).value(), sent->batch, WasSent::yes);
+    Answer out = answers_.answer_of(std::move(output).value(), sent->batch, WasSent::yes);
     sort_refusals(request, got->response, !sent->asked.state.empty(), out);
-    add_announced(request, got->response, out);
+    answers_.add_announced(request, got->response, out);
     if (response.status >= 200 && response.status < 300 && response.retry_after > 0)
       out.pause = response.retry_after;
     return out;
@@ -88,7 +91,7 @@ class ConnectorCourier final : public Courier {
     for (std::uint32_t i = 0; i < parcels.size(); ++i) request->records.push_back(i);
     auto batch = std::make_shared<Batch>(Batch{records_of(parcels, connector_->info()), {}});
     (void)audiences_.fill(batch->records);
-    return planned(std::move(*request), std::move(batch));
+    return answers_.planned(std::move(*request), std::move(batch));
   }
 
   Result<Answer> deliver(std::span<const Parcel> parcels, const Part& part) override {
@@ -111,10 +114,12 @@ class ConnectorCourier final : public Courier {
         out.verdicts.push_back({i, {fate, -1, "connector_failed", host_->redact(error.detail), {}}});
       return out;
     }
+    const plugin::ManifestInfo& info = connector_->info();
+    const WasSent sent = info.network || info.files || host_->reached ? WasSent::yes : WasSent::no;
     for (std::uint32_t i = 0; i < outcomes.value().size(); ++i) {
       plugin::Outcome& outcome = outcomes.value()[i];
-      forget_if_gone(outcome, batch[i]);
-      out.verdicts.push_back({i, verdict_of(std::move(outcome), WasSent::yes)});
+      answers_.forget_if_gone(outcome, batch[i]);
+      out.verdicts.push_back({i, answers_.verdict_of(std::move(outcome), sent)});
     }
     return out;
   }
@@ -178,8 +183,8 @@ class ConnectorCourier final : public Courier {
     if (connector_->offers_provision()) {
       if (const std::string name = audiences_.fill(batch->records); !name.empty()) return seek(name, batch);
     }
-    return answer_of(SLUICE_TRY(connector_->plan(batch->records, computing(), batch->part)), batch,
-                     WasSent::no);
+    return answers_.answer_of(SLUICE_TRY(connector_->plan(batch->records, computing(), batch->part)), batch,
+                              WasSent::no);
   }
 
   static Answer for_all(std::size_t records, const Verdict& verdict) {
@@ -213,12 +218,12 @@ class ConnectorCourier final : public Courier {
       return for_all(sent.batch->records.size(), audiences_.failure(sent.audience));
     }
     if (got->no_credentials) {
-      Answer out = without_credentials(request, response, *got->no_credentials);
+      Answer out = answers_.without_credentials(request, response, *got->no_credentials);
       audiences_.failed(sent.audience, out.verdicts.front().verdict);
       return out;
     }
-    return go_on(sent.audience, sent.batch,
-                 connector_->interpret_inquiry(got->response, computing()), sent.next);
+    return go_on(sent.audience, sent.batch, connector_->interpret_inquiry(got->response, computing()),
+                 sent.next);
   }
 
   Result<Answer> go_on(const std::string& name, const std::shared_ptr<Batch>& batch,
@@ -230,9 +235,9 @@ class ConnectorCourier final : public Courier {
         one.requests.push_back(std::move(next.front()));
         one.requests.front().records = all_of(*batch);
         next.erase(next.begin());
-        Answer out = answer_of(std::move(one), batch, WasSent::no);
+        Answer out = answers_.answer_of(std::move(one), batch, WasSent::no);
         for (const plugin::RateLimit& limit : found.value().limits)
-          add_limit(bucket_of(limit.bucket), limit, out);
+          answers_.add_limit(answers_.bucket_of(limit.bucket), limit, out);
         if (out.requests.empty()) {
           audiences_.failed(name, out.verdicts.front().verdict);
           return out;
@@ -289,116 +294,11 @@ class ConnectorCourier final : public Courier {
     return all;
   }
 
-  void forget_if_gone(const plugin::Outcome& outcome, const plugin::Record& record) {
-    if (outcome.status != SLUICE_GONE) return;
-    if (!record.audience_id.empty()) return audiences_.forget(record.name, record.audience_id);
-    const ProfileId person = parse_profile_id(record.key);
-    if (record.remote_id.empty() || person == nobody || connections_->database == nullptr) return;
-    const Status forgotten = connections_->database->keep_remote_ids(destination_, {{person, {}}});
-    if (!forgotten) host_->log(SLUICE_WARN, forgotten.error().detail);
-  }
-
-  enum class WasSent : std::uint8_t { no, yes };
-  // A bug in place of an outcome says nothing about what was sent before.
-  Verdict verdict_of(plugin::Outcome outcome, WasSent sent) const {
-    const bool bug = outcome.status == SLUICE_INTERNAL;
-    const Fate fate = bug && sent == WasSent::yes ? Fate::unknown : fate_of(outcome.status);
-    Verdict out{fate,
-                -1,
-                std::move(outcome.reason),
-                host_->redact(outcome.detail),
-                std::move(outcome.remote_id),
-                static_cast<Receiver>(outcome.receiver),
-                bug};
-    if (outcome.retry_after_ms >= 0) out.retry_after = outcome.retry_after_ms * us_per_ms;
-    return out;
-  }
-
-  Answer answer_of(plugin::Output output, const std::shared_ptr<Batch>& batch, WasSent sent) {
-    Answer out;
-    for (plugin::Fate& fate : output.outcomes) {
-      forget_if_gone(fate.outcome, batch->records[fate.record]);
-      out.verdicts.push_back({fate.record, verdict_of(std::move(fate.outcome), sent)});
-    }
-    for (plugin::Request& request : output.requests) {
-      // Whether it may be sent does not depend on its body, which is neither copied nor signed for that.
-      std::string body = std::exchange(request.body, {});
-      const auto http = plugin::resolve(connector_->http_policy(), request, host_->now_us());
-      request.body = std::move(body);
-      if (!http) {
-        const Fate fate = http.error().code == Code::misconfigured ? Fate::auth : Fate::rejected;
-        for (const std::uint32_t r : request.records) {
-          out.verdicts.push_back({r, {fate, -1, "request_refused", host_->redact(http.error().detail), {}}});
-        }
-        continue;
-      }
-      out.requests.push_back(planned(std::move(request), batch));
-    }
-    for (const plugin::RateLimit& limit : output.limits) add_limit(bucket_of(limit.bucket), limit, out);
-    for (const std::string& fault : output.faults) host_->log(SLUICE_WARN, fault);
-    return out;
-  }
-
-  CourierRequest planned(plugin::Request request, std::shared_ptr<Batch> batch) const {
-    CourierRequest out;
-    out.records = request.records;
-    out.delay = request.delay_ms * us_per_ms;
-    out.bucket = bucket_of(request.bucket);
-    out.harmless = request.method == "GET" || request.method == "HEAD";
-    out.what = std::make_shared<Sent>(Sent{.batch = std::move(batch), .asked = std::move(request)});
-    return out;
-  }
-
-  void add_limit(std::size_t bucket, const plugin::RateLimit& limit, Answer& out) const {
-    if (limit.remaining > 0 || limit.reset == no_time) return;
-    const DurationUs pause = limit.reset - connections_->clock.wall_us();
-    if (limits_.rates.size() > 1) {
-      out.bucket_pauses.push_back({bucket, pause});
-    } else {
-      out.pause = std::max(out.pause, pause);
-    }
-  }
-
-  // By the manifest's rate_headers: of the bucket named there, else of the one that this request took from.
-  void add_announced(const CourierRequest& request, const plugin::Response& response, Answer& out) const {
-    for (const plugin::RateHeaders& names : connector_->info().rate_headers) {
-      const auto limit = plugin::announced_limit(names, response.headers, connections_->clock.wall_us());
-      if (limit) add_limit(names.bucket.empty() ? request.bucket : bucket_of(names.bucket), *limit, out);
-    }
-  }
-
-  // Nothing has left: the connector is not asked. All requests need the same token, so all of them wait.
-  Answer without_credentials(const CourierRequest& request, const CourierResponse& response,
-                             const Error& error) const {
-    const bool later = error.code == Code::transient || error.code == Code::cancelled;
-    Answer out;
-    for (const std::uint32_t record : request.records) {
-      out.verdicts.push_back({record,
-                              {later ? Fate::throttle : Fate::auth,
-                               response.retry_after,
-                               later ? "token_unavailable" : "token_refused",
-                               host_->redact(error.detail),
-                               {}}});
-    }
-    return out;
-  }
-
-  std::size_t bucket_of(const std::string& name) const {
-    const std::vector<plugin::Rate>& rates = connector_->info().rates;
-    const auto found = std::find_if(rates.begin(), rates.end(),
-                                    [&](const plugin::Rate& rate) { return rate.bucket == name; });
-    if (found != rates.end()) return static_cast<std::size_t>(found - rates.begin());
-    if (!name.empty())
-      host_->log(SLUICE_WARN, "against the plugin contract: the manifest's 'rate' has no bucket '" + name +
-                                  "'; the first is used");
-    return 0;
-  }
-
   std::shared_ptr<const Connections> connections_;
   std::unique_ptr<CourierServices> host_;
   std::unique_ptr<plugin::Connector> connector_;
-  const std::string destination_;
   Audiences audiences_;
+  Answers answers_;
   CourierLimits limits_;
   std::stop_source stop_;
 };

@@ -22,6 +22,7 @@
 #include "config/config.hpp"
 #include "deliver/courier.hpp"
 #include "deliver/gate.hpp"
+#include "deliver/governor.hpp"
 #include "deliver/outcome.hpp"
 #include "model/effect.hpp"
 
@@ -41,10 +42,12 @@ struct LaneStatus {
   std::uint64_t backlog_bytes = 0;    // of those, their encoded size
   TimeUs oldest = 0;                  // the `time` of the oldest of them that is in memory; 0: none
   std::uint64_t in_flight = 0;        // requests
-  std::uint64_t blocked_people = 0;   // who wait for a retry
-  OutcomeCounts outcomes{};           // since start, by OutcomeKind
-  std::uint64_t sends = 0;            // requests, or deliver() calls, since start
-  std::uint64_t retries = 0;          // records that were put back to be sent again, since start
+  std::uint32_t window = 0;  // so many may be
+  Breaker breaker = Breaker::closed;
+  std::uint64_t blocked_people = 0;  // who wait for a retry
+  OutcomeCounts outcomes{};          // since start, by OutcomeKind
+  std::uint64_t sends = 0;           // requests, or deliver() calls, since start
+  std::uint64_t retries = 0;         // records that were put back to be sent again, since start
   std::string last_error;  // of the last failed send: no personal data, no secret; empty after a success
 };
 

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <utility>
 
+#include "base/thread_name.hpp"
+
 namespace sluice::deliver {
 
 void History::add(const std::string& destination, const Effect& effect, const Outcome& outcome) {
@@ -44,6 +46,7 @@ Status History::flush() {
 void History::start() {
   if (thread_.joinable()) return;
   thread_ = std::thread([this] {
+    name_thread("history");
     std::unique_lock lock(mutex_);
     while (!stopping_) {
       changed_.wait_for(lock, std::chrono::seconds(1), [this] { return stopping_; });

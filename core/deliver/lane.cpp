@@ -1,10 +1,11 @@
-#include "deliver/lane.hpp"
-
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <utility>
 
 #include "base/hash.hpp"
+#include "base/thread_name.hpp"
+#include "deliver/lane_parts.hpp"
 
 namespace sluice::deliver {
 
@@ -13,7 +14,12 @@ constexpr std::chrono::milliseconds wait_max{1'000};
 }  // namespace
 
 Lane::Lane(LaneOptions options)
-    : options_(std::move(options)), name_(options_.destination.name), backoff_(options_.seed) {}
+    : options_(std::move(options)),
+      name_(options_.destination.name),
+      inbox_(std::make_shared<Inbox>()),
+      governor_(options_.seed),
+      opened_wall_(options_.clock.wall_us()),
+      opened_(options_.clock.monotonic_us()) {}
 
 void Lane::go_by_limits() {
   CourierLimits& limits = limits_ = courier_->limits();
@@ -26,15 +32,9 @@ void Lane::go_by_limits() {
   settle_ = destination.settle.value_or(limits.settle);
   limits.parallel =
       limits.blocking ? 1 : std::max<std::uint32_t>(1, std::min(destination.parallel, limits.parallel));
-  const DurationUs now = options_.clock.monotonic_us();
-  buckets_.clear();
-  for (const Rate& rate : limits.rates) buckets_.push_back({TokenBucket(rate.count, rate.per, now)});
-  // The operator's rate is of all requests. It stands in for the connector's first, and beside the others.
-  first_is_of_all_ = destination.rate.has_value();
-  if (destination.rate) {
-    const Bucket all{TokenBucket(destination.rate->first, destination.rate->second, now)};
-    buckets_.empty() ? buckets_.push_back(all) : void(buckets_.front() = all);
-  }
+  std::optional<Rate> rate;
+  if (destination.rate) rate = Rate{destination.rate->first, destination.rate->second};
+  governor_.go_by(limits.parallel, limits.rates, rate ? &*rate : nullptr, options_.clock.monotonic_us());
   one_per_person_ = !limits.all_or_nothing;
 }
 
@@ -80,7 +80,7 @@ Status Lane::count_backlog() {
 }
 
 Status Lane::offer(std::uint64_t seq, std::vector<Effect> effects) {
-  const TimeUs now = options_.clock.wall_us();
+  const TimeUs now = steady_wall();
   SLUICE_TRY(log_->append(seq, now, effects, frames_, bytes_));
   if (effects.empty()) return Done{};
   std::uint64_t bytes = 0;
@@ -99,6 +99,12 @@ Status Lane::offer(std::uint64_t seq, std::vector<Effect> effects) {
   ++inbox_->offers;
   inbox_->changed.notify_one();
   return Done{};
+}
+
+// A wall clock that jumps neither ends records as too old nor keeps them for ever: from the start on their
+// age is counted by the other clock.
+TimeUs Lane::steady_wall() const {
+  return opened_wall_ + (options_.clock.monotonic_us() - opened_);
 }
 
 void Lane::follow_merges() {
@@ -217,6 +223,7 @@ DurationUs Lane::pump() {
 void Lane::start() {
   if (thread_.joinable()) return;
   thread_ = std::thread([this, inbox = inbox_] {
+    name_thread(("lane " + options_.destination.name).c_str());
     run();
     const std::lock_guard lock(inbox->mutex);
     inbox->ended = true;
@@ -298,10 +305,12 @@ void Lane::publish() {
   const std::lock_guard lock(status_mutex_);
   status_.name = name();
   const bool unready = !unready_.empty() && last_error_.empty();
-  status_.state = broken_                                                ? LaneState::stopped
-                  : refusals_ > 0 || unready                             ? LaneState::paused
-                  : failures_ >= failures_in_a_row || pause_until_ > now ? LaneState::backoff
-                                                                         : LaneState::live;
+  status_.state = broken_                                      ? LaneState::stopped
+                  : governor_.credentials_refused() || unready ? LaneState::paused
+                  : governor_.waits(now)                       ? LaneState::backoff
+                                                               : LaneState::live;
+  status_.breaker = governor_.breaker(now);
+  status_.window = governor_.window();
   status_.oldest = queue_.oldest();
   status_.in_flight = in_flight_;
   status_.blocked_people = queue_.blocked_people();

@@ -2,24 +2,21 @@
 // nothing that happens here costs another lane anything but CPU.
 //
 // What a lane does with a record:
-//   order      A person's records go out one after the other; see lane_queue.hpp. One batch takes one of a
-//              person, unless the connector promises that a request is accepted whole or not at all.
-//   failures   A failed request is sent again after exponential back-off with full jitter, blocking its
-//   people alone. After
-//              failures_in_a_row of them the lane as a whole backs off and probes with one request at a time;
-//              requests that were in flight by then and fail too make its pause no longer.
-//   limits     Retry-After and used-up vendor limits pause the lane; a token bucket paces it.
-//   splitting  413 and a 400 that names no record halve the batch, until the bad record stands alone and is
-//   rejected. So does a
-//              connector that fails as a whole.
-//   poison     A record that failed attempts_max times while the destination took others ends rejected.
-//   credentials  refused: the lane pauses and keeps trying slowly; its records stay.
-//   steps      A further request that carries a state (an asynchronous job is asked for) is in the log before
-//   it is sent: after a restart it
-//              is sent as it is, and its records are not planned anew. So too when it did not get through.
-//   unknown    Where a repeat would act twice and the policy says hold, an intent is durable before the
-//   request; a time-out or a
-//              crash after it ends the record `held`.
+//   order        A person's records go out one after the other; see lane_queue.hpp. One batch takes one of a
+//                person, unless the connector promises that a request is accepted whole or not at all.
+//   failures     are sent again after a back-off with full jitter that blocks their people alone. How the
+//   lane
+//                as a whole paces itself, backs off and probes is the governor's: governor.hpp.
+//   collapse     Of a person's ENTER and LEAVE for one audience that wait, only the latest goes out; the
+//                others end superseded. Events and messages all go out.
+//   splitting    413 and a 400 that names no record halve the batch, until the bad record stands alone and is
+//                rejected. So does a connector that fails as a whole, or dies.
+//   poison       A record that failed attempts_max times while the destination took others ends rejected.
+//   steps        A further request that carries a state (an asynchronous job is asked for) is in the log
+//   before
+//                it is sent: after a restart it is sent as it is. So too when it did not get through.
+//   unknown      Where a repeat would act twice and the policy says hold, an intent is durable before the
+//                request; a time-out or a crash after it ends the record `held`.
 #pragma once
 
 #include <atomic>
@@ -37,10 +34,10 @@
 #include "sluice/result.hpp"
 
 #include "base/clock.hpp"
-#include "deliver/bucket.hpp"
 #include "deliver/courier.hpp"
 #include "deliver/delivery.hpp"
 #include "deliver/gate.hpp"
+#include "deliver/governor.hpp"
 #include "deliver/lane_log.hpp"
 #include "deliver/lane_queue.hpp"
 #include "deliver/lane_snapshot.hpp"
@@ -51,19 +48,9 @@ namespace sluice::deliver {
 
 class History;
 
-inline constexpr std::uint32_t failures_in_a_row = 3;
 inline constexpr std::uint32_t attempts_max = 24;           // for a record whose destination takes others
 inline constexpr std::uint32_t attempts_together = 4;       // after as many a record goes alone
 inline constexpr std::uint32_t connector_failures_max = 5;  // for one record: it is dead-lettered then
-// What is held when it is not known whether it arrived goes out in small numbers, so that a crash leaves a
-// handful to be decided by hand: one in a deliver(), and so many in a request, in so many requests at a time.
-inline constexpr std::uint32_t careful_records_max = 8;
-inline constexpr std::size_t careful_batches_max = 2;
-inline constexpr std::uint64_t blocked_people_max = 10'000;
-inline constexpr DurationUs outcome_sync_every = us_per_s;
-inline constexpr DurationUs auth_pause_first = 30 * us_per_s;
-inline constexpr DurationUs pause_max = us_per_h;  // whatever a vendor announces
-inline constexpr DurationUs linger_default = 2 * us_per_ms;
 
 struct LaneOptions {
   FileSystem& files;
@@ -110,67 +97,13 @@ class Lane {
   DurationUs pump();
 
  private:
-  struct Planned {
-    CourierRequest request;
-    DurationUs not_before = 0;
-    enum class State : std::uint8_t { waiting, flying, done } state = State::waiting;
-    DurationUs sent = 0;
-    bool follows = false;     // on a request that has reached the destination and may have done something
-    KeptStep kept = nullptr;  // it is a step of something under way
-  };
-  struct Batch {
-    std::uint64_t id = 0;
-    std::vector<Item*> items;  // null where the record has left the batch
-    Part part = {};            // of a snapshot
-    std::vector<Planned> requests;
-    std::deque<std::vector<Item*>> rest;  // split off: planned when everything before has come back
-    std::uint32_t careful = 0;            // records that are held when their fate is unknown
-    bool serial = false;                  // a person's records stand in several requests: one after the other
-    std::size_t open = 0;                 // requests that are not done
-  };
-  struct Bucket {
-    TokenBucket tokens;
-    DurationUs pause_until = 0;
-  };
-  struct Landed {
-    std::uint64_t batch;
-    std::size_t request;
-    CourierResponse response;
-  };
-  struct Arrived {
-    std::uint64_t frame;
-    std::uint32_t bytes;
-    TimeUs offered;
-    Effect effect;
-  };
-  // Shared with send()'s callbacks, which may outlive the lane.
-  struct Inbox {
-    std::mutex mutex;  // guards everything here
-    std::condition_variable changed;
-    std::deque<Arrived> arrived;  // no vector: it grows long, and moves nothing
-    std::vector<Landed> landed;
-    std::uint64_t offers = 0;
-    bool spilled = true;                   // records are in the log that are neither here nor in the queue
-    bool stopping = false, ended = false;  // the thread's end is asked for; it has come
-    bool renewed = false;
-  };
-  // What a response, or a failed call, means for the records it decides.
-  struct Landing {
-    const CourierRequest* request = nullptr;
-    const CourierResponse* response = nullptr;
-    std::size_t records = 0;  // that it decides
-    bool success = false, failure = false, throttled = false, refused = false;
-    bool delivered = false, again = false;  // some were; some are to be sent again
-    DurationUs retry_after = -1;
-    DurationUs sent = never;  // never: just now
-    std::string error;
-    std::vector<Item*> split;
-    std::vector<Item*> repeats;     // a step that did not get through is taken again
-    bool intents_repeated = false;  // ... and the log says that it is on its way
-    bool follows = false;           // as Planned::follows
-    std::uint32_t attempts = 0;
-    DurationUs due = -1;  // of this response's retries: one draw, so that what failed together stays together
-  };
+  struct Planned;  // these are in lane_parts.hpp
+  struct Batch;
+  struct Pick;
+  struct Landed;
+  struct Arrived;
+  struct Inbox;
+  struct Landing;
 
   explicit Lane(LaneOptions options);
   Status count_backlog();
@@ -187,6 +120,7 @@ class Lane {
   void run();
 
   // lane.cpp: what comes in
+  TimeUs steady_wall() const;
   void follow_merges();
   void inherit_remote_id(const Gate::Merge& merge);
   std::string remote_id_at(ProfileId person) const;  // empty: the destination has said none
@@ -196,7 +130,16 @@ class Lane {
 
   // lane_send.cpp: what goes out
   bool send_more(DurationUs& next);
+
+  // lane_form.cpp: which records make a batch
   bool form_batch(DurationUs& next);
+  bool lingers(DurationUs& next);
+  bool take(Batch& batch, Item* item, Pick& pick);
+  bool take_part(Batch& batch, Item* item, Pick& pick);
+  bool pass_over(Item* item, Pick& pick);
+  bool filter(Item* item);  // false: it has ended, or waits again
+  std::uint64_t group_of(const Item& item) const;
+  std::size_t careful_batches() const;
 
   // lane_steps.cpp: what is under way over there (asynchronous jobs), and goes on after a restart
   Planned further(Batch& batch, CourierRequest request);
@@ -208,9 +151,7 @@ class Lane {
   Status write_kept();
 
   bool admits(DurationUs& next);
-  bool takes_token(std::size_t bucket, double records, DurationUs& next);
   std::string remote_id_of(const Effect& effect);
-  bool filter(Item* item);  // false: it has ended, or waits again
   void dispatch(Batch& batch, std::vector<Item*> items);
   void plan(Batch& batch, const std::vector<Parcel>& parcels);
   void deliver(Batch& batch, const std::vector<Parcel>& parcels);
@@ -220,11 +161,8 @@ class Lane {
   void withdraw_waiting(Batch& batch);
   Status note_intents(const Batch& batch, const std::vector<std::uint32_t>& records);
   void advance(Batch& batch);
-  std::uint32_t parallel() const;
   bool unsafe(const Item& item) const;
   std::string key_of(const EffectKey& key) const;
-  std::uint64_t group_of(const Item& item) const;
-  std::size_t careful_batches() const;
 
   // lane_snapshot.cpp: full refreshes, and what waits for a later word
   Result<std::uint64_t> line_for(const Effect& effect);
@@ -239,7 +177,7 @@ class Lane {
                              std::string& detail);
   void leave_snapshot(const Effect& effect);
   DurationUs settles_in(const Effect& effect, TimeUs offered) const;
-  void prepare(Effect& effect) const;
+  static void prepare(Effect& effect);
   bool too_many_gaps() const;
 
   // lane_judge.cpp: what comes back
@@ -251,11 +189,15 @@ class Lane {
   void judge_retry(Item* item, const Verdict& verdict, Landing& landing);
   void judge_unknown(Item* item, const Verdict& verdict, Landing& landing);
   void close_landing(Batch& batch, Landing& landing);
-  void note_failure(const Landing& landing);
-  void pause(DurationUs until);
+  void note_first_failure(Item* item) const;
+  bool suspected(const Item& item) const;
   void end(Item* item, OutcomeKind kind, std::string reason, std::string detail,
            const Landing* landing = nullptr, const Verdict* said = nullptr);
   void remember(const Effect& effect, const Outcome& outcome);
+  // lane_receivers.cpp: addresses at which nothing arrives
+  std::string unreachable_key(const std::string& address) const;
+  bool is_unreachable(const Effect& effect) const;
+  Status write_unreachable();
   Status write_outcomes();
   DurationUs sync_when_due();
   void fail(const Error& error);
@@ -267,7 +209,7 @@ class Lane {
   CourierLimits limits_;
   std::unique_ptr<Settings> next_;  // guarded by the inbox's mutex
   std::unique_ptr<LaneLog> log_;
-  std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
+  std::shared_ptr<Inbox> inbox_;
   std::thread thread_;
   std::vector<std::uint64_t> frames_;                               // the step's, reused
   std::vector<std::uint32_t> bytes_;                                // likewise
@@ -280,14 +222,12 @@ class Lane {
   DurationUs settle_ = 0;
   std::list<Batch> batches_;
   std::uint64_t batch_ids_ = 0, merges_seen_ = 0, loaded_frame_ = 0;
-  EffectKey floor_;               // above every record loaded so far
-  std::vector<Bucket> buckets_;   // none: no rate
-  bool first_is_of_all_ = false;  // the operator's
-  Backoff backoff_;
+  EffectKey floor_;  // above every record loaded so far
+  Governor governor_;
+  const TimeUs opened_wall_;
+  const DurationUs opened_;
   std::uint64_t in_flight_ = 0;
-  std::uint32_t failures_ = 0, refusals_ = 0;
-  DurationUs backed_off_ = -1;  // when failures_ last grew into a longer pause
-  DurationUs pause_until_ = 0, last_success_ = 0, linger_from_ = 0, unsynced_since_ = 0;
+  DurationUs linger_from_ = 0, unsynced_since_ = 0;
   std::vector<LaneLog::Ended> ended_;
   std::vector<std::unique_ptr<Item>> ended_items_;  // beside ended_
   std::vector<EffectKey> retracted_;                // intents of what is to be sent again
@@ -298,6 +238,7 @@ class Lane {
   bool has_remote_ids_ = false;                        // this destination gives any
   std::vector<store::MessageRow> messages_;            // that vendors will speak of again
   std::vector<store::DeadLetter> letters_;             // of those among them that are dead letters
+  std::vector<std::string> unreachable_;               // unreachable_key() of addresses
   bool one_per_person_ = false, broken_ = false;
   bool stopped_ = true;  // from stop() on, and until open() is through
 

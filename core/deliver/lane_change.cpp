@@ -2,7 +2,7 @@
 // destination is another.
 #include <utility>
 
-#include "deliver/lane.hpp"
+#include "deliver/lane_parts.hpp"
 
 namespace sluice::deliver {
 
@@ -37,10 +37,7 @@ bool Lane::changing() {
     std::swap(courier_, next->courier);  // the old one ends with `next`, outside the lock
     go_by_limits();
   }
-  // What made the old way wait says nothing about the new one.
-  failures_ = refusals_ = 0;
-  backed_off_ = -1;
-  pause_until_ = linger_from_ = 0;
+  linger_from_ = 0;
   last_error_.clear();
   unready_ = courier_->unready();
   queue_.wake(never);
@@ -61,9 +58,7 @@ void Lane::take_renewal() {
     if (!std::exchange(inbox_->renewed, false)) return;
   }
   unready_ = courier_->unready();
-  if (std::exchange(refusals_, 0) == 0) return;
-  pause_until_ = 0;
-  last_error_.clear();
+  if (governor_.renew()) last_error_.clear();
 }
 
 }  // namespace sluice::deliver

@@ -4,7 +4,7 @@
 
 #include "base/log.hpp"
 #include "deliver/history.hpp"
-#include "deliver/lane.hpp"
+#include "deliver/lane_parts.hpp"
 
 namespace sluice::deliver {
 
@@ -78,12 +78,9 @@ void Lane::judge_all(Batch& batch, const std::vector<std::uint32_t>& records, co
           landing);
   }
   const DurationUs now = options_.clock.monotonic_us();
-  if (answer.pause > 0) pause(now + answer.pause);
-  for (const Answer::BucketPause& one : answer.bucket_pauses) {
-    if (one.bucket >= buckets_.size()) continue;
-    DurationUs& until = buckets_[one.bucket].pause_until;
-    until = std::max(until, now + std::min(one.pause, pause_max));
-  }
+  if (answer.pause > 0) governor_.pause(now + answer.pause, now);
+  for (const Answer::BucketPause& one : answer.bucket_pauses)
+    governor_.pause_bucket(one.bucket, one.pause, now);
 }
 
 // What only asks has done nothing, and is asked again; but what is asked after a request that may have done
@@ -101,7 +98,6 @@ Fate Lane::doubted(const Item& item, Fate fate, const Landing& landing) {
 
 void Lane::judge(Batch& batch, std::uint32_t record, const Verdict& verdict, Landing& landing) {
   Item* item = std::exchange(batch.items[record], nullptr);
-  landing.attempts = std::max(landing.attempts, item->attempts);
   const Fate fate = doubted(*item, verdict.fate, landing);
   // Known not to be done: a crash before the next try must not leave it in doubt.
   const bool ends = fate == Fate::delivered || fate == Fate::skipped || fate == Fate::rejected;
@@ -111,6 +107,12 @@ void Lane::judge(Batch& batch, std::uint32_t record, const Verdict& verdict, Lan
   } else if (!ends && (fate != Fate::unknown || !unsafe(*item))) {
     const bool kept = std::exchange(item->kept, nullptr) != nullptr;
     if (std::exchange(item->intent, false) || kept) retracted_.push_back(item->effect.key);
+  }
+  if (landing.broke && landing.records > 1 && item->effect.snapshot.seq == 0 &&
+      (fate == Fate::retry || (fate == Fate::unknown && !unsafe(*item)))) {
+    if (landing.error.empty()) landing.error = verdict.detail;
+    note_first_failure(item);
+    return landing.split.push_back(item);
   }
   const OutcomeKind refused =
       verdict.receiver == Receiver::opted_out ? OutcomeKind::suppressed : OutcomeKind::rejected;
@@ -147,6 +149,15 @@ void Lane::judge(Batch& batch, std::uint32_t record, const Verdict& verdict, Lan
   }
 }
 
+void Lane::note_first_failure(Item* item) const {
+  if (item->failed_after == 0) item->failed_after = governor_.successes() + 1;
+}
+
+// The destination has taken others since this one first failed: it may be the record's own fault.
+bool Lane::suspected(const Item& item) const {
+  return item.failed_after > 0 && governor_.successes() >= item.failed_after;
+}
+
 void Lane::judge_unknown(Item* item, const Verdict& verdict, Landing& landing) {
   if (!unsafe(*item)) return judge_retry(item, verdict, landing);
   landing.failure = true;
@@ -161,16 +172,21 @@ void Lane::judge_retry(Item* item, const Verdict& verdict, Landing& landing) {
     landing.error = verdict.reason + (verdict.detail.empty() ? "" : ": " + verdict.detail);
   const DurationUs now = options_.clock.monotonic_us();
   if (item->kept) ++item->attempts;  // steps that get through are none
-  if (item->first_failure == 0) item->first_failure = std::max<DurationUs>(1, now);
-  const bool others_are_taken = last_success_ > item->first_failure;
+  note_first_failure(item);
+  const bool others_are_taken = suspected(*item);
+  // An outage is nobody's fault: a try counts where others were taken since the last one.
+  const bool only_this = item->failed_again_after > 0 && governor_.successes() >= item->failed_again_after;
+  item->failed_again_after = governor_.successes() + 1;
+  if (only_this) ++item->tries;
+  landing.suspect |= landing.records == 1 && (only_this || (verdict.bug && others_are_taken));
   // By then it has stood alone. Of what was sent the answer may be to blame, while nothing is taken.
-  if (verdict.bug && item->attempts >= connector_failures_max &&
-      (others_are_taken || landing.response == nullptr)) {
+  const bool own_fault = others_are_taken || (landing.response == nullptr && !limits_.blocking);
+  if (verdict.bug && item->attempts >= connector_failures_max && own_fault) {
     return end(item, OutcomeKind::rejected, verdict.reason, verdict.detail, &landing);
   }
-  if (item->attempts >= attempts_max && others_are_taken) {
+  if (item->tries >= attempts_max) {
     return end(item, OutcomeKind::rejected, "retries_exhausted",
-               "failed " + std::to_string(item->attempts) +
+               "failed " + std::to_string(item->tries) +
                    " times while other records were taken; last: " + landing.error,
                &landing);
   }
@@ -178,7 +194,7 @@ void Lane::judge_retry(Item* item, const Verdict& verdict, Landing& landing) {
   if (verdict.retry_after >= 0) {
     due = now + std::min(verdict.retry_after, pause_max);
   } else if (due < 0) {
-    due = landing.due = now + backoff_.next(std::max<std::uint32_t>(1, item->attempts));
+    due = landing.due = now + governor_.draw(std::max<std::uint32_t>(1, item->attempts));
   }
   ++retries_;
   landing.again = true;
@@ -190,7 +206,7 @@ void Lane::close_landing(Batch& batch, Landing& landing) {
   const DurationUs now = options_.clock.monotonic_us();
   keep_repeats(landing);
   if (!landing.split.empty()) {
-    landing.success = true;
+    landing.success = !landing.broke;
     const auto middle = landing.split.begin() + static_cast<std::ptrdiff_t>((landing.split.size() + 1) / 2);
     if (middle != landing.split.end()) batch.rest.emplace_front(middle, landing.split.end());
     batch.rest.emplace_front(landing.split.begin(), middle);
@@ -205,43 +221,20 @@ void Lane::close_landing(Batch& batch, Landing& landing) {
                  "of a person. Mend the manifest");
   }
   if (landing.refused) {
-    ++refusals_;
-    pause(now + std::min(pause_max, auth_pause_first << std::min<std::uint32_t>(refusals_ - 1, 5)));
+    governor_.refused(now);
   } else if (landing.throttled) {
-    note_failure(landing);
-    if (landing.retry_after >= 0) {
-      pause(now + landing.retry_after);
-    } else if (landing.sent > backed_off_) {
-      backed_off_ = now;
-      pause(now + backoff_.next(failures_));
-    }
+    governor_.throttled(landing.sent, landing.retry_after, now);
   } else if (landing.success) {
-    failures_ = refusals_ = 0;
+    governor_.succeeded(landing.sent, now);
     unready_.clear();
-    last_success_ = std::max<DurationUs>(1, now);
+  } else if (landing.suspect) {
+    if (landing.retry_after >= 0) governor_.pause(now + landing.retry_after, now);
   } else if (landing.failure) {
-    // A server that names a time means all of us, not this request alone.
-    if (landing.retry_after >= 0) pause(now + landing.retry_after);
-    note_failure(landing);
-    if (failures_ >= failures_in_a_row && landing.sent > backed_off_) {
-      backed_off_ = now;
-      pause(now + backoff_.next(failures_ - failures_in_a_row + 1));
-    }
+    governor_.failed(landing.sent, landing.retry_after, now);
   } else {
     return;  // nothing was decided yet
   }
   last_error_ = landing.success && !landing.refused && !landing.throttled ? "" : landing.error;
-}
-
-// What was sent before the lane backed off says nothing new when it fails: eight requests in flight that meet
-// one bad moment are one failure, not eight, and the pause stays short.
-void Lane::note_failure(const Landing& landing) {
-  if (landing.sent > backed_off_) ++failures_;
-}
-
-void Lane::pause(DurationUs until) {
-  const DurationUs now = options_.clock.monotonic_us();
-  pause_until_ = std::max(pause_until_, std::min(until, now + pause_max));
 }
 
 void Lane::end(Item* item, OutcomeKind kind, std::string reason, std::string detail, const Landing* landing,
@@ -249,6 +242,7 @@ void Lane::end(Item* item, OutcomeKind kind, std::string reason, std::string det
   const TimeUs at = options_.clock.wall_us();
   const EffectKey key = item->effect.key;
   note_snapshot_failure(item->effect, kind, reason, detail);
+  decided_ |= landing == nullptr && (kind == OutcomeKind::suppressed || kind == OutcomeKind::expired);
   Outcome outcome{kind, std::move(reason), std::move(detail), item->attempts, at, {}};
   if (said != nullptr) {
     outcome.remote_id = said->remote_id;
@@ -285,6 +279,8 @@ void Lane::remember(const Effect& effect, const Outcome& outcome) {
   if (person == nobody || effect.op == Operation::erase || effect.op == Operation::remove ||
       !options_.gate.allows(person, effect.purpose))
     return;
+  if (outcome.receiver == Receiver::unreachable && !effect.address.empty())
+    unreachable_.push_back(unreachable_key(effect.address));
   if (effect.op == Operation::message) {
     const bool out = outcome.kind == OutcomeKind::delivered || outcome.kind == OutcomeKind::held;
     if (!limits_.called_back || !out) return;
@@ -313,6 +309,7 @@ Status Lane::write_outcomes() {
     SLUICE_TRY(options_.database->add_dead_letters(letters_));
     letters_.clear();
   }
+  SLUICE_TRY(write_unreachable());
   if (!remote_ids_.empty()) {
     SLUICE_TRY(options_.database->keep_remote_ids(name(), remote_ids_));
     remote_ids_.clear();

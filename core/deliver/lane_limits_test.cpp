@@ -117,5 +117,49 @@ TEST_CASE(
   CHECK(w.vendor.accepted.back().remote_id.empty());
 }
 
+TEST_CASE("where nothing arrives nothing more is sent, for ninety days, by whatever life of the hub",
+          "[lane][remote]") {
+  const Folder folder;
+  const auto database = std::move(store::Database::open(folder.path + "/hub.db")).value();
+  LaneWorld w;
+  w.database = database.get();
+  w.destination.expires = 365 * us_per_d;
+  w.open();
+  w.vendor.answer = [](const std::vector<Seen>& records) {
+    Verdicts v = Vendor::all(records, 400, Fate::rejected);
+    for (std::size_t i = 0; i < records.size(); ++i) {
+      if (records[i].person == 1)
+        v.each[i].receiver = Receiver::unreachable;
+      else
+        v.each[i] = {};
+    }
+    return v;
+  };
+  const auto message = [&](std::uint64_t seq, ProfileId person) {
+    Effect effect = LaneWorld::effect(seq, 1, person);
+    effect.op = Operation::message;
+    effect.address = "+3361234567" + std::to_string(person);
+    w.offer(seq, {effect});
+    w.run();
+  };
+  message(1, 1);
+  CHECK(w.count(OutcomeKind::rejected) == 1);
+  message(2, 1);
+  message(3, 2);
+  CHECK(w.outcomes[1].second.kind == OutcomeKind::suppressed);
+  CHECK(w.outcomes[1].second.reason == "unreachable");
+  CHECK(w.count(OutcomeKind::delivered) == 1);
+  w.lane.reset();
+  w.open();
+  message(4, 1);
+  CHECK(w.count(OutcomeKind::suppressed) == 2);
+  w.offer(5, 1);  // an event goes to no address
+  w.run();
+  CHECK(w.vendor.requests.size() == 3);
+  w.clock.advance(90 * us_per_d);
+  message(6, 1);
+  CHECK(w.vendor.requests.size() == 4);
+}
+
 }  // namespace
 }  // namespace sluice::deliver

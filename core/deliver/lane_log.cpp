@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/bytes.hpp"
+#include "base/check.hpp"
 
 namespace sluice::deliver {
 
@@ -14,6 +15,7 @@ constexpr std::uint8_t kind_records = 1;
 constexpr std::uint8_t kind_outcomes = 1, kind_intents = 2, kind_floor = 3, kind_retractions = 4,
                        kind_kept = 5;
 constexpr std::size_t frame_bytes_target = 256 * 1024;
+constexpr std::size_t chunks_kept = 4;      // buffers for the next call
 constexpr std::size_t head_bytes_max = 20;  // two varints
 
 void write_key(ByteWriter& w, const EffectKey& key) {
@@ -26,6 +28,25 @@ EffectKey read_key(ByteReader& r) {
   key.seq = r.varint();
   key.ordinal = static_cast<std::uint32_t>(r.varint());
   return key;
+}
+
+std::size_t varint_bytes(std::uint64_t n) {
+  std::size_t bytes = 1;
+  for (; n >= 0x80; n >>= 7) ++bytes;
+  return bytes;
+}
+
+// That encode() adds: the length stands before the record.
+std::size_t encoded_bytes(const Effect& e) {
+  const std::uint64_t time =
+      (static_cast<std::uint64_t>(e.time) << 1) ^ static_cast<std::uint64_t>(e.time >> 63);
+  std::size_t bytes =
+      varint_bytes(e.key.seq) + varint_bytes(e.key.ordinal) + 1 + sizeof e.person + varint_bytes(time);
+  for (const std::string* text :
+       {&e.purpose, &e.name, &e.route, &e.address, &e.identifiers, &e.payload, &e.supersede})
+    bytes += varint_bytes(text->size()) + text->size();
+  if (e.snapshot.seq == 0) return bytes;
+  return bytes + varint_bytes(e.snapshot.seq) + varint_bytes(e.snapshot.ordinal);
 }
 
 Error not_ours(const std::string& directory, std::uint64_t frame) {
@@ -86,10 +107,11 @@ void LaneLog::settle_kept() {
     std::shared_ptr<Kept>& own = left[kept.get()];
     if (own) continue;
     own = std::make_shared<Kept>(Kept{{}, kept->text});
-    std::copy_if(kept->keys.begin(), kept->keys.end(), std::back_inserter(own->keys), [&](const EffectKey& k) {
-      const auto found = kept_.find(k);
-      return found != kept_.end() && found->second == kept;
-    });
+    std::copy_if(kept->keys.begin(), kept->keys.end(), std::back_inserter(own->keys),
+                 [&](const EffectKey& k) {
+                   const auto found = kept_.find(k);
+                   return found != kept_.end() && found->second == kept;
+                 });
   }
   for (auto& [key, kept] : kept_) kept = left[kept.get()];
 }
@@ -158,30 +180,30 @@ Status LaneLog::append(std::uint64_t seq, TimeUs now, std::vector<Effect>& effec
   frames.clear();
   bytes.clear();
   if (effects.empty()) return Done{};
-  struct Chunk {
-    std::uint64_t applied = 0, count = 0;
-    std::string payload;  // room for the head, which is known last, and the records
-  };
-  std::vector<Chunk> chunks;
+  std::vector<Chunk>& chunks = chunks_;
+  std::size_t used = 0;
   std::uint64_t frame = records_->next_seq();
   for (std::size_t i = 0; i < effects.size(); ++i) {
     const bool new_input = i == 0 || effects[i].key.seq != effects[i - 1].key.seq;
-    if (chunks.empty() || (new_input && chunks.back().payload.size() >= frame_bytes_target)) {
-      chunks.emplace_back().payload.reserve(frame_bytes_target / 4);
-      chunks.back().payload.resize(head_bytes_max);
+    if (used == 0 || (new_input && chunks[used - 1].payload.size() >= frame_bytes_target)) {
+      if (chunks.size() == used) chunks.emplace_back().payload.reserve(frame_bytes_target / 4);
+      chunks[used].count = 0;
+      chunks[used++].payload.resize(head_bytes_max);
     }
-    Chunk& chunk = chunks.back();
-    buffer_.clear();
-    effects[i].encode(buffer_);
-    ByteWriter(chunk.payload).text(buffer_);
+    Chunk& chunk = chunks[used - 1];
+    const std::size_t size = encoded_bytes(effects[i]);
+    ByteWriter(chunk.payload).varint(size);
+    const std::size_t end = chunk.payload.size() + size;
+    effects[i].encode(chunk.payload);
+    SLUICE_CHECK(chunk.payload.size() == end);
     chunk.applied = effects[i].key.seq;
     ++chunk.count;
-    frames.push_back(frame + chunks.size() - 1);
-    bytes.push_back(static_cast<std::uint32_t>(buffer_.size()));
+    frames.push_back(frame + used - 1);
+    bytes.push_back(static_cast<std::uint32_t>(size));
   }
-  chunks.back().applied = seq;
-  std::vector<Entry> entries(chunks.size());
-  for (std::size_t i = 0; i < chunks.size(); ++i) {
+  chunks[used - 1].applied = seq;
+  std::vector<Entry> entries(used);
+  for (std::size_t i = 0; i < used; ++i) {
     buffer_.clear();
     ByteWriter w(buffer_);
     w.varint(chunks[i].applied);
@@ -197,6 +219,7 @@ Status LaneLog::append(std::uint64_t seq, TimeUs now, std::vector<Effect>& effec
   const std::lock_guard lock(records_mutex_);
   SLUICE_TRY(records_->append(entries));
   applied_ = seq;
+  if (used > chunks_kept || chunks[0].payload.capacity() > 4 * frame_bytes_target) chunks.clear();
   return Done{};
 }
 

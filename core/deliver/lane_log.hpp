@@ -8,11 +8,11 @@
 //                     kind 2, intents: (varint seq | varint ordinal)*: about to be sent, and a repeat would
 //                     act twice
 //                     kind 4, retractions: as intents: they were not accepted, and are to be sent again
-//                     kind 5, steps: varint count | (varint seq | varint ordinal)* | text: what the destination
-//                     works at for these records, and the courier's request that comes next (Kept). A
-//                     retraction ends it: planned anew
-//                     kind 3, floor: varint seq | varint ordinal | varint frame: every record with
-//                     a lower key has its outcome, and so has every record in a lower frame of `records`
+//                     kind 5, steps: varint count | (varint seq | varint ordinal)* | text: what the
+//                     destination works at for these records, and the courier's request that comes next
+//                     (Kept). A retraction ends it: planned anew kind 3, floor: varint seq | varint ordinal |
+//                     varint frame: every record with a lower key has its outcome, and so has every record in
+//                     a lower frame of `records`
 //
 // An outcome says which record is done by its key, not by its place: so outcomes that reached the disk before
 // the record's own frame still count when a replay offers the record again. Segments of both logs go once a
@@ -84,7 +84,7 @@ class LaneLog {
     std::uint64_t frame;
     TimeUs offered;
     std::uint32_t bytes;
-    bool unknown;  // an intent stands without an outcome
+    bool unknown;             // an intent stands without an outcome
     KeptStep kept = nullptr;  // what goes on
   };
   using Each = std::function<bool(const Stored&, Effect)>;
@@ -143,8 +143,13 @@ class LaneLog {
   std::deque<Written> written_;
   OutcomeCounts outcome_counts_{};  // as open() found them
   EffectKey highest_;               // of all outcomes and intents so far
-  std::string buffer_;              // the step's
-  std::string out_;                 // the lane's
+  struct Chunk {
+    std::uint64_t applied = 0, count = 0;
+    std::string payload;  // room for the head, which is known last, and the records
+  };
+  std::vector<Chunk> chunks_;  // the step's; their room is used again
+  std::string buffer_;         // the step's
+  std::string out_;            // the lane's
 };
 
 }  // namespace sluice::deliver

@@ -21,7 +21,9 @@ void LaneQueue::push(std::unique_ptr<Item> owned, ProfileId person_id) {
   const EffectKey key = item->effect.key;
   item->order = person_id != nobody ? person_id : hash64_pair(hash64_pair(key.seq, key.ordinal), ~0ULL);
   if (!item->effect.supersede.empty()) {
-    item->supersede = std::max<std::uint64_t>(1, hash64(item->effect.supersede, item->order));
+    // By the person that it was made for: who has become another has other identifiers over there.
+    const std::uint64_t person = person_id != nobody ? item->effect.person : item->order;
+    item->supersede = std::max<std::uint64_t>(1, hash64(item->effect.supersede, person));
     latest_[item->supersede] = item;
   }
   Frame& frame = frames_[item->frame];

@@ -20,17 +20,19 @@ struct Kept;
 
 struct Item {  // one record without an outcome
   Effect effect;
-  std::uint64_t frame = 0;       // of the lane's log, where it stands
-  std::uint64_t order = 0;       // its person; of nobody: its own
-  std::uint64_t supersede = 0;   // hash of person and supersede text; 0: none
-  std::uint32_t bytes = 0;       // encoded
-  std::uint32_t attempts = 0;    // sends so far
-  TimeUs offered = 0;            // wall clock: its age counts from here
-  DurationUs first_failure = 0;  // monotonic; 0: none yet
-  bool unknown = false;          // a crash came between its intent and its outcome
-  bool intent = false;           // the log says that it is on its way
+  std::uint64_t frame = 0;      // of the lane's log, where it stands
+  std::uint64_t order = 0;      // its person; of nobody: its own
+  std::uint64_t supersede = 0;  // hash of person and supersede text; 0: none
+  std::uint32_t bytes = 0;      // encoded
+  std::uint32_t attempts = 0;   // sends so far
+  std::uint32_t tries = 0;      // failures since whose last one others were taken
+  TimeUs offered = 0;           // wall clock: its age counts from here
+  // Governor::successes() at its first and at its latest failure, and 1; 0: none yet.
+  std::uint64_t failed_after = 0, failed_again_after = 0;
+  bool unknown = false;                        // a crash came between its intent and its outcome
+  bool intent = false;                         // the log says that it is on its way
   std::shared_ptr<const Kept> kept = nullptr;  // what goes on with it; null: it is planned
-  Item* next = nullptr;          // of the same person
+  Item* next = nullptr;                        // of the same person
 };
 
 class LaneQueue {  // one thread at a time

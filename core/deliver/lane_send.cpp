@@ -4,18 +4,9 @@
 #include <utility>
 
 #include "base/hash.hpp"
-#include "deliver/lane.hpp"
+#include "deliver/lane_parts.hpp"
 
 namespace sluice::deliver {
-
-namespace {
-
-// Asks the clock's monotonic time only once a call; `next` is when there may be more to do.
-void at_latest(DurationUs& next, DurationUs at) {
-  next = std::min(next, at);
-}
-
-}  // namespace
 
 std::string Lane::key_of(const EffectKey& key) const {
   std::string text = options_.journal;
@@ -36,59 +27,10 @@ bool Lane::unsafe(const Item& item) const {
   return item.effect.op == Operation::message;
 }
 
-std::uint32_t Lane::parallel() const {
-  return failures_ >= failures_in_a_row || refusals_ > 0 ? 1 : limits_.parallel;
-}
-
-std::uint64_t Lane::group_of(const Item& item) const {
-  switch (limits_.group_by) {
-    case GroupBy::nothing:
-      return 0;
-    case GroupBy::person:
-      return item.order;
-    case GroupBy::operation:
-      return static_cast<std::uint64_t>(item.effect.op);
-    case GroupBy::name:
-      return hash64(item.effect.name, static_cast<std::uint64_t>(item.effect.op));
-  }
-  return 0;
-}
-
 // Whether the lane as a whole may send something now.
 bool Lane::admits(DurationUs& next) {
-  const DurationUs now = options_.clock.monotonic_us();
-  if (pause_until_ > now) {
-    at_latest(next, pause_until_);
-    return false;
-  }
-  if (in_flight_ >= parallel()) return false;                  // a landing wakes the lane
-  if (buckets_.size() == 1 && !options_.destination.shadow) {  // among several, each request asks its own
-    if (const DurationUs ready = buckets_.front().tokens.ready_at(now); ready > now) {
-      at_latest(next, ready);
-      return false;
-    }
-  }
-  return true;
-}
-
-// Of a bucket, and of the one that is of all requests. False: not now.
-bool Lane::takes_token(std::size_t bucket, double records, DurationUs& next) {
-  if (buckets_.empty()) return true;
-  const DurationUs now = options_.clock.monotonic_us();
-  Bucket& own = buckets_[std::min(bucket, buckets_.size() - 1)];
-  Bucket& all = first_is_of_all_ ? buckets_.front() : own;
-  const DurationUs ready = std::max({own.tokens.ready_at(now), own.pause_until, all.tokens.ready_at(now)});
-  if (ready > now) return at_latest(next, ready), false;
-  own.tokens.take(records, now);
-  if (&all != &own) all.tokens.take(records, now);
-  return true;
-}
-
-// Batches under way that hold what may not be repeated: this one, that is being formed, has none yet or
-// counts itself out.
-std::size_t Lane::careful_batches() const {
-  return static_cast<std::size_t>(std::count_if(batches_.begin(), std::prev(batches_.end()),
-                                                [](const Batch& b) { return b.careful > 0; }));
+  const bool paced = !options_.destination.shadow;
+  return governor_.admits(in_flight_, paced, options_.clock.monotonic_us(), next);
 }
 
 bool Lane::send_more(DurationUs& next) {
@@ -110,12 +52,12 @@ bool Lane::send_waiting(DurationUs& next) {
       }
       const DurationUs now = options_.clock.monotonic_us();
       if (planned.not_before > now) {
-        at_latest(next, planned.not_before);
+        next = std::min(next, planned.not_before);
         if (batch->serial) break;
         continue;
       }
       if (!admits(next)) return false;
-      if (!takes_token(planned.request.bucket, 1, next)) {
+      if (!governor_.takes(planned.request.bucket, 1, now, next)) {
         if (batch->serial) break;
         continue;
       }
@@ -167,113 +109,6 @@ void Lane::withdraw_waiting(Batch& batch) {
   for (Planned& planned : batch.requests) {
     if (planned.state == Planned::State::waiting) withdraw(batch, planned);
   }
-}
-
-// False: the record is not to be sent now; it has its outcome, or waits again.
-bool Lane::filter(Item* item) {
-  const config::Destination& d = options_.destination;
-  const Effect& effect = item->effect;
-  if (!still_wanted(item)) return false;
-  if (item->unknown && unsafe(*item)) {
-    end(item, OutcomeKind::held, "crashed_while_sending", "the hub stopped between sending and the answer",
-        nullptr);
-  } else if (!options_.gate.allows(effect)) {
-    end(item, OutcomeKind::suppressed, "", "");
-    decided_ = true;
-  } else if (queue_.superseded(*item)) {
-    end(item, OutcomeKind::superseded, "", "");
-  } else if (options_.clock.wall_us() - item->offered > d.expires.value_or(expires_default)) {
-    end(item, OutcomeKind::expired, "", "");
-    decided_ = true;
-  } else if (d.shadow) {
-    end(item, OutcomeKind::shadow, "", "");
-  } else {
-    return true;
-  }
-  return false;
-}
-
-bool Lane::form_batch(DurationUs& next) {
-  if (!queue_.ready() || !admits(next)) return false;
-  // What a batch asks for is known when it is planned: a few may wait for their bucket, and no more.
-  if (buckets_.size() > 1 && batches_.size() >= std::size_t{2} * parallel()) return false;
-  // A batch that is not full waits a little, but only while something is under way: the first record goes at
-  // once.
-  const bool full =
-      queue_.ready_records() >= limits_.records_max || queue_.ready_bytes() >= limits_.bytes_max;
-  const DurationUs now = options_.clock.monotonic_us();
-  if (full || in_flight_ == 0 || limits_.linger == 0) {
-    linger_from_ = 0;
-  } else {
-    if (linger_from_ == 0) linger_from_ = now;
-    if (now < linger_from_ + limits_.linger) return at_latest(next, linger_from_ + limits_.linger), false;
-    linger_from_ = 0;
-  }
-  Batch& batch = batches_.emplace_back();
-  batch.id = ++batch_ids_;
-  std::vector<Item*> items;
-  std::uint64_t bytes = 0;
-  std::uint32_t skipped = 0;
-  std::uint64_t tried = 0;  // the line of a snapshot whose next part cannot go yet
-  bool ended = false;
-  while (items.size() < limits_.records_max) {
-    Item* item = queue_.next(batch.id, one_per_person_);
-    if (item == nullptr) break;
-    if (item->kept && items.empty()) return resume(batch, item);
-    if (item->kept) {
-      queue_.put_back(item);
-      break;
-    }
-    if (!filter(item) || hold_for_snapshot(item)) {
-      ended = true;
-      continue;
-    }
-    if (const DurationUs wait = settles_in(item->effect, item->offered); wait > 0) {
-      queue_.retry(item, now + wait);
-      ended = true;
-      continue;
-    }
-    if (item->effect.snapshot.seq != 0) {
-      const std::uint64_t line = item->order;
-      if (items.empty() && line != tried && !others_fly(*item)) {
-        items.push_back(item);
-        fill_part(batch, items);
-        if (!items.empty()) break;
-      } else {
-        queue_.put_back(item, false);
-      }
-      if (std::exchange(tried, line) == line || ++skipped >= limits_.records_max) break;
-      continue;
-    }
-    const bool careful = unsafe(*item);
-    if (careful && careful_batches() >= careful_batches_max) {
-      queue_.put_back(item, false);
-      if (++skipped >= limits_.records_max) break;
-      continue;
-    }
-    const bool alone = item->attempts >= attempts_together;
-    const bool too_many = careful && batch.careful >= (limits_.blocking ? 1 : careful_records_max);
-    if (!items.empty() && (bytes + item->bytes > limits_.bytes_max || alone || too_many)) {
-      queue_.put_back(item);
-      break;
-    }
-    if (!items.empty() && group_of(*item) != group_of(*items.front())) {
-      queue_.put_back(item, false);
-      if (++skipped >= limits_.records_max) break;
-      continue;
-    }
-    bytes += item->bytes;
-    batch.careful += careful ? 1 : 0;
-    items.push_back(item);
-    if (alone) break;
-  }
-  const bool formed = !items.empty();
-  if (formed) {
-    dispatch(batch, std::move(items));
-    advance(batch);
-  }
-  if (batch.open == 0) batches_.pop_back();
-  return ended || formed;
 }
 
 void Lane::dispatch(Batch& batch, std::vector<Item*> items) {
@@ -349,8 +184,7 @@ void Lane::deliver(Batch& batch, const std::vector<Parcel>& parcels) {
   std::vector<std::uint32_t> all(batch.items.size());
   for (std::uint32_t i = 0; i < all.size(); ++i) all[i] = i;
   if (const Status noted = note_intents(batch, all); !noted) return fail(noted.error());
-  if (!buckets_.empty())
-    buckets_.front().tokens.take(static_cast<double>(all.size()), options_.clock.monotonic_us());
+  governor_.took(static_cast<double>(all.size()), options_.clock.monotonic_us());
   if (batch.part.number > 0) {
     Answer whole;
     whole.requests.emplace_back().records = all;
@@ -362,6 +196,9 @@ void Lane::deliver(Batch& batch, const std::vector<Parcel>& parcels) {
   Landing landing;
   landing.records = batch.items.size();
   if (answer) {
+    const std::vector<Judged>& said = answer.value().verdicts;
+    landing.broke = said.size() == all.size() && !stopping() &&
+                    std::all_of(said.begin(), said.end(), [](const Judged& one) { return one.verdict.bug; });
     judge_all(batch, all, answer.value(), landing);
   } else {
     landing.error = answer.error().detail;

@@ -5,7 +5,7 @@
 
 #include "base/hash.hpp"
 #include "base/log.hpp"
-#include "deliver/lane.hpp"
+#include "deliver/lane_parts.hpp"
 
 namespace sluice::deliver {
 
@@ -185,12 +185,12 @@ void Lane::leave_snapshot(const Effect& effect) {
 // and a removal that come together off in any order.
 DurationUs Lane::settles_in(const Effect& effect, TimeUs offered) const {
   if (settle_ == 0 || effect.snapshot.seq != 0 || !is_membership(effect)) return 0;
-  return std::clamp<DurationUs>(offered + settle_ - options_.clock.wall_us(), 0, settle_);
+  return std::clamp<DurationUs>(offered + settle_ - steady_wall(), 0, settle_);
 }
 
-void Lane::prepare(Effect& effect) const {
-  if (settle_ > 0 && effect.snapshot.seq == 0 && is_membership(effect))
-    effect.supersede = "audience\n" + effect.name;
+// Of what waits for one membership the latest says all: the others need not go out.
+void Lane::prepare(Effect& effect) {
+  if (effect.snapshot.seq == 0 && is_membership(effect)) effect.supersede = "audience\n" + effect.name;
 }
 
 bool Lane::too_many_gaps() const {

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "base/log.hpp"
-#include "deliver/lane.hpp"
+#include "deliver/lane_parts.hpp"
 
 namespace sluice::deliver {
 
@@ -28,7 +28,7 @@ Lane::Planned Lane::further(Batch& batch, CourierRequest request) {
   bool same = true;
   for (const std::uint32_t r : out.request.records) {
     Item* item = batch.items[r];
-    item->first_failure = 0;  // it gets on
+    item->failed_after = 0;  // it gets on
     kept.keys.push_back(item->effect.key);
     same = same && item->kept && (!before || before == item->kept);
     before = item->kept;
@@ -114,12 +114,14 @@ bool Lane::resume(Batch& batch, Item* first) {
   std::erase_if(items, [this](Item* item) { return ends_before_resume(item); });
   std::vector<Parcel> parcels;
   for (const Item* item : items)
-    parcels.push_back({key_of(item->effect.key), item->attempts + 1, &item->effect, remote_id_of(item->effect)});
+    parcels.push_back(
+        {key_of(item->effect.key), item->attempts + 1, &item->effect, remote_id_of(item->effect)});
   if (items.empty()) return batches_.pop_back(), true;
   Result<CourierRequest> request = courier_->resume(kept->text, parcels);
   if (!request) {
-    log_warn("delivery", "destination '" + name() + "': what was under way there cannot be asked for any more (" +
-                             request.error().detail + "); its records are sent anew, or held where that is unsafe");
+    log_warn("delivery",
+             "destination '" + name() + "': what was under way there cannot be asked for any more (" +
+                 request.error().detail + "); its records are sent anew, or held where that is unsafe");
     for (Item* item : items) {
       if (unsafe(*item)) {
         end(item, OutcomeKind::held, "cannot_go_on", "begun over there, and how it ended cannot be asked");
@@ -135,8 +137,8 @@ bool Lane::resume(Batch& batch, Item* first) {
   planned.not_before = options_.clock.monotonic_us() + planned.request.delay;
   planned.kept = kept;
   batch.items = std::move(items);
-  batch.careful = static_cast<std::uint32_t>(
-      std::count_if(batch.items.begin(), batch.items.end(), [this](const Item* item) { return unsafe(*item); }));
+  batch.careful = static_cast<std::uint32_t>(std::count_if(
+      batch.items.begin(), batch.items.end(), [this](const Item* item) { return unsafe(*item); }));
   batch.requests.clear();
   batch.requests.push_back(std::move(planned));
   batch.serial = false;

@@ -6,8 +6,8 @@
 namespace sluice::deliver {
 namespace {
 
-// A vendor that takes records as jobs: submit, poll until `polls` have come, done. `first`: how it answers a poll
-// before that.
+// A vendor that takes records as jobs: submit, poll until `polls` have come, done. `first`: how it answers a
+// poll before that.
 struct Jobs {
   explicit Jobs(LaneWorld& world) : w(world) {
     w.vendor.answer = [this](const std::vector<Seen>& records) { return answer(records); };
@@ -133,8 +133,8 @@ TEST_CASE("a poll that does not get through is repeated, whatever is wrong, and 
     int status;
     Fate fate;
   };
-  for (const Trouble trouble : {Trouble{0, Fate::retry}, Trouble{503, Fate::retry}, Trouble{429, Fate::throttle},
-                                Trouble{401, Fate::auth}}) {
+  for (const Trouble trouble : {Trouble{0, Fate::retry}, Trouble{503, Fate::retry},
+                                Trouble{429, Fate::throttle}, Trouble{401, Fate::auth}}) {
     for (const bool harmless : {true, false}) {
       INFO(trouble.status << (harmless ? " GET" : " POST"));
       LaneWorld w;
@@ -204,7 +204,8 @@ TEST_CASE("an unsafe step that was on its way when the hub died is held", "[lane
   CHECK(jobs.jobs == 1);
 }
 
-TEST_CASE("other settings go on with what is under way, and what cannot go on is begun anew or held", "[lane]") {
+TEST_CASE("other settings go on with what is under way, and what cannot go on is begun anew or held",
+          "[lane]") {
   for (const bool refuses : {false, true}) {
     LaneWorld w;
     Jobs jobs(w);

@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 
+#include "deliver/lane_parts.hpp"
 #include "deliver/scripted.hpp"
 
 namespace sluice::deliver {

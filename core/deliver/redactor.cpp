@@ -1,8 +1,11 @@
 #include <algorithm>
 
+#include <re2/re2.h>
+
 #include "base/hash.hpp"
 #include "base/json.hpp"
 #include "deliver/connector_courier.hpp"
+#include "plugin/url.hpp"
 
 namespace sluice::deliver {
 
@@ -20,24 +23,6 @@ void collect(Json with, Json expanded, std::vector<std::string>& out) {
     std::size_t i = 0;
     expanded.elements([&](Json value) { collect(with.at(i++), value, out); });
   }
-}
-
-std::string percent_encoded(std::string_view text) {
-  static constexpr std::string_view plain = "-._~";
-  std::string out;
-  for (const char c : text) {
-    const bool keep = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                      plain.find(c) != std::string_view::npos;
-    if (keep) {
-      out += c;
-    } else {
-      std::string digits = hex(std::string_view(&c, 1));
-      std::transform(digits.begin(), digits.end(), digits.begin(),
-                     [](char d) { return d >= 'a' ? static_cast<char>(d - 'a' + 'A') : d; });
-      out += '%' + digits;
-    }
-  }
-  return out;
 }
 
 }  // namespace
@@ -70,7 +55,7 @@ void Redactor::gather() {
     // As it is, as JSON and URLs write it, and as basic authentication may.
     const std::string quoted = json_string(secret);
     for (std::string form :
-         {secret, quoted.substr(1, quoted.size() - 2), percent_encoded(secret), base64(secret)}) {
+         {secret, quoted.substr(1, quoted.size() - 2), plugin::percent_encode(secret), base64(secret)}) {
       secrets_.push_back(std::move(form));
     }
   }
@@ -87,6 +72,11 @@ std::string Redactor::operator()(std::string_view text) const {
       out.replace(at, secret.size(), "***");
     }
   }
+  // What a connector works out of a secret is unknown here, and is known by its name: appsecret_proof,
+  // signature.
+  static const RE2 credential(
+      R"((?i)((?:^|[?&\s])[\w.-]*(?:token|secret|signature|sig|proof|password|api_?key)=)[^&\s"]+)");
+  RE2::GlobalReplace(&out, credential, R"(\1***)");
   return out;
 }
 

@@ -143,6 +143,14 @@ void Checker::run(std::uint32_t index, bool boolean) {
 }
 
 Typed Checker::compile(std::uint32_t index) {
+  const Typed made = compile_node(index);
+  if (!scope_.checked || made.constant) return made;
+  if (code_.texts.size() <= made.node) code_.texts.resize(std::size_t{made.node} + 1);
+  if (code_.texts[made.node].empty()) code_.texts[made.node] = path_text(index);
+  return made;
+}
+
+Typed Checker::compile_node(std::uint32_t index) {
   const Syntax& syntax = tree_[index];
   switch (syntax.op) {
     case Op::constant: {

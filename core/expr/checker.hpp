@@ -51,6 +51,7 @@ class Checker {
 
   // checker.cpp: the tree
   Typed compile(std::uint32_t index);
+  Typed compile_node(std::uint32_t index);
   Typed unary_or_in(const Syntax& syntax);
   Typed connective(const Syntax& syntax);
   Typed comparison(const Syntax& syntax, std::uint32_t index);

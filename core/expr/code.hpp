@@ -39,6 +39,8 @@ inline constexpr std::uint32_t no_index = UINT32_MAX;
 struct Code {
   std::string text;
   std::vector<Node> nodes;
+  std::vector<std::string>
+      texts;  // of the nodes that a part of the text stands for; may be shorter than `nodes`
   std::vector<std::uint32_t> children;
   std::vector<Value> constants;    // texts borrow from `memory`
   std::vector<std::string> names;  // members, fields
@@ -58,6 +60,8 @@ struct Code {
 
 // Evaluates one node.
 Value evaluate_node(const Code& code, std::uint32_t node, Context& context, Arena::Impl& arena);
+
+std::vector<ExplainedPart> explain_code(const Code& code, Context& context, Arena::Impl& arena);
 
 // The compiled program of a tree, or problems among which at least one is an error: then the result means
 // nothing. `element` is the name that stands for the event, beside `event` itself.

@@ -93,6 +93,10 @@ bool Program::holds(Context& context, Arena& arena) const {
   return yes;
 }
 
+std::vector<ExplainedPart> Program::explain(Context& context, Arena& arena) const {
+  return explain_code(impl_->code, context, arena.impl());
+}
+
 TimeUs Program::next_change(Context& context, Arena& arena) const {
   return expr::next_change(impl_->code, context, arena.impl());
 }

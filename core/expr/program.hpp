@@ -94,6 +94,16 @@ class EmptyContext : public Context {
   Value aggregate(std::uint32_t) override { return Value::unknown("no events here"); }
 };
 
+// One part of a condition and what it gave, for people.
+struct ExplainedPart {
+  std::size_t depth = 0;  // 0: the whole
+  std::string text;       // of the part, in canonical form
+  std::string value;      // JSON; empty: it is unknown, and `why` says why
+  std::string why;
+  enum class Reads : std::uint8_t { nothing, trait, audience, aggregate } reads = Reads::nothing;
+  std::uint32_t slot = 0;  // of what it reads, as it was bound
+};
+
 class Program {  // immutable once bound; evaluation is [any], one Arena a thread
  public:
   Program(const Program&) = delete;
@@ -131,6 +141,10 @@ class Program {  // immutable once bound; evaluation is [any], one Arena a threa
   Value evaluate(Context& context, Arena& arena) const;
   // Whether it is true; gives the memory that this took back to the arena.
   bool holds(Context& context, Arena& arena) const;
+
+  // The value of each part, a part before those that it is made of; constants are left out, and what only has
+  // a value inside a macro.
+  std::vector<ExplainedPart> explain(Context& context, Arena& arena) const;
 
   // For a program that reads `now`: the first moment after now() at which its value may be another, all else
   // equal; `never`.

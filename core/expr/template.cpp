@@ -11,30 +11,6 @@ namespace sluice::expr {
 
 namespace {
 
-void append_html(std::string& out, std::string_view text) {
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&#34;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-}
-
 // A path and nothing else: names, members, indexes by literals.
 bool is_path(const SyntaxTree& tree, std::uint32_t index) {
   const Syntax& node = tree[index];
@@ -131,7 +107,7 @@ void append_value(std::string& out, const Value& v, Template::Escape escape, Are
   std::string json;
   if (text.is_unknown()) v.append_json(json);
   const std::string_view shown = text.is_unknown() ? std::string_view(json) : text.as_text();
-  if (escape == Template::Escape::html) return append_html(out, shown);
+  if (escape == Template::Escape::html) return append_html_escaped(out, shown);
   out += shown;
 }
 

@@ -1,6 +1,7 @@
 #include "hub/checkpointer.hpp"
 
 #include "base/bytes.hpp"
+#include "base/thread_name.hpp"
 
 namespace sluice::hub {
 
@@ -12,7 +13,10 @@ Checkpointer::~Checkpointer() {
 }
 
 void Checkpointer::start() {
-  thread_ = std::thread([this] { run(); });
+  thread_ = std::thread([this] {
+    name_thread("checkpoint");
+    run();
+  });
 }
 
 void Checkpointer::stop() {

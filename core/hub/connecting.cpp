@@ -4,34 +4,12 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "base/text.hpp"
 
 namespace sluice::hub {
 namespace {
 
 constexpr std::size_t attempts_max = 64;  // that are remembered
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
 
 }  // namespace
 
@@ -44,8 +22,11 @@ net::Response browser_page(bool good, std::string_view title, std::string_view t
   net::Response out;
   out.status = good ? 200 : 400;
   out.content_type = "text/html; charset=utf-8";
-  out.body = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Sluice</title><h1>" + escaped(title) +
-             "</h1><p>" + escaped(text) + "</p></html>\n";
+  out.body = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Sluice</title><h1>";
+  append_html_escaped(out.body, title);
+  out.body += "</h1><p>";
+  append_html_escaped(out.body, text);
+  out.body += "</p></html>\n";
   // The address of this page holds the code: it goes nowhere else, and nothing is loaded.
   out.headers = {{"Cache-Control", "no-store"},
                  {"Referrer-Policy", "no-referrer"},
@@ -123,8 +104,7 @@ std::optional<Connecting::Report> Connecting::report(std::uint64_t id) {
 
 // Called with the mutex held. A refusal of the vendor ends the attempt; what is not its answer does not.
 Status Connecting::take(Attempt& attempt, const plugin::Redirect& redirect) {
-  Result<std::string> code =
-      plugin::accept(attempt.what.policy.auth.oauth2, attempt.authorization, redirect);
+  Result<std::string> code = plugin::accept(attempt.what.policy.auth.oauth2, attempt.authorization, redirect);
   if (!code) {
     if (!redirect.error.empty() && redirect.state == attempt.authorization.state) {
       log_warn("hub", "'" + attempt.what.name + "' was not connected: " + code.error().detail);
@@ -169,9 +149,10 @@ bool Connecting::callback(const net::Request& request, const net::Responder& res
     return true;
   }
   if (!any) return false;
-  responder.send(browser_page(false, "Not connected",
-                              "No connect waits for this answer: it was used before, is too old, or was not asked "
-                              "for here ('state'). Run 'sluice connect' again."));
+  responder.send(
+      browser_page(false, "Not connected",
+                   "No connect waits for this answer: it was used before, is too old, or was not asked "
+                   "for here ('state'). Run 'sluice connect' again."));
   return true;
 }
 
@@ -198,8 +179,9 @@ void Connecting::run(const std::stop_token& stop) {
     lock.lock();
     finish(attempt, done ? std::string() : done.error().detail);
     if (const auto browser = std::exchange(attempt.browser, std::nullopt)) {
-      browser->send(done ? browser_page(true, "Connected", "'" + what.name + "' is connected. You may close this page.")
-                         : browser_page(false, "Not connected", done.error().detail));
+      browser->send(
+          done ? browser_page(true, "Connected", "'" + what.name + "' is connected. You may close this page.")
+               : browser_page(false, "Not connected", done.error().detail));
     }
   }
 }

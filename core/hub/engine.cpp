@@ -5,6 +5,7 @@
 
 #include "hub/difference.hpp"
 #include "hub/epoch.hpp"
+#include "store/database.hpp"
 
 namespace sluice::hub {
 
@@ -53,6 +54,7 @@ Status Engine::replay(std::uint64_t from, Recovery& recovery) {
   SLUICE_TRY(journal_->replay(from, [&](const Input& input) {
     stepped = world_->step(input, out);
     if (stepped) stepped = delivery_->offer(input.seq, std::exchange(out.effects, {}));
+    if (stepped) stepped = take_letters(std::exchange(out.letters, {}));
     out.gate.clear();
     ++recovery.replayed;
     return static_cast<bool>(stepped);
@@ -87,9 +89,16 @@ void Engine::make_step() {
   hooks.changed = [this](ProfileId person) {
     if (options_.changed) options_.changed(person);
   };
+  hooks.letters = [this](const std::vector<std::int64_t>& ids) { return take_letters(ids); };
   hooks.applied = options_.applied;
   step_ = std::make_unique<StepThread>(*world_, *checkpoints_, *checkpointer_, options_.clock, options_.step,
                                        std::move(hooks));
+}
+
+Status Engine::take_letters(const std::vector<std::int64_t>& ids) {
+  if (options_.database == nullptr || ids.empty()) return Done{};
+  SLUICE_TRY(options_.database->take_dead_letters(ids));
+  return Done{};
 }
 
 void Engine::apply_gate(const std::vector<GateChange>& changes) {

@@ -92,6 +92,7 @@ class Engine {
   Status open_delivery(const config::Config& config, const deliver::Delivery::MakeCourier& courier);
   Status replay(std::uint64_t from, Recovery& recovery);
   void make_step();
+  Status take_letters(const std::vector<std::int64_t>& ids);  // that a command handed back
   void apply_gate(const std::vector<GateChange>& changes);
 
   EngineOptions options_;

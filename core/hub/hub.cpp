@@ -127,8 +127,12 @@ void Hub::start_step() {
   projector_ = std::make_unique<Projector>(engine_->step(), *database_, clock_);
   const state::State& state = engine_->world().state;
   const auto projected = database_->projected_seq();
-  if (projected && projected.value() != state.seq)
-    state.each_profile([&](const state::Profile& p) { projector_->changed(p.id); });
+  if (projected && projected.value() != state.seq) {
+    std::vector<ProfileId> all;
+    all.reserve(state.profiles());
+    state.each_profile([&](const state::Profile& p) { all.push_back(p.id); });
+    projector_->add(std::move(all));
+  }
   engine_->checkpointer().start();
 }
 

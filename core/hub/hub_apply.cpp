@@ -10,6 +10,7 @@
 
 #include "base/hash.hpp"
 #include "base/log.hpp"
+#include "hub/configurations.hpp"
 #include "hub/difference.hpp"
 #include "hub/epoch.hpp"
 #include "hub/hub.hpp"
@@ -113,6 +114,9 @@ Status Hub::write_epoch(const config::Config& config, bool running) {
   std::unique_lock lock(mutex_);
   wake_.wait(lock, [&, at = seq] { return failure_ || engine_->step().stepped_seq() >= at; });
   if (failure_) return *failure_;
+  // It holds, whether or not it can be kept for `sluice rollback`.
+  if (const Status kept = keep_configuration(*files_, config.hub.data, seq, news.payload); !kept)
+    log_warn("hub", "the configuration cannot be kept for a rollback: " + kept.error().detail);
   log_info("hub",
            "configuration applied: " + config.file + (news.first ? "" : ": " + joined(news.differences)));
   if (!news.new_to_the_past.empty()) {

@@ -14,6 +14,7 @@ std::string outbox_json(const std::vector<deliver::LaneStatus>& lanes) {
     w.member_integer("backlog_bytes", static_cast<std::int64_t>(lane.backlog_bytes));
     if (lane.oldest != 0) w.member("oldest", format_time(lane.oldest));
     w.member_integer("in_flight", static_cast<std::int64_t>(lane.in_flight));
+    w.member_integer("window", lane.window).member("breaker", deliver::name_of(lane.breaker));
     w.member_integer("requests", static_cast<std::int64_t>(lane.sends));
     w.member_integer("retries", static_cast<std::int64_t>(lane.retries));
     w.key("outcomes").begin_object();

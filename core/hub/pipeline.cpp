@@ -72,7 +72,7 @@ void Pipeline::apply(const Input& input, StepOutput& out) {
         break;
       }
       case InputKind::command:
-        command(input);
+        command(input, out);
         break;
       default:
         break;
@@ -137,6 +137,7 @@ void Pipeline::happened(Event& event, const unify::Resolution& who, bool own, Ti
   for (const unify::Merged& merged : who.merged) {
     route::route_merged(merged.before, now, *compiled_, parts_->context, parts_->effects, counters_.routes);
   }
+  const std::size_t place = parts_->effects.waiting();
   tell_gate(who, out);
   for (const unify::ConsentChange& change : consents) {
     out.gate.push_back({change.granted ? GateChange::Kind::allow : GateChange::Kind::deny, profile.id, nobody,
@@ -158,7 +159,7 @@ void Pipeline::happened(Event& event, const unify::Resolution& who, bool own, Ti
       }
     }
   }
-  settle(profile, &event, who.identifiers_changed, now, Cause::input);
+  settle(profile, &event, who.identifiers_changed, now, Cause::input, place);
 }
 
 // Those who are told that the person is gone are told by the identifiers that they know: these go last.
@@ -181,15 +182,17 @@ void Pipeline::withdraw(const RecordInput& gone, TimeUs now, StepOutput& out) {
   }
   parts_->readers.clear();
   parts_->readers.fill();
-  settle(*profile, nullptr, false, now, Cause::input);
+  settle(*profile, nullptr, false, now, Cause::input, parts_->effects.waiting());
   if (!unify::withdraw_identifiers(state_, *profile, id)) return;
   parts_->effects.forget_identifiers();
   parts_->readers.fill();
-  settle(*profile, nullptr, true, now, Cause::input);
+  settle(*profile, nullptr, true, now, Cause::input, parts_->effects.waiting());
 }
 
-void Pipeline::settle(Profile& profile, const Event* event, bool identifiers_changed, TimeUs now,
-                      Cause cause) {
+// A destination hears of the person before it hears what the person did or entered: upserts go to `place`.
+// That the person is gone comes last.
+void Pipeline::settle(Profile& profile, const Event* event, bool identifiers_changed, TimeUs now, Cause cause,
+                      std::size_t place) {
   view::PersonContext& context = parts_->context;
   context.at(&profile, now, event);
   const bool by_time = cause == Cause::time;
@@ -215,8 +218,10 @@ void Pipeline::settle(Profile& profile, const Event* event, bool identifiers_cha
     workflow::wake(profile, now, *compiled_, context, parts_->effects, counters_.workflows);
     context.at(&profile, now, nullptr);
   }
+  const std::size_t profiles = parts_->effects.waiting();
   route::route_profile(state_, profile, parts_->readers.routes, identifiers_changed, now, *compiled_, context,
                        parts_->effects, counters_.routes);
+  parts_->effects.upserts_lead(profiles, place);
   set_due(profile, now);
 }
 
@@ -240,7 +245,7 @@ void Pipeline::fire(Profile& profile, TimeUs due) {
   state_.touch(profile);
   parts_->readers.clear();
   parts_->readers.add(compiled_->by_time);
-  settle(profile, nullptr, false, due, Cause::time);
+  settle(profile, nullptr, false, due, Cause::time, parts_->effects.waiting());
 }
 
 void Pipeline::tell_gate(const unify::Resolution& who, StepOutput& out) {
@@ -326,7 +331,7 @@ void Pipeline::reevaluate_all(bool windows_are_new, TimeUs now) {
       }
     }
     parts_->readers.fill();
-    settle(profile, nullptr, false, now, Cause::configuration);
+    settle(profile, nullptr, false, now, Cause::configuration, parts_->effects.waiting());
     fill_new_lists(profile, now);
   });
 }
@@ -343,75 +348,6 @@ void Pipeline::fill_new_lists(const Profile& profile, TimeUs now) {
                         counters_.routes);
     }
   }
-}
-
-void Pipeline::command(const Input& input) {
-  JsonParser parser;
-  const Json root = parser.parse(input.payload);
-  if (root["command"].string_or("") == "resync") return begin_resync(root["route"].string_or(""));
-  if (root["command"].string_or("") != "replay") return;
-  std::string bytes;
-  Effect effect;
-  if (!base64_decode(root["record"].string_or(""), bytes) || !Effect::decode(bytes, effect)) return;
-  effect.destination = root["destination"].string_or("");
-  const std::uint32_t before = parts_->effects.count();
-  resend(effect, state_.now);
-  if (parts_->effects.count() > before) ++counters_.resent;
-}
-
-Effect& Pipeline::add_mark(Operation op, std::size_t destination) {
-  Effect& mark = parts_->effects.add(destination);
-  mark.op = op;
-  mark.time = state_.now;
-  mark.payload = "{}";
-  return mark;
-}
-
-// Null: the person has not allowed it.
-Effect* Pipeline::list_member(const Profile& profile, std::size_t route) {
-  parts_->context.at(&profile, state_.now, nullptr);
-  return route::route_list(profile, route, true, state_.now, *compiled_, parts_->context, parts_->effects,
-                           counters_.routes);
-}
-
-// A dead letter is mapped anew: what it said may have changed since. Events and messages are what they were.
-void Pipeline::resend(const Effect& effect, TimeUs now) {
-  if (effect.op == Operation::snapshot_end) return begin_resync(effect.route);
-  Profile* profile = state_.find(effect.person);
-  const auto& destinations = compiled_->config->destinations;
-  const auto slot =
-      static_cast<std::size_t>(std::find_if(destinations.begin(), destinations.end(),
-                                            [&](const auto& d) { return d.name == effect.destination; }) -
-                               destinations.begin());
-  if (profile == nullptr || slot == destinations.size()) return;
-  state_.touch(*profile);
-  view::PersonContext& context = parts_->context;
-  context.at(profile, now, nullptr);
-  const auto& routes = compiled_->config->routes;
-  const auto index = static_cast<std::size_t>(
-      std::find_if(routes.begin(), routes.end(), [&](const auto& r) { return r.name == effect.route; }) -
-      routes.begin());
-  if (index < routes.size() && routes[index].profiles) {
-    return route::resend(state_, *profile, index, now, *compiled_, context, parts_->effects,
-                         counters_.routes);
-  }
-  const bool membership = effect.op == Operation::enter || effect.op == Operation::leave;
-  if (membership && index < routes.size() && !routes[index].audience.empty()) {
-    const std::size_t audience = compiled_->audience_slot(routes[index].audience);
-    const bool inside = profile->membership(compiled_->audience_ids[audience]) != nullptr;
-    if (inside != (effect.op == Operation::enter)) return;  // a later record superseded it
-  }
-  if (!context.allows(effect.purpose)) return;
-  Effect& again = parts_->effects.add(slot, *profile);
-  again.op = effect.op;
-  again.purpose = effect.purpose;
-  again.time = effect.time;
-  again.name = effect.name;
-  again.route = effect.route;
-  again.address = effect.op == Operation::message
-                      ? view::address_of(*profile, compiled_->channels[slot], *compiled_)
-                      : "";
-  again.payload = effect.payload;
 }
 
 }  // namespace sluice::hub

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,7 @@
 namespace sluice::hub {
 
 // Raised when the step gives another state or other effects for the same inputs; recorded in each epoch.
-inline constexpr int step_version = 2;
+inline constexpr int step_version = 3;
 
 // What the gate before the destinations must know; see deliver/gate.hpp.
 struct GateChange {
@@ -48,6 +49,8 @@ struct StepCounters {
 struct StepOutput {
   std::vector<Effect> effects;  // in order
   std::vector<GateChange> gate;
+  std::vector<std::int64_t>
+      letters;  // dead letters that were handed back: the store must not list them any more
 };
 
 class Pipeline {
@@ -65,6 +68,10 @@ class Pipeline {
 
   // Steps one input and appends what it causes. Inputs at or below state.seq are a mistake of the caller.
   void apply(const Input& input, StepOutput& out);
+
+  // Fetches what the next inputs will look at, as far as a glance at their text tells; changes nothing. A few
+  // inputs at a time.
+  void bring_near(std::span<const Input> inputs) const;
 
   // The gate as the state has it: once, after recovery.
   void describe_gate(std::vector<GateChange>& out) const;
@@ -92,13 +99,14 @@ class Pipeline {
   unify::Resolution find_person(const CallbackInput& input, Event& event, TimeUs now);
   enum class Cause : std::uint8_t { input, time, configuration };
   void withdraw(const RecordInput& gone, TimeUs now, StepOutput& out);  // `deleted: drop_source`
-  void settle(state::Profile& profile, const Event* event, bool identifiers_changed, TimeUs now, Cause cause);
+  void settle(state::Profile& profile, const Event* event, bool identifiers_changed, TimeUs now, Cause cause,
+              std::size_t place);
   void fill_new_lists(const state::Profile& profile, TimeUs now);
   void set_due(state::Profile& profile, TimeUs now);
   void tell_gate(const unify::Resolution& who, StepOutput& out);
   void list_granted(const state::Profile& profile, const std::vector<unify::ConsentChange>& consents,
                     TimeUs now);
-  void command(const Input& input);
+  void command(const Input& input, StepOutput& out);
   void resend(const Effect& effect, TimeUs now);
   // resync.cpp: full refreshes of a list, a slice with each input
   void begin_resync(std::string_view route);

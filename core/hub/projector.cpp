@@ -1,6 +1,7 @@
 #include "hub/projector.hpp"
 
 #include "base/log.hpp"
+#include "base/thread_name.hpp"
 #include "hub/views.hpp"
 
 namespace sluice::hub {
@@ -13,7 +14,10 @@ Projector::~Projector() {
 }
 
 void Projector::start() {
-  thread_ = std::thread([this] { run(); });
+  thread_ = std::thread([this] {
+    name_thread("projector");
+    run();
+  });
 }
 
 void Projector::stop() {
@@ -38,7 +42,21 @@ std::vector<ProfileId> Projector::take(std::size_t most) {
     people.push_back(*waiting_.begin());
     waiting_.erase(waiting_.begin());
   }
+  while (people.size() < most && !backlog_.empty()) {
+    people.push_back(backlog_.back());
+    backlog_.pop_back();
+  }
   return people;
+}
+
+void Projector::add(std::vector<ProfileId> people) {
+  const std::lock_guard lock(mutex_);
+  backlog_ = std::move(people);
+}
+
+bool Projector::rest() {
+  const std::lock_guard lock(mutex_);
+  return !waiting_.empty() || !backlog_.empty();
 }
 
 void Projector::run() {
@@ -47,8 +65,9 @@ void Projector::run() {
     wake_.wait_for(lock, std::chrono::milliseconds(1000 / rounds_per_second), [&] { return stopping_; });
     const bool last = stopping_;
     lock.unlock();
+    const DurationUs until = clock_.monotonic_us() + stop_patience;
     for (std::vector<ProfileId> people = take(rows_per_round); !people.empty();
-         people = take(last ? 10'000 : 0))
+         people = take(last && clock_.monotonic_us() < until ? 2'000 : 0))
       write(people);
     if (last) return;
   }
@@ -61,7 +80,8 @@ void Projector::write(const std::vector<ProfileId>& people) {
     seq = world.state.seq;
     for (const ProfileId id : people) rows.push_back(profile_row(world, id));
   });
-  const Status written = database_.project(rows, seq, clock_.wall_us());
+  // While others wait, it is as of no input: the next start then writes everybody.
+  const Status written = database_.project(rows, rest() ? 0 : seq, clock_.wall_us());
   if (!written) log_error("store", "the projection could not be written: " + written.error().detail);
 }
 

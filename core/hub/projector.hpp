@@ -20,16 +20,23 @@ class Projector {
   ~Projector();
 
   void start();
-  void stop();                     // [main] after the step thread has stopped: writes what is left
+  // [main] After the step thread has stopped: writes what is left, as far as it can be done in a few seconds.
+  // What is left then is written after the next start.
+  void stop();
   void changed(ProfileId person);  // [any]
+  void add(
+      std::vector<ProfileId> people);  // [main] before start(): these too, when nothing has changed lately
 
  private:
   static constexpr std::size_t rows_per_round = 500;
   static constexpr std::size_t rounds_per_second = 4;
 
   void run();
+  static constexpr DurationUs stop_patience = 5 * us_per_s;
+
   void write(const std::vector<ProfileId>& people);
   std::vector<ProfileId> take(std::size_t most);
+  bool rest();  // something waits
 
   const StepThread& step_;
   store::Database& database_;
@@ -37,6 +44,7 @@ class Projector {
   std::mutex mutex_;  // guards what follows
   std::condition_variable wake_;
   std::unordered_set<ProfileId> waiting_;
+  std::vector<ProfileId> backlog_;
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -8,6 +8,7 @@
 
 #include "base/json.hpp"
 #include "base/log.hpp"
+#include "base/thread_name.hpp"
 #include "model/callback_input.hpp"
 
 namespace sluice::hub {
@@ -64,7 +65,10 @@ struct Receipts::Order {
 
 Receipts::Receipts(const Clock& clock, store::Database& database, std::string journal, SubmitFn submit)
     : clock_(clock), database_(database), journal_(std::move(journal)), submit_(std::move(submit)) {
-  thread_ = std::thread([this] { run(); });
+  thread_ = std::thread([this] {
+    name_thread("receipts");
+    run();
+  });
 }
 
 Receipts::~Receipts() {

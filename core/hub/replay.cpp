@@ -19,6 +19,7 @@ std::string command_of(const store::DeadLetter& letter) {
       .begin_object()
       .member("command", "replay")
       .member("destination", letter.effect.destination)
+      .member_integer("letter", letter.id)
       .member("record", base64(bytes))
       .end_object();
   return payload;
@@ -51,8 +52,8 @@ Result<ReplayReport> Hub::replay_dead(std::vector<std::int64_t> ids) {
       drafts.push_back({.kind = InputKind::command, .event_time = no_time, .payload = command_of(*letter)});
     }
     if (drafts.empty()) continue;
-    // A letter counts as replayed only when the journal has it: a crash in between leaves it listed, never
-    // lost.
+    // A letter counts as replayed once the journal has it. A crash before the store knows loses nothing and
+    // sends nothing twice: whoever steps the command again says so to the store again.
     const std::uint64_t seq = SLUICE_TRY(submit(std::move(drafts)));
     SLUICE_TRY(database_->take_dead_letters(open));
     report.taken += open.size();

@@ -4,6 +4,7 @@
 #include "base/json.hpp"
 #include "hub/hub.hpp"
 #include "hub/pipeline.hpp"
+#include "hub/pipeline_parts.hpp"
 
 namespace sluice::hub {
 
@@ -146,6 +147,21 @@ Result<std::uint64_t> Hub::resync(std::string_view route) {
   engine_->step().read(
       [&](const World& world) { members = world.state.members(state::name_id(found.audience)); });
   return members;
+}
+
+Effect& Pipeline::add_mark(Operation op, std::size_t destination) {
+  Effect& mark = parts_->effects.add(destination);
+  mark.op = op;
+  mark.time = state_.now;
+  mark.payload = "{}";
+  return mark;
+}
+
+// Null: the person has not allowed it.
+Effect* Pipeline::list_member(const state::Profile& profile, std::size_t route) {
+  parts_->context.at(&profile, state_.now, nullptr);
+  return route::route_list(profile, route, true, state_.now, *compiled_, parts_->context, parts_->effects,
+                           counters_.routes);
 }
 
 }  // namespace sluice::hub

@@ -50,7 +50,9 @@ class ConnectorServices final : public plugin::HostServices {
   plugin::Response http(const plugin::HttpRequest& request) override;
 
  private:
-  std::string row(std::string_view key) const { return store::vault_folder_of_source(name_) + std::string(key); }
+  std::string row(std::string_view key) const {
+    return store::vault_folder_of_source(name_) + std::string(key);
+  }
   std::string name_;
   const Clock& clock_;
   store::Database& database_;

@@ -56,6 +56,24 @@ routes: { carts: { audience: cart, to: lake } }
   CHECK(history.back().time == StepBench::start + us_per_h + us_per_d);
 }
 
+TEST_CASE("a destination hears of a person before it hears what the person did or entered") {
+  StepBench hub(head + R"(
+computed: { added: events("Add").count() }
+audiences: { cart: 'events("Add").within("1d").exists()' }
+routes:
+  acts: { events: [Add], to: lake }
+  carts: { audience: cart, to: lake }
+  people: { profiles: has(traits.added), to: lake, fields: { added: traits.added } }
+)");
+  const Briefs sent = hub.call(track("Add"));
+  REQUIRE(sent.size() == 3);
+  CHECK(sent[0] == R"(upsert lake people {"added":1})");
+  CHECK(sent[1].starts_with("event lake Add "));
+  CHECK(sent[2] == "enter lake cart {}");
+  // Keys are by place, without gaps: the order of keys is the order of sending.
+  for (std::size_t i = 1; i < hub.effects.size(); ++i) CHECK(hub.effects[i - 1].key < hub.effects[i].key);
+}
+
 TEST_CASE("people leave an audience that reads another when that one changes") {
   StepBench hub(head + R"(
 audiences:
@@ -257,6 +275,14 @@ TEST_CASE("a public source overwrites nothing that a server source said") {
   // The newest event time wins, not the newest arrival.
   hub.call("'type':'identify','userId':'1','traits':{'city':'Oslo'},'timestamp':'2020-01-01T00:00:00Z'");
   CHECK(person->trait(state::name_id("city"))->value == state::StoredValue::string("Paris"));
+}
+
+TEST_CASE("a command that hands a dead letter back names it each time that it is stepped") {
+  const std::string command = R"({"command":"replay","destination":"lake","letter":7,"record":""})";
+  StepBench hub(head);
+  StepOutput out;
+  REQUIRE(hub.world.step({hub.world.state.seq + 1, hub.now, InputKind::command, false, command}, out));
+  CHECK(out.letters == std::vector<std::int64_t>{7});
 }
 
 }  // namespace sluice::hub

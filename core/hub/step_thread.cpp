@@ -1,8 +1,10 @@
 #include "hub/step_thread.hpp"
 
 #include <algorithm>
+#include <span>
 
 #include "base/bytes.hpp"
+#include "base/thread_name.hpp"
 
 namespace sluice::hub {
 
@@ -39,7 +41,10 @@ StepThread::~StepThread() {
 }
 
 void StepThread::start() {
-  thread_ = std::thread([this] { run(); });
+  thread_ = std::thread([this] {
+    name_thread("step");
+    run();
+  });
 }
 
 void StepThread::stop() {
@@ -157,12 +162,21 @@ bool StepThread::step_batch(const Batch& batch) {
     {
       const std::unique_lock world(world_mutex_);
       for (std::size_t i = first; i < last; ++i) {
+        if ((i - first) % glance == 0) {
+          world_.pipeline.bring_near(std::span(batch.inputs).subspan(i, std::min(glance, last - i)));
+        }
         const Status stepped = world_.step(batch.inputs[i], out);
         if (!stepped) {
           hooks_.failed(stepped.error());
           return false;
         }
         if (batch.inputs[i].kind == InputKind::tick) tick_asked_ = false;
+      }
+      if (hooks_.letters && !out.letters.empty()) {
+        if (const Status taken = hooks_.letters(std::exchange(out.letters, {})); !taken) {
+          hooks_.failed(taken.error());
+          return false;
+        }
       }
       since_checkpoint_ += last - first;
       pace_checkpoint(last - first);

@@ -35,6 +35,8 @@ class StepThread {
     std::function<bool(TimeUs due)> tick;  // [step] a timer is due: journal a tick. False: not now, ask again
     std::function<void(const Error&)> failed;  // [step] once: the process must stop
     std::function<void(ProfileId)> changed;    // [step] a row went into a checkpoint: project it
+    // [step] before a checkpoint holds the command that handed them back
+    std::function<Status(const std::vector<std::int64_t>&)> letters = {};
     std::function<void()> applied = {};  // [step] an epoch was stepped, and its effects are with the lanes
   };
   StepThread(World& world, Checkpoints& checkpoints, Checkpointer& checkpointer, const Clock& clock,
@@ -64,8 +66,9 @@ class StepThread {
   bool clock_alarm() const { return clock_alarm_.load(); }  // [any] the wall clock jumped: ticks are held
 
  private:
-  static constexpr std::size_t queue_bytes_max = 64 * 1024 * 1024;
-  static constexpr std::size_t bite = 512;  // inputs stepped before readers get their turn
+  static constexpr std::size_t queue_bytes_max = 16 * 1024 * 1024;
+  static constexpr std::size_t glance = 16;  // inputs whose people are fetched together
+  static constexpr std::size_t bite = 512;   // inputs stepped before readers get their turn
 
   void run();
   bool step_batch(const Batch& batch);

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "base/log.hpp"
+#include "ingest/commit.hpp"
 #include "ingest/feed_sink.hpp"
 #include "ingest/rejects.hpp"
 #include "ingest/time_merge.hpp"
@@ -36,24 +37,6 @@ struct Shared {
   bool merging = false;  // the merge has not given everything on
 
   explicit Shared(DurationUs far_ahead) : merge(far_ahead) {}
-};
-
-std::size_t bytes_of(const Draft& draft) {
-  return draft.payload.size();
-}
-
-// Drafts that will be one commit.
-struct Commit {
-  std::vector<Draft> drafts;
-  std::size_t bytes = 0;
-
-  bool has_room(std::size_t records, std::size_t more) const {
-    return drafts.size() + records <= commit_records_max && bytes + more <= commit_bytes_max;
-  }
-  void add(Draft draft) {
-    bytes += bytes_of(draft);
-    drafts.push_back(std::move(draft));
-  }
 };
 
 }  // namespace

@@ -33,11 +33,11 @@ inline constexpr std::size_t uncommitted_bytes_max = std::size_t{64} << 20;
 inline constexpr std::size_t commits_in_flight_max = 16;
 
 struct Feed {
-  std::string source;           // name in connectors.yaml
-  std::string stream;           // of the connector; empty: its only one
-  std::string cursor;           // where to go on; empty: from the start
+  std::string source;                    // name in connectors.yaml
+  std::string stream;                    // of the connector; empty: its only one
+  std::string cursor;                    // where to go on; empty: from the start
   std::vector<std::string> fields = {};  // that the configuration reads of a row; none: all
-  DurationUs every = us_per_s;  // between two polls
+  DurationUs every = us_per_s;           // between two polls
   std::unique_ptr<plugin::Connector> connector;
   plugin::HostServices* host = nullptr;  // sends what fetch() asks for; outlives the runner
   // The record's event time by the stream's `time:`; `no_time` where it has none. An error's text is the

@@ -18,4 +18,9 @@ struct JournalHead {
 // misconfigured: there is no journal under this data directory.
 Result<JournalHead> read_journal_head(FileSystem& files, const std::string& data_directory);
 
+// Gives the journal a later generation, durably: `at_least`, or one more than it has. Who calls it is alone
+// with the directory. Returns who it is now. misconfigured: its identity is missing.
+Result<JournalIdentity> raise_generation(FileSystem& files, const std::string& data_directory,
+                                         std::uint32_t at_least = 0);
+
 }  // namespace sluice

@@ -72,6 +72,12 @@ Result<std::optional<JournalIdentity>> read_identity(FileSystem& files, const st
   const std::size_t head = magic.size() + 8;
   if (bytes.size() < head + 8 || !bytes.starts_with(magic)) return damaged;
   const std::string_view body = std::string_view(bytes).substr(0, bytes.size() - 8);
+  if (const std::uint32_t version = ByteReader(std::string_view(bytes).substr(magic.size())).u32();
+      version > format_version) {
+    return Error{Code::misconfigured, path + " has version " + std::to_string(version) +
+                                          ", written by a newer version; this one knows versions up to " +
+                                          std::to_string(format_version) + ": run the newer version"};
+  }
   JournalIdentity identity;
   if (ByteReader(std::string_view(bytes).substr(body.size())).u64() != hash64(body) ||
       !JournalIdentity::decode(body.substr(head), identity)) {

@@ -5,6 +5,7 @@
 
 #include "base/check.hpp"
 #include "base/hash.hpp"
+#include "base/thread_name.hpp"
 #include "journal/identity_file.hpp"
 
 namespace sluice {
@@ -94,7 +95,10 @@ Status Journal::write_genesis() {
 Status Journal::start(Sink sink) {
   SLUICE_CHECK(!writer_.joinable());
   sink_ = std::move(sink);
-  writer_ = std::thread([this] { run(); });
+  writer_ = std::thread([this] {
+    name_thread("journal");
+    run();
+  });
   return Done{};
 }
 

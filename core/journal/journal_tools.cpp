@@ -3,6 +3,7 @@
 
 #include "base/hash.hpp"
 #include "base/json.hpp"
+#include "journal/head.hpp"
 #include "journal/identity_file.hpp"
 #include "journal/journal.hpp"
 #include "model/event.hpp"
@@ -167,12 +168,10 @@ std::string dump_line(const Input& input, bool unmasked) {
 Result<std::vector<LogDamage>> repair_journal(FileSystem& files, const std::string& data_directory,
                                               std::uint64_t known_durable) {
   const std::string directory = journal_directory(data_directory);
-  std::optional<JournalIdentity> identity = SLUICE_TRY(read_identity(files, directory));
-  if (!identity)
-    return Error{Code::misconfigured, directory + "/identity is missing: put it back from a backup"};
+  const Result<JournalReport> found = verify_journal(files, data_directory, known_durable);
+  if (found && found.value().problems.empty()) return std::vector<LogDamage>();
   // The generation first: should this be interrupted, no key is given twice.
-  ++identity->generation;
-  SLUICE_TRY(write_identity(files, directory, *identity));
+  SLUICE_TRY(raise_generation(files, data_directory));
   return Log::repair(files, directory, known_durable);
 }
 

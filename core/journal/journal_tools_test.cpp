@@ -199,5 +199,29 @@ TEST_CASE("repair mends a hole of many entries, and a full segment whose end is 
   CHECK(lost[9] == 19);
 }
 
+TEST_CASE("a repair of a whole journal changes nothing, not its generation either", "[journal][repair]") {
+  SimFileSystem files(1);
+  {
+    REQUIRE(open(files));
+  }
+  const std::string before = files.content("data/journal/identity");
+  CHECK(repair_journal(files, "data").value().empty());
+  CHECK(files.content("data/journal/identity") == before);
+}
+
+TEST_CASE("an identity that a newer version wrote is refused as such", "[journal]") {
+  SimFileSystem files(1);
+  {
+    REQUIRE(open(files));
+  }
+  std::string bytes = files.content("data/journal/identity");
+  bytes[8] = 9;
+  files.set_content("data/journal/identity", bytes);
+  const auto journal = open(files);
+  REQUIRE_FALSE(journal);
+  CHECK(journal.error().code == Code::misconfigured);
+  CHECK(journal.error().detail.find("newer version") != std::string::npos);
+}
+
 }  // namespace
 }  // namespace sluice

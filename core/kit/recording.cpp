@@ -19,6 +19,8 @@
 #include "net/client.hpp"
 #include "plugin/connector.hpp"
 #include "plugin/http_request.hpp"
+#include "plugin/operations.hpp"
+#include "plugin/url.hpp"
 
 namespace sluice::kit {
 namespace {
@@ -27,23 +29,20 @@ constexpr std::size_t requests_max = 100;
 constexpr std::uint32_t delay_ms_max = 60'000;
 constexpr std::size_t secret_bytes_min = 4;  // what is shorter stands in every text
 // Of an answer: what says nothing about it, or is a credential.
-constexpr std::string_view left_out[] = {"set-cookie", "date",       "server",  "connection", "content-length",
-                                         "keep-alive", "cf-ray",     "via",     "transfer-encoding", "alt-svc",
+constexpr std::string_view left_out[] = {"set-cookie",
+                                         "date",
+                                         "server",
+                                         "connection",
+                                         "content-length",
+                                         "keep-alive",
+                                         "cf-ray",
+                                         "via",
+                                         "transfer-encoding",
+                                         "alt-svc",
                                          "strict-transport-security"};
 
-std::string percent_encoded(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                       c == '.' || c == '_' || c == '~';
-    const auto u = static_cast<unsigned char>(c);
-    out += plain ? std::string(1, c) : std::string{'%', "0123456789ABCDEF"[u >> 4], "0123456789ABCDEF"[u & 15]};
-  }
-  return out;
-}
-
-// Each secret gives way to a made-up one, in the form in which it stands: so the replay, which has the made-up
-// one in its settings, finds what it makes of it.
+// Each secret gives way to a made-up one, in the form in which it stands: so the replay, which has the
+// made-up one in its settings, finds what it makes of it.
 class Scissors {
  public:
   void add(std::string_view secret, const std::string& made_up) {
@@ -56,7 +55,7 @@ class Scissors {
     // As it is, in JSON, in JSON within JSON, in URLs, and as basic authentication may.
     for (const auto& form : {std::pair(text, made_up), std::pair(quoted(text), quoted(made_up)),
                              std::pair(quoted(quoted(text)), quoted(quoted(made_up))),
-                             std::pair(percent_encoded(text), percent_encoded(made_up)),
+                             std::pair(plugin::percent_encode(text), plugin::percent_encode(made_up)),
                              std::pair(base64(text), base64(made_up))}) {
       forms_.push_back(form);
     }
@@ -65,7 +64,8 @@ class Scissors {
   }
   std::string operator()(std::string text) const {
     for (const auto& [secret, made_up] : forms_) {
-      for (std::size_t at = text.find(secret); at != std::string::npos; at = text.find(secret, at + made_up.size()))
+      for (std::size_t at = text.find(secret); at != std::string::npos;
+           at = text.find(secret, at + made_up.size()))
         text.replace(at, secret.size(), made_up);
     }
     return text;
@@ -82,7 +82,8 @@ std::string without_people(const std::string& text) {
   std::map<std::string, std::string> known;
   std::string out;
   re2::StringPiece rest(text), email, phone;
-  for (const char* from = rest.data(); RE2::FindAndConsume(&rest, person, &email, &phone); from = rest.data()) {
+  for (const char* from = rest.data(); RE2::FindAndConsume(&rest, person, &email, &phone);
+       from = rest.data()) {
     const re2::StringPiece hit = email.empty() ? phone : email;
     const std::string_view found(hit.data(), hit.size());
     out.append(from, static_cast<std::size_t>(found.data() - from));
@@ -93,10 +94,11 @@ std::string without_people(const std::string& text) {
     std::string& made_up = known[plain];
     const std::string number = std::to_string(known.size());
     if (made_up.empty()) {
-      made_up = email.empty() ? "+1555010" + std::string(4 - std::min<std::size_t>(4, number.size()), '0') + number
-                              : "person-" + number + "@example.com";
+      made_up = email.empty()
+                    ? "+1555010" + std::string(4 - std::min<std::size_t>(4, number.size()), '0') + number
+                    : "person-" + number + "@example.com";
     }
-    out += encoded ? percent_encoded(made_up) : made_up;
+    out += encoded ? plugin::percent_encode(made_up) : made_up;
   }
   return out.append(rest.data(), rest.size());
 }
@@ -154,12 +156,6 @@ class Rows final : public plugin::Sink {
   void ended() override { over = true; }
 };
 
-std::string_view status_name(sluice_status status) {
-  static constexpr std::string_view names[] = {"ok",       "retry",       "invalid",  "auth",    "cancelled",
-                                               "internal", "unsupported", "throttle", "skipped", "unknown"};
-  return status >= 0 && status <= SLUICE_UNKNOWN ? names[status] : "internal";
-}
-
 void member_json(JsonWriter& w, std::string_view name, const std::string& text) {
   JsonParser parser;
   const Json json = parser.parse(text);
@@ -168,8 +164,7 @@ void member_json(JsonWriter& w, std::string_view name, const std::string& text) 
 
 class Recorder {
  public:
-  Recorder(const RecordingOptions& options, const plugin::Entry& entry)
-      : options_(options), entry_(entry) {}
+  Recorder(const RecordingOptions& options, const plugin::Entry& entry) : options_(options), entry_(entry) {}
 
   Result<Recording> run() {
     http_ = SLUICE_TRY(net::HttpClient::create());
@@ -181,7 +176,8 @@ class Recorder {
     instance.folder = std::filesystem::current_path().string();
     connector_ = SLUICE_TRY(plugin::Connector::open(entry_, instance, *services_));
     if (const plugin::Auth& auth = connector_->http_policy().auth; auth.kind == plugin::AuthKind::basic)
-      scissors_.add(base64(auth.user + ':' + auth.password), base64(scissors_(auth.user + ':' + auth.password)));
+      scissors_.add(base64(auth.user + ':' + auth.password),
+                    base64(scissors_(auth.user + ':' + auth.password)));
     if (options_.poll) {
       SLUICE_TRY(record_poll());
     } else {
@@ -225,15 +221,20 @@ class Recorder {
     if (++count_ > requests_max) return Error{Code::rejected, "it asks for ever: stopped after 100 requests"};
     const auto url = plugin::resolve(connector_->http_policy(), request, 0);
     if (!url) return url.error();
-    if (request.delay_ms > 0)
+    if (request.delay_ms > 0)  // a job that the vendor works at: whoever records waits at the terminal
       std::this_thread::sleep_for(std::chrono::milliseconds(std::min(request.delay_ms, delay_ms_max)));
-    const std::string shown = request.method + ' ' + scissors_(url.value().url) + '\n' + scissors_(request.body);
+    const std::string shown =
+        request.method + ' ' + scissors_(url.value().url) + '\n' + scissors_(request.body);
     if (!options_.agree(shown)) return Error{Code::cancelled, "not sent: nothing was written"};
     plugin::Response response = SLUICE_TRY(connector_->send(request));
     if (response.status == 0)
       return Error{Code::transient, "the vendor gave no answer: " + scissors_(response.error)};
     JsonWriter asked(requests_ += requests_.empty() ? "" : ",");
-    asked.begin_object().member("method", request.method).member("url", request.url).key("headers").begin_object();
+    asked.begin_object()
+        .member("method", request.method)
+        .member("url", request.url)
+        .key("headers")
+        .begin_object();
     for (const plugin::Header& h : request.headers) asked.member(h.name, h.value);
     asked.end_object();
     member_json(asked, "body", request.body);
@@ -284,7 +285,9 @@ class Recorder {
     }
     for (const plugin::Fate& fate : fates) {
       JsonWriter w(outcomes += outcomes.empty() ? "" : ",");
-      w.begin_object().member_integer("record", fate.record).member("status", status_name(fate.outcome.status));
+      w.begin_object()
+          .member_integer("record", fate.record)
+          .member("status", plugin::status_name(fate.outcome.status));
       if (connector_->offers_interpret()) w.member("reason", fate.outcome.reason);
       if (!fate.outcome.remote_id.empty()) w.member("remote_id", fate.outcome.remote_id);
       w.end_object();
@@ -294,7 +297,8 @@ class Recorder {
   }
 
   Result<std::vector<plugin::Request>> judged(const std::vector<plugin::Record>& batch,
-                                              const plugin::Response& response, std::vector<plugin::Fate>& fates) {
+                                              const plugin::Response& response,
+                                              std::vector<plugin::Fate>& fates) {
     plugin::InterpretOutput out = SLUICE_TRY(connector_->interpret(batch, response));
     for (plugin::Fate& fate : out.outcomes) fates.push_back(std::move(fate));
     return std::move(out.requests);
@@ -315,14 +319,15 @@ class Recorder {
     std::string before;
     JsonWriter p(before);
     p.begin_object().member("stream", poll.stream).member("cursor", poll.cursor).end_object();
-    add(R"("poll":)" + before, R"("rows":[)" + rows.rows + R"(],"rejected":[)" + rows.rejected + R"(],"cursor":)" +
-                                   json_string(rows.cursor) + R"(,"ended":)" + (rows.over ? "true" : "false"));
+    add(R"("poll":)" + before, R"("rows":[)" + rows.rows + R"(],"rejected":[)" + rows.rejected +
+                                   R"(],"cursor":)" + json_string(rows.cursor) + R"(,"ended":)" +
+                                   (rows.over ? "true" : "false"));
     return Done{};
   }
 
   void add(const std::string& before, const std::string& after) {
-    exchanges_ += (exchanges_.empty() ? "" : ",") + (R"({"about":)" + json_string(options_.about)) + ',' + before +
-                  R"(,"requests":[)" + std::exchange(requests_, {}) + R"(],"answers":[)" +
+    exchanges_ += (exchanges_.empty() ? "" : ",") + (R"({"about":)" + json_string(options_.about)) + ',' +
+                  before + R"(,"requests":[)" + std::exchange(requests_, {}) + R"(],"answers":[)" +
                   std::exchange(answers_, {}) + "]," + after + '}';
   }
 
@@ -356,8 +361,9 @@ Result<Recording> record(const RecordingOptions& options) {
   for (const plugin::Entry& entry : registry.entries()) {
     if ((entry.info.kind & kind) != 0) return Recorder(options, entry).run();
   }
-  return Error{Code::misconfigured, options.library + (options.poll ? ": it holds no source to be polled"
-                                                                    : ": it holds no destination to be tried")};
+  return Error{Code::misconfigured,
+               options.library + (options.poll ? ": it holds no source to be polled"
+                                               : ": it holds no destination to be tried")};
 }
 
 }  // namespace sluice::kit

@@ -14,19 +14,19 @@ namespace sluice::kit {
 
 struct RecordingOptions {
   std::string library = {};
-  std::string with = {};                // `with:` as a JSON object, with the real secrets
+  std::string with = {};                    // `with:` as a JSON object, with the real secrets
   std::optional<std::string> records = {};  // of a destination, JSON; or
   std::optional<std::string> poll = {};     // of a source: {"stream", "cursor"}
-  std::string about = {};               // what it shows, a sentence
-  bool mask = false;                    // e-mail addresses and phones become made-up ones, the same ones alike
+  std::string about = {};                   // what it shows, a sentence
+  bool mask = false;  // e-mail addresses and phones become made-up ones, the same ones alike
   // Asked before each request leaves; it is shown as "POST https://…" and the body, secrets cut. False: stop.
   std::function<bool(std::string_view shown)> agree = {};
 };
 
 struct Recording {
-  std::string json = {};       // the file
+  std::string json = {};  // the file
   std::size_t requests = 0;
-  bool personal = false;       // something in it looks like an e-mail address or a phone
+  bool personal = false;  // something in it looks like an e-mail address or a phone
 };
 
 // Blocks while the vendor answers. misconfigured: the library or the options; rejected: the connector broke

@@ -8,6 +8,7 @@
 #include "base/hash.hpp"
 #include "base/text.hpp"
 #include "kit/checks.hpp"
+#include "plugin/operations.hpp"
 
 namespace sluice::kit {
 namespace {
@@ -200,7 +201,9 @@ class Trial {
     std::string out;
     JsonWriter w(out);
     w.begin_object().member_integer("record", static_cast<std::int64_t>(first + fate.record));
-    w.member("status", status_name(o.status)).member("reason", o.reason).member("detail", mask_(o.detail));
+    w.member("status", plugin::status_name(o.status))
+        .member("reason", o.reason)
+        .member("detail", mask_(o.detail));
     if (!o.remote_id.empty()) w.member("remote_id", o.remote_id);
     if (o.retry_after_ms >= 0) w.member_integer("retry_after_ms", o.retry_after_ms);
     w.end_object();
@@ -216,13 +219,6 @@ class Trial {
     for (const std::string& line : stage_.host.logs()) w.string(mask_(line));
     w.end_array().end_object();
     return out;
-  }
-
-  static std::string_view status_name(sluice_status status) {
-    static constexpr std::string_view names[] = {"ok",        "retry",    "invalid",     "auth",
-                                                 "cancelled", "internal", "unsupported", "throttle",
-                                                 "skipped",   "unknown",  "gone"};
-    return status >= 0 && status <= SLUICE_GONE ? names[status] : "internal";
   }
 
   const Subject& subject_;

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "base/check.hpp"
+#include "base/thread_name.hpp"
 #include "net/transfer.hpp"
 
 namespace sluice::net {
@@ -145,7 +146,10 @@ Result<std::unique_ptr<HttpClient>> HttpClient::create(ClientOptions options) {
   curl_multi_setopt(impl->multi.get(), CURLMOPT_MAXCONNECTS,
                     static_cast<long>(impl->options.idle_connections_max));
   Impl& running = *impl;
-  impl->thread = std::jthread([&running] { running.run(); });
+  impl->thread = std::jthread([&running] {
+    name_thread("http client");
+    running.run();
+  });
   return std::unique_ptr<HttpClient>(new HttpClient(std::move(impl)));
 }
 

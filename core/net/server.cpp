@@ -12,6 +12,7 @@
 #include <boost/asio/post.hpp>
 #include <sys/stat.h>
 
+#include "base/thread_name.hpp"
 #include "net/connection.hpp"
 
 namespace sluice::net {
@@ -61,6 +62,7 @@ void Worker::run() {
   sigset_t all;  // signals are the main thread's
   (void)sigfillset(&all);
   (void)pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  name_thread("http server");
   tick();
   io_.run();
   connections_.clear();

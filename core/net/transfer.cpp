@@ -16,8 +16,13 @@ namespace sluice::net {
 
 namespace {
 
+constexpr std::size_t response_header_bytes_max = 256 * 1024;
+
 std::size_t on_header(char* data, std::size_t size, std::size_t count, void* user) {
-  HttpResponse& response = static_cast<Transfer*>(user)->response;
+  auto& transfer = *static_cast<Transfer*>(user);
+  transfer.header_bytes += size * count;
+  if (transfer.header_bytes > response_header_bytes_max) return 0;
+  HttpResponse& response = transfer.response;
   const std::string_view line(data, size * count);
   if (line.starts_with("HTTP/")) {
     response.headers.clear();  // what came before was an interim answer
@@ -197,6 +202,8 @@ void finish(Transfer& t, CURLcode code) {
         place_of(t.request.url) + " is a private or local address, which this request may not reach";
   } else if (t.too_large || code == CURLE_FILESIZE_EXCEEDED) {
     response.error = place_of(t.request.url) + " sent an answer of more than 4 MiB";
+  } else if (t.header_bytes > response_header_bytes_max) {
+    response.error = place_of(t.request.url) + " sent headers of more than 256 KiB";
   } else {
     response.error = place_of(t.request.url) + ": " + lower_ascii(curl_easy_strerror(code));
   }

@@ -26,6 +26,7 @@ struct Transfer {
   std::unique_ptr<CURL, FreeEasy> easy;
   bool refused_address = false;
   bool too_large = false;
+  std::size_t header_bytes = 0;  // of this answer and of interim ones before it
 };
 
 // Why a request cannot be sent at all; empty when it can.

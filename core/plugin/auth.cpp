@@ -70,8 +70,7 @@ Status read_oauth2(Json auth, Auth& out) {
     texts = texts && value.is_string();
     o.authorize_params.emplace_back(name, value.string_or(""));
   });
-  if (!texts)
-    return bad("has 'scopes', 'params' or 'authorize_params' that hold something that is no text");
+  if (!texts) return bad("has 'scopes', 'params' or 'authorize_params' that hold something that is no text");
   if (out.name.empty()) out.name = "authorization";
   if (out.value.empty()) out.value = "Bearer {token}";
   if (out.value.find("{token}") == std::string::npos)
@@ -138,9 +137,10 @@ Result<Auth> parse_auth(Json auth) {
 Status fill_auth(Auth& auth, const Fill& fill) {
   OAuth2& o = auth.oauth2;
   AwsKeys& a = auth.aws;
-  for (std::string* text : {&auth.value, &auth.user, &auth.password, &o.token_url, &o.client_id,
-                            &o.client_secret, &o.refresh_token, &o.private_key, &o.key_id, &o.issuer,
-                            &o.authorize_url, &o.subject, &o.audience, &a.region, &a.service, &a.access_key, &a.secret_key}) {
+  for (std::string* text :
+       {&auth.value, &auth.user, &auth.password, &o.token_url, &o.client_id, &o.client_secret,
+        &o.refresh_token, &o.private_key, &o.key_id, &o.issuer, &o.authorize_url, &o.subject, &o.audience,
+        &a.region, &a.service, &a.access_key, &a.secret_key}) {
     *text = SLUICE_TRY(fill(*text));
   }
   for (auto& [name, value] : o.params) value = SLUICE_TRY(fill(value));

@@ -108,8 +108,8 @@ Redirect read_redirect(std::string_view query) {
 Redirect read_pasted(std::string_view text) {
   text = trim(text);
   const std::size_t query = text.find('?');
-  const bool parameters = text.find("code=") != std::string_view::npos ||
-                          text.find("error=") != std::string_view::npos;
+  const bool parameters =
+      text.find("code=") != std::string_view::npos || text.find("error=") != std::string_view::npos;
   if (!parameters) return {.code = std::string(text), .pasted_code = true};
   if (query != std::string_view::npos) text.remove_prefix(query + 1);
   return read_redirect(text.substr(0, text.find('#')));

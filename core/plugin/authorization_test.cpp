@@ -46,7 +46,8 @@ TEST_CASE("a browser is sent out with a challenge of S256 and what the vendor ne
   CHECK(one.url.find(one.verifier) == std::string::npos);
 }
 
-TEST_CASE("the code is taken from what the browser or the person brings, if it is of this attempt", "[plugin]") {
+TEST_CASE("the code is taken from what the browser or the person brings, if it is of this attempt",
+          "[plugin]") {
   const Authorization attempt = begin_authorization(auth(), back, 0).value();
   const auto code_of = [&](const Redirect& redirect) { return accept(auth(), attempt, redirect).value(); };
   CHECK(code_of(answer_to(attempt, "code=4%2F0a")) == "4/0a");
@@ -60,18 +61,21 @@ TEST_CASE("the code is taken from what the browser or the person brings, if it i
   }
   for (const char* none : {"code=", "code=a%0Ab", "x=y"}) {
     INFO(none);
-    CHECK(accept(auth(), attempt, answer_to(attempt, none)).error().detail.find("no code") != std::string::npos);
+    CHECK(accept(auth(), attempt, answer_to(attempt, none)).error().detail.find("no code") !=
+          std::string::npos);
   }
   CHECK_FALSE(accept(auth(), attempt, read_pasted("")));
   CHECK_FALSE(accept(auth(), attempt, read_pasted(std::string(code_bytes_max + 1, 'x'))));
 }
 
-TEST_CASE("a vendor's refusal is told in words, with what to do, and without line breaks of its own", "[plugin]") {
+TEST_CASE("a vendor's refusal is told in words, with what to do, and without line breaks of its own",
+          "[plugin]") {
   const Authorization attempt = begin_authorization(auth(), back, 0).value();
   const Result<std::string> refused =
       accept(auth(), attempt, answer_to(attempt, "error=access_denied&error_description=Ada+said%0Ano"));
   CHECK(refused.error().detail ==
-        "the vendor answered 'access_denied': access was denied there; who may allow it has to do so (Ada said no)");
+        "the vendor answered 'access_denied': access was denied there; who may allow it has to do so (Ada "
+        "said no)");
 }
 
 TEST_CASE("where the manifest names the issuer, an answer of another is not used", "[plugin]") {

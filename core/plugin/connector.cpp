@@ -272,9 +272,19 @@ Result<std::vector<Outcome>> Connector::deliver(std::span<const Record> records,
   context.all_asked = true;
   Call call(context);
   const BatchView batch(records, impl_->where(), part);
-  SLUICE_TRY(
-      call.finish(guarded([&] { return impl_->table->deliver(impl_->instance, batch.plan(), &call); })));
+  const sluice_status status =
+      guarded([&] { return impl_->table->deliver(impl_->instance, batch.plan(), &call); });
+  const Status finished = call.finish(status);
   std::vector<Outcome> out;
+  if (!finished && status == SLUICE_INTERNAL && finished.error().code != Code::cancelled) {
+    // It broke, or its process died: what became of each record nobody knows.
+    out.assign(records.size(), {.status = SLUICE_INTERNAL,
+                                .reason = "connector_failed",
+                                .detail = finished.error().detail,
+                                .remote_id = {}});
+    return out;
+  }
+  SLUICE_TRY(finished);
   out.reserve(records.size());
   for (Fate& fate : call.output().outcomes) out.push_back(std::move(fate.outcome));
   return out;

@@ -24,8 +24,8 @@
 
 namespace sluice::plugin {
 
-inline constexpr DurationUs token_pause_first = us_per_s;   // after a failure, doubling
-inline constexpr DurationUs token_pause_max = us_per_min;   // ... up to this, or what the endpoint asks for
+inline constexpr DurationUs token_pause_first = us_per_s;  // after a failure, doubling
+inline constexpr DurationUs token_pause_max = us_per_min;  // ... up to this, or what the endpoint asks for
 
 struct TokenAnswer {
   std::string token = {};           // secret; empty: the manifest's auth needs none, or there is an error

@@ -14,11 +14,11 @@ inline constexpr DurationUs token_margin_max = us_per_min;  // before its end; a
 
 struct KeptToken {  // secret
   std::string refresh = {}, access = {};
-  TimeUs until = 0;           // when `access` is no longer used
-  std::string scopes = {};    // that were asked for
-  TimeUs connected = 0;       // by a person; 0: the configuration gave the first refresh token
-  TimeUs refused = 0;         // since when the endpoint answers invalid_grant; 0: it does not
-  std::string text() const;   // JSON
+  TimeUs until = 0;          // when `access` is no longer used
+  std::string scopes = {};   // that were asked for
+  TimeUs connected = 0;      // by a person; 0: the configuration gave the first refresh token
+  TimeUs refused = 0;        // since when the endpoint answers invalid_grant; 0: it does not
+  std::string text() const;  // JSON
   static KeptToken parse(std::string_view text);  // what is missing is empty
 };
 

@@ -50,8 +50,8 @@ TEST_CASE("a manifest's members are read") {
   CHECK(info.timeout == 1'500'000);
   REQUIRE(info.rates.size() == 1);
   CHECK((info.rates[0].count == 50'000 && info.rates[0].per == us_per_min));
-  CHECK((info.auth.kind == AuthKind::header && info.identifiers.at(0).sha256 && info.poll_every == 5 * us_per_s &&
-         info.network));
+  CHECK((info.auth.kind == AuthKind::header && info.identifiers.at(0).sha256 &&
+         info.poll_every == 5 * us_per_s && info.network));
   CHECK((info.identifiers.at(0).type == "email" && info.streams == Texts{"rows", "others"} &&
          info.secrets == Texts{"key"}));
   CHECK((info.routes.size() == 1 && info.routes[0].methods == Texts{"POST"}));

@@ -1,4 +1,5 @@
-// The words for the operations of sluice/plugin.h, as manifests and samples write them.
+// The words for what sluice/plugin.h numbers: operations, as manifests and samples write them, and statuses,
+// as recorded exchanges do.
 #pragma once
 
 #include <array>
@@ -23,5 +24,13 @@ inline constexpr std::array<std::pair<std::string_view, std::uint32_t>, 11> op_n
     {"snapshot_begin", SLUICE_SNAPSHOT_BEGIN},
     {"snapshot_end", SLUICE_SNAPSHOT_END},
 }};
+
+// "ok", "retry", ...; what is no status is "internal".
+constexpr std::string_view status_name(sluice_status status) {
+  constexpr std::array<std::string_view, SLUICE_GONE + 1> names{
+      "ok",          "retry",    "invalid", "auth",    "cancelled", "internal",
+      "unsupported", "throttle", "skipped", "unknown", "gone"};
+  return status >= 0 && status <= SLUICE_GONE ? names[static_cast<std::size_t>(status)] : "internal";
+}
 
 }  // namespace sluice::plugin

@@ -119,6 +119,9 @@ void Series::trim(DurationUs window_max, TimeUs now) {
 
 std::pair<std::size_t, std::size_t> Series::window(TimeUs now, DurationUs within) const {
   const auto later_than = [&](TimeUs moment) {
+    // Mostly all or none of them, which the ends tell.
+    if (entries_.empty() || entries_.front().time > moment) return std::size_t{0};
+    if (entries_.back().time <= moment) return entries_.size();
     const auto at = std::upper_bound(entries_.begin(), entries_.end(), moment,
                                      [](TimeUs m, const SeriesEntry& e) { return m < e.time; });
     return static_cast<std::size_t>(at - entries_.begin());

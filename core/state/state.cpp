@@ -1,5 +1,8 @@
 #include "state/state.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include "base/check.hpp"
 #include "state/state_impl.hpp"
 
@@ -33,6 +36,47 @@ const Profile* State::find_by(NameId type, std::string_view value) const {
 
 Profile* State::find_by(NameId type, std::string_view value) {
   return const_cast<Profile*>(std::as_const(*this).find_by(type, value));
+}
+
+void State::bring_near(std::span<const Glance> glances) const {
+  constexpr std::size_t most = 32;
+  std::array<ProfileId, most> ids{};
+  std::array<const Profile*, most> people{};
+  glances = glances.first(std::min(glances.size(), most));
+  std::size_t seen = 0;
+  for (std::size_t i = 0; i < glances.size(); ++i) {
+    const Glance& g = glances[i];
+    const auto at = impl_->identifiers.find(impl_->identifier_key(g.type, g.value));
+    ids.at(i) = at == impl_->identifiers.end() ? nobody : at->second;
+    seen += impl_->seen.count(hash64(g.message_id, impl_->seed ^ g.source));
+  }
+  for (std::size_t i = 0; i < glances.size(); ++i) {
+    const auto at = impl_->profiles.find(ids.at(i));
+    people.at(i) = at == impl_->profiles.end() ? nullptr : at->second.get();
+    if (people.at(i) == nullptr) continue;
+    for (std::size_t byte = 0; byte < sizeof(Profile); byte += 64)
+      __builtin_prefetch(reinterpret_cast<const char*>(people.at(i)) + byte);
+  }
+  const auto near = [](const auto& items, std::size_t lines) {
+    for (std::size_t line = 0; line < lines; ++line)
+      __builtin_prefetch(reinterpret_cast<const char*>(items.data()) + line * 64);
+  };
+  for (std::size_t i = 0; i < glances.size(); ++i) {
+    if (people.at(i) == nullptr) continue;
+    near(people.at(i)->identifiers, 5);
+    near(people.at(i)->series, 6);
+    near(people.at(i)->traits, 3);
+    near(people.at(i)->memberships, 3);
+  }
+  for (std::size_t i = 0; i < glances.size(); ++i) {
+    if (people.at(i) == nullptr) continue;
+    for (const Series& series : people.at(i)->series) {
+      if (series.entries().empty()) continue;
+      __builtin_prefetch(&series.entries().front());
+      __builtin_prefetch(&series.entries().back());
+    }
+  }
+  asm volatile("" : : "r"(seen));  // the look-ups are wanted for what they fetch
 }
 
 Profile& State::create(std::uint64_t seq_, std::uint32_t ordinal, TimeUs at) {

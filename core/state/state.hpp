@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,6 +50,13 @@ class State {
   ProfileId resolve(ProfileId id) const;  // the surviving id, or `id` itself
   Profile* find_by(NameId type, std::string_view value);
   const Profile* find_by(NameId type, std::string_view value) const;
+  // Whom inputs soon to come are about, as far as a glance tells. Looks all of them up together, so that the
+  // waits for memory overlap; changes nothing.
+  struct Glance {
+    NameId type = 0, source = 0;
+    std::string_view value, message_id;  // empty: not seen
+  };
+  void bring_near(std::span<const Glance> glances) const;
   // A new person; the id is derived from seq and ordinal and the journal's seed.
   Profile& create(std::uint64_t seq, std::uint32_t ordinal, TimeUs now);
   // Call before changing a profile: the checkpoint under way gets the row as it was, the next one the row as

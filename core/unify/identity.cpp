@@ -41,8 +41,12 @@ class Identity::Phones {
   std::vector<Place> places_;
 };
 
-Identity::Identity(const view::Compiled& compiled)
-    : compiled_(compiled), blocked_(std::make_unique<Blocked>()), phones_(std::make_unique<Phones>()) {
+Identity::Identity(const view::Compiled& compiled, const State* known)
+    : compiled_(compiled),
+      known_(known),
+      since_(known == nullptr ? 0 : known->now),
+      blocked_(std::make_unique<Blocked>()),
+      phones_(std::make_unique<Phones>()) {
   for (const auto& rule : compiled.config->identity) {
     auto& patterns = blocked_->patterns.emplace_back();
     for (const std::string& pattern : rule.never_patterns)
@@ -58,6 +62,22 @@ bool Identity::never(std::size_t rule, const std::string& value) const {
   const auto& patterns = blocked_->patterns[rule];
   return std::any_of(patterns.begin(), patterns.end(),
                      [&](const auto& pattern) { return re2::RE2::PartialMatch(value, *pattern); });
+}
+
+// What reading gave once, it gives again, and of a number in its normalised form the number itself: one that
+// somebody has, and that these rules have taken, need not be read.
+std::optional<std::string> Identity::phone(std::string_view text, std::size_t rule,
+                                           std::string_view country) const {
+  if (known_ != nullptr && text.starts_with('+')) {
+    const state::NameId type = compiled_.identity_ids[rule];
+    if (const Profile* person = known_->find_by(type, text)) {
+      for (const Identifier& i : person->identifiers) {
+        if (i.type == type && i.value == text && i.last_seen > since_) return i.value;
+      }
+    }
+  }
+  return phones_->get(text, rule,
+                      [&] { return normalize_phone(text, country, compiled_.config->identity[rule].only); });
 }
 
 std::vector<Claim> Identity::claims(const Event& event, std::string_view country) const {
@@ -76,8 +96,7 @@ std::vector<Claim> Identity::claims(const Event& event, std::string_view country
           value = normalize_email(id.value);
           break;
         case config::Normalize::phone:
-          value = phones_->get(id.value, rule,
-                               [&] { return normalize_phone(id.value, country, rules[rule].only); });
+          value = phone(id.value, rule, country);
           break;
       }
       if (value && !never(rule, *value)) claims.push_back({rule, std::move(*value)});

@@ -37,7 +37,9 @@ struct Resolution {
 
 class Identity {
  public:
-  explicit Identity(const view::Compiled& compiled);
+  // With `known`, a number that the state has as somebody's, and that was said again since now, is not read
+  // again.
+  explicit Identity(const view::Compiled& compiled, const state::State* known = nullptr);
   ~Identity();
 
   // The identifiers of an event that count: known types, normalised, not blocked; most trusted first.
@@ -53,6 +55,7 @@ class Identity {
  private:
   struct Blocked;
   class Phones;
+  std::optional<std::string> phone(std::string_view text, std::size_t rule, std::string_view country) const;
   bool never(std::size_t rule, const std::string& value) const;
   std::vector<state::Profile*> candidates(state::State& state, const std::vector<Claim>& claims) const;
   bool fits(const std::vector<state::Profile*>& people, const std::vector<Claim>& claims,
@@ -61,6 +64,8 @@ class Identity {
                        const Event& event, TimeUs now, Resolution& out) const;
 
   const view::Compiled& compiled_;
+  const state::State* known_;
+  TimeUs since_;  // of the state, when these rules came to hold
   std::unique_ptr<Blocked> blocked_;
   std::unique_ptr<Phones>
       phones_;  // remembered readings: they change no result. `country` is the same in every call

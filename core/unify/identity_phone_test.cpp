@@ -55,5 +55,22 @@ TEST_CASE("many phone numbers do not take each other's place", "[unify]") {
   }
 }
 
+// Asked of a rule that would not take it: only what was said since the rules hold is taken as read.
+TEST_CASE("a number that somebody has is read again when the rules are new", "[unify]") {
+  const auto compiled = with_phones();
+  state::State state(1);
+  state.now = 1'000;
+  state::Profile& person = state.create(1, 0, 1'000);
+  const auto has = [&](TimeUs seen) {
+    person.identifiers = {{compiled->identity_ids[0], "+33142685300", 0, seen, true, 0, 0, false}};
+    state.index(person, person.identifiers.front());
+  };
+  const Identity identity(*compiled, &state);
+  has(1'000);
+  CHECK(values(identity, {{"phone", "+33142685300"}}).empty());
+  has(1'001);
+  CHECK(values(identity, {{"phone", "+33142685300"}}) == std::vector<std::string>{"+33142685300"});
+}
+
 }  // namespace
 }  // namespace sluice::unify

@@ -23,16 +23,31 @@ Effect& EffectList::add(std::size_t destination) {
   return effect;
 }
 
+void EffectList::upserts_lead(std::size_t first, std::size_t to) {
+  if (first == effects_.size()) return;
+  const auto at = [this](std::size_t place) { return effects_.begin() + static_cast<std::ptrdiff_t>(place); };
+  const auto is_upsert = [](const Effect& effect) { return effect.op == Operation::upsert; };
+  std::uint32_t ordinal = effects_[to].key.ordinal;
+  std::rotate(at(to), at(first), std::stable_partition(at(first), effects_.end(), is_upsert));
+  for (std::size_t i = to; i < effects_.size(); ++i) effects_[i].key.ordinal = ordinal++;
+}
+
 std::string identifiers_json(const state::Profile& profile, const Compiled& compiled) {
-  std::string out = "{";
+  std::size_t bytes = 2;
+  for (const state::Identifier& identifier : profile.identifiers) bytes += identifier.value.size() + 24;
+  std::string out;
+  out.reserve(bytes);
+  out = "{";
+  thread_local std::vector<const state::Identifier*> values;
   for (std::size_t rule = 0; rule < compiled.identity_ids.size(); ++rule) {
-    std::vector<const state::Identifier*> values;
+    values.clear();
     for (const state::Identifier& identifier : profile.identifiers) {
       if (identifier.type == compiled.identity_ids[rule]) values.push_back(&identifier);
     }
     if (values.empty()) continue;
-    std::stable_sort(values.begin(), values.end(),
-                     [](const auto* a, const auto* b) { return a->last_seen > b->last_seen; });
+    if (values.size() > 1)
+      std::stable_sort(values.begin(), values.end(),
+                       [](const auto* a, const auto* b) { return a->last_seen > b->last_seen; });
     if (out.size() > 1) out += ',';
     append_json_string(out, compiled.config->identity[rule].id);
     out += ":[";

@@ -28,6 +28,10 @@ class EffectList {
   // The person's identifiers have changed within the input.
   void forget_identifiers() { person_ = nobody; }
   std::uint32_t count() const { return ordinal_; }
+  // How many wait to be taken: the place of the next one.
+  std::size_t waiting() const { return effects_.size(); }
+  // The upserts from place `first` on go to place `to`, before what stands there; ordinals are by place.
+  void upserts_lead(std::size_t first, std::size_t to);
   // Moves the effects behind those of `out`.
   void take(std::vector<Effect>& out) {
     for (Effect& effect : effects_) out.push_back(std::move(effect));

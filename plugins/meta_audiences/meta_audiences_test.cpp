@@ -156,8 +156,7 @@ TEST_CASE("requests keep to the rows and the bytes of the settings") {
   Opened bytes("meta_audiences", with(R"(,"payload_bytes":2000)"));
   for (int i = 0; i < 50; ++i) records.push_back(records.front());
   const auto planned = bytes->plan(records);
-  for (const plugin::Request& request : planned.value().requests)
-    CHECK(request.body.size() < 2'200);
+  for (const plugin::Request& request : planned.value().requests) CHECK(request.body.size() < 2'200);
 }
 
 TEST_CASE("a part of a snapshot is one request of a session, and what is too much for it is left") {

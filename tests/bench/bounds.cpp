@@ -32,7 +32,7 @@ double cpu_seconds() {
 std::vector<std::string> bodies(std::int64_t events) {
   std::vector<std::string> all;
   for (std::int64_t first = 0; first < std::min(events, bodies_max * batch_events); first += batch_events) {
-    std::string& body = all.emplace_back(body_of(first));
+    std::string& body = all.emplace_back(Traffic(50'000).body_of(first));
     body.reserve(body.size() + json_padding);
   }
   return all;

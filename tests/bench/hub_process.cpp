@@ -5,9 +5,11 @@
 #include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <sstream>
+#include <string_view>
 #include <thread>
 #include <unistd.h>
 
@@ -17,25 +19,43 @@ namespace sluice::bench {
 
 namespace {
 
-constexpr std::chrono::seconds start_patience{20}, stop_patience{60};
-constexpr std::chrono::milliseconds look_again{10};
+constexpr std::chrono::seconds start_patience{600}, stop_patience{120};
+constexpr std::chrono::milliseconds look_again{5};
 
 std::string text_of(const std::string& path) {
   std::ifstream file(path);
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
+// Seconds, user and system, of the contents of a `stat` file. Fields are counted behind the name, which
+// stands in parentheses: state is the third, utime and stime are 14 and 15.
+double cpu_of(const std::string& stat) {
+  if (stat.rfind(')') == std::string::npos) return 0;
+  std::istringstream fields(stat.substr(stat.rfind(')') + 1));
+  std::string skipped;
+  for (int i = 3; i < 14; ++i) fields >> skipped;
+  double user = 0, system = 0;
+  fields >> user >> system;
+  return (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
 }  // namespace
 
 HubProcess::~HubProcess() {
+  kill_now();
+}
+
+void HubProcess::kill_now() {
   if (pid_ <= 0) return;
   kill(pid_, SIGKILL);
   waitpid(pid_, nullptr, 0);
+  pid_ = -1;
 }
 
 Status HubProcess::start(const std::string& binary, const std::string& folder) {
   log_ = folder + "/hub.log";
   const std::string config = folder + "/hub.yaml";
+  std::ofstream(log_, std::ios::trunc).close();  // what an earlier hub said is no sign of this one
   pid_ = fork();
   if (pid_ == 0) {
     const int log = open(log_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -55,7 +75,8 @@ Status HubProcess::start(const std::string& binary, const std::string& folder) {
     if (!running()) return Error{Code::transient, binary + " did not start; its log says:\n" + log};
     std::this_thread::sleep_for(look_again);
   }
-  return Error{Code::transient, binary + " does not listen after 20 s; its log says:\n" + text_of(log_)};
+  return Error{Code::transient,
+               binary + " does not listen after ten minutes; its log says:\n" + text_of(log_)};
 }
 
 bool HubProcess::running() {
@@ -68,19 +89,20 @@ bool HubProcess::running() {
 HubCost HubProcess::cost() const {
   HubCost cost;
   const std::string folder = "/proc/" + std::to_string(pid_);
-  const std::string stat = text_of(folder + "/stat");
-  // Fields are counted behind the name, which stands in parentheses: state is the third, utime and stime are
-  // 14 and 15.
-  std::istringstream fields(stat.substr(stat.rfind(')') + 1));
-  std::string skipped;
-  for (int i = 3; i < 14; ++i) fields >> skipped;
-  double user = 0, system = 0;
-  fields >> user >> system;
-  cost.cpu_s = (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
-  const std::string status = text_of(folder + "/status"), peak = "VmHWM:";
-  if (const std::size_t at = status.find(peak); at != std::string::npos) {
-    cost.peak_mib = std::atof(status.c_str() + at + peak.size()) / 1024.0;
+  cost.cpu_s = cpu_of(text_of(folder + "/stat"));
+  std::error_code ended;
+  for (const auto& task : std::filesystem::directory_iterator(folder + "/task", ended)) {
+    std::string name = text_of(task.path().string() + "/comm");
+    if (!name.empty()) name.pop_back();
+    cost.threads_s[name] += cpu_of(text_of(task.path().string() + "/stat"));
   }
+  const std::string status = text_of(folder + "/status");
+  const auto mib = [&](std::string_view name) {
+    const std::size_t at = status.find(name);
+    return at == std::string::npos ? 0 : std::atof(status.c_str() + at + name.size()) / 1024.0;
+  };
+  cost.peak_mib = mib("VmHWM:");
+  cost.now_mib = mib("VmRSS:");
   return cost;
 }
 
@@ -92,7 +114,7 @@ Status HubProcess::stop() {
   int status = 0;
   while (waitpid(pid_, &status, WNOHANG) == 0) {
     if (std::chrono::steady_clock::now() > until)
-      return Error{Code::transient, "the hub has not ended 60 s after SIGTERM"};
+      return Error{Code::transient, "the hub has not ended two minutes after SIGTERM"};
     std::this_thread::sleep_for(look_again);
   }
   pid_ = -1;

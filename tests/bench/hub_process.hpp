@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include <sys/types.h>
@@ -11,8 +12,9 @@
 namespace sluice::bench {
 
 struct HubCost {
-  double cpu_s = 0;     // all threads, user and system
-  double peak_mib = 0;  // of resident memory
+  double cpu_s = 0;                         // all threads, user and system
+  double peak_mib = 0, now_mib = 0;         // of resident memory
+  std::map<std::string, double> threads_s;  // CPU time by the names of threads
 };
 
 class HubProcess {
@@ -22,12 +24,13 @@ class HubProcess {
   HubProcess(const HubProcess&) = delete;
   HubProcess& operator=(const HubProcess&) = delete;
 
-  // Starts `binary run hub.yaml` in `folder` and waits until it listens.
+  // Starts `binary run hub.yaml` in `folder` and waits until it listens, at most ten minutes.
   Status start(const std::string& binary, const std::string& folder);
   std::uint16_t port() const { return port_; }
   bool running();
   HubCost cost() const;
-  Status stop();  // SIGTERM, and waits for a good end
+  void kill_now();  // as a crash: SIGKILL
+  Status stop();    // SIGTERM, and waits for a good end
 
  private:
   pid_t pid_ = -1;

@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "sink.hpp"
 #include "traffic.hpp"
@@ -24,6 +25,7 @@ constexpr int tries_max = 200;
 class Connection {
  public:
   explicit Connection(std::uint16_t port) : port_(port) {}
+  explicit Connection(std::string path) : path_(std::move(path)) {}
   ~Connection() { drop(); }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -48,6 +50,7 @@ class Connection {
 
  private:
   bool dial() {
+    if (!path_.empty()) return dial_unix();
     fd_ = socket(AF_INET, SOCK_STREAM, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -55,6 +58,15 @@ class Connection {
     address.sin_port = htons(port_);
     const int one = 1;
     setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return true;
+    drop();
+    return false;
+  }
+  bool dial_unix() {
+    fd_ = socket(AF_UNIX, SOCK_STREAM, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path_.copy(address.sun_path, sizeof address.sun_path - 1);
     if (connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return true;
     drop();
     return false;
@@ -72,14 +84,16 @@ class Connection {
     return answer_.size() >= end + 4 + length;
   }
 
-  std::uint16_t port_;
+  std::uint16_t port_ = 0;
+  std::string path_;  // of a Unix socket, instead
   int fd_ = -1;
   std::string answer_;
 };
 
 }  // namespace
 
-LoadResult send_load(const LoadOptions& options, std::vector<std::atomic<std::int64_t>>& sent) {
+LoadResult send_load(const Traffic& traffic, const LoadOptions& options,
+                     std::vector<std::atomic<std::int64_t>>& sent) {
   LoadResult total;
   std::mutex mutex;
   std::atomic<std::int64_t> next{options.first};
@@ -89,7 +103,7 @@ LoadResult send_load(const LoadOptions& options, std::vector<std::atomic<std::in
     Connection connection(options.port);
     LoadResult own;
     for (std::int64_t first = 0; (first = next.fetch_add(batch_events)) < end;) {
-      const std::string request = request_of(first, host);
+      const std::string request = traffic.request_of(first, host);
       std::int64_t due = now_us();
       if (options.rate > 0) {
         due = started +
@@ -116,6 +130,44 @@ LoadResult send_load(const LoadOptions& options, std::vector<std::atomic<std::in
   for (int i = 0; i < options.connections; ++i) threads.emplace_back(work);
   for (std::thread& thread : threads) thread.join();
   return total;
+}
+
+bool introduce_people(const Traffic& traffic, std::uint16_t port, int connections) {
+  std::atomic<std::int64_t> next{0};
+  std::atomic<bool> good{true};
+  const std::string host = "127.0.0.1:" + std::to_string(port);
+  const auto work = [&] {
+    Connection connection(port);
+    for (std::int64_t first = 0; good && (first = next.fetch_add(batch_events)) < traffic.people();) {
+      const std::string request = traffic.introduce(first, host);
+      int tries = 0;
+      while (connection.post(request) != 200 && ++tries < tries_max)
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      if (tries == tries_max) good = false;
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < connections; ++i) threads.emplace_back(work);
+  for (std::thread& thread : threads) thread.join();
+  return good;
+}
+
+ReadResult read_profiles(const Traffic& traffic, const std::string& socket, const std::atomic<bool>& stop) {
+  Connection connection(socket);
+  ReadResult result;
+  for (std::int64_t n = 0; !stop; ++n) {
+    const std::string request = "GET /v1/spaces/bench/collections/users/profiles/user_id:user-" +
+                                std::to_string(traffic.person_of(n)) +
+                                "/traits HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    const std::int64_t from = now_us();
+    if (connection.post(request) == 200) {
+      result.us.push_back(static_cast<std::uint32_t>(now_us() - from));
+    } else {
+      ++result.failed;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  return result;
 }
 
 }  // namespace sluice::bench

@@ -4,7 +4,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <string>
 #include <vector>
+
+#include "traffic.hpp"
 
 namespace sluice::bench {
 
@@ -20,7 +23,20 @@ struct LoadOptions {
   double rate = 0;                     // events a second; 0: closed loop
 };
 
+// How long each of a row of single requests took: profiles, read one after the other on the admin socket.
+struct ReadResult {
+  std::vector<std::uint32_t> us;
+  std::int64_t failed = 0;
+};
+
 // Blocks until every event is acknowledged, or the hub is gone.
-LoadResult send_load(const LoadOptions& options, std::vector<std::atomic<std::int64_t>>& sent);
+LoadResult send_load(const Traffic& traffic, const LoadOptions& options,
+                     std::vector<std::atomic<std::int64_t>>& sent);
+
+// Makes all people of the traffic known; false: a request was refused for good.
+bool introduce_people(const Traffic& traffic, std::uint16_t port, int connections);
+
+// Reads the traits of people that the traffic is about, one every two milliseconds, until `stop`.
+ReadResult read_profiles(const Traffic& traffic, const std::string& socket, const std::atomic<bool>& stop);
 
 }  // namespace sluice::bench

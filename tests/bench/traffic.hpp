@@ -13,10 +13,25 @@ inline constexpr const char* write_key = "bench-write-key";
 bool is_track(std::int64_t n);
 bool is_order(std::int64_t n);
 
-// The body of a request with events [first, first + batch_events): 20 % page, 10 % identify, 70 % track; of
-// 50,000 people.
-std::string body_of(std::int64_t first);
-// The same with its HTTP head.
-std::string request_of(std::int64_t first, const std::string& host);
+// Some people come often and most seldom: person number k in the order of frequency with a share of k^-0.99.
+// Events happen now: what windows look at is there.
+class Traffic {  // [any]
+ public:
+  explicit Traffic(std::int64_t people) : people_(people) {}
+
+  std::int64_t people() const { return people_; }
+  // Whom event n is about: 0 to people() - 1, the same each time.
+  std::int64_t person_of(std::int64_t n) const;
+  // The body of a request with events [first, first + batch_events): 20 % page, 10 % identify, 70 % track.
+  std::string body_of(std::int64_t first) const;
+  // A whole request with them, with its HTTP head.
+  std::string request_of(std::int64_t first, const std::string& host) const;
+  // A request that makes people [first, min(first + batch_events, people())) known: one identify each.
+  std::string introduce(std::int64_t first, const std::string& host) const;
+
+ private:
+  void append_event(std::string& body, std::int64_t n, const std::string& time) const;
+  std::int64_t people_;
+};
 
 }  // namespace sluice::bench

@@ -24,7 +24,7 @@ class Linked {
   }
 };
 
-#define LINKED \
+#define LINKED                                                                                          \
   R"({"plugin": "linked", "version": "1.0.0", "connectors": [{"id": "linked", "kind": "destination", )" \
   R"("parallel": 8, "batch": {"max_records": 1}, )"
 
@@ -44,7 +44,7 @@ class Linked {
     call.checkpoint("1");
   }
 };
-#define LINKED \
+#define LINKED                                                                                                   \
   R"({"plugin": "linked_source", "version": "1.0.0", "connectors": [{"id": "linked_source", "kind": "source", )" \
   R"("streams": ["rows"], "poll": {"every_s": 1}, )"
 #endif

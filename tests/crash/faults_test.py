@@ -134,12 +134,15 @@ class FailingDestinationTest(Case):
         self.sent = []
         self.timed(hub, feeder)  # warm
         control = min(self.timed(hub, feeder) for _ in range(2))
+        bound = 3 * control + 2
         faults = {"500": {"status": 500}, "429": {"status": 429, "retry_after": 60}, "down": {"down": True}, "hang": {"hang_s": 2}}
         paces = {}
         for name, order in faults.items():
             refused = self.braze.stats()["requests"]
             self.braze.order(**order)
             paces[name] = self.timed(hub, feeder)
+            if paces[name] >= bound:  # a machine that was busy for a moment; who waits for braze waits again
+                paces[name] = self.timed(hub, feeder)
             rig.wait_until(lambda before=refused: self.braze.stats()["requests"] > before or name == "hang", 20, "braze was asked")
             self.braze.order(clear=True)
             if name == "429":  # nobody waits for a minute here: a restart forgets the pause
@@ -148,7 +151,7 @@ class FailingDestinationTest(Case):
             rig.wait_until(lambda: hub.lanes()["braze"]["backlog"] == 0, 30, f"braze gets what waited during {name}\n{hub.log()}")
         print("seconds for the others:", {"control": round(control, 2)} | {k: round(v, 2) for k, v in paces.items()})
         for name, seconds in paces.items():
-            self.assertLess(seconds, 3 * control + 2, f"braze: {name}: the others wait")
+            self.assertLess(seconds, bound, f"braze: {name}: the others wait")
         at_braze = self.braze_pings()
         self.assertEqual(len({(p["p"], p["n"]) for p in at_braze}), len(self.sent))
         self.check_in_order(at_braze)
@@ -215,7 +218,7 @@ class FailingDestinationTest(Case):
         listed = [json.loads(hub.get(f"/v1/dead/{letter['id']}")[1])["payload"] for letter in hub.dead()["letters"]]
         arrived = {p["n"] for p in self.braze_pings()}
         self.assertEqual(len(arrived | {event["properties"]["n"] for event in listed}), len(sent))
-        self.assertLessEqual(len(arrived & {event["properties"]["n"] for event in listed}), 1)
+        self.assertEqual(arrived & {event["properties"]["n"] for event in listed}, set())
 
     def test_a_webhook_that_refuses_whole_batches_loses_only_what_it_refuses(self):
         hub, feeder = self.pace_bench()

@@ -70,9 +70,9 @@ class Hub(hub.Hub):
         self.address = (found[1], int(found[2]))
         return True
 
-    def start(self, seconds=30):
+    def start(self, seconds=90):
         self.begin()
-        wait_until(self.ready, seconds, f"the hub is ready\n{self.log()}")
+        wait_until(self.ready, seconds, lambda: f"the hub is ready\n{self.log()}")
 
     def kill(self):
         self.address = None

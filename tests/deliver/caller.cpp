@@ -1,4 +1,6 @@
 // Two connectors that do what each record's name says: one sends by itself, the other plans.
+#include <cstdlib>
+#include <stdexcept>
 #include <string>
 
 #include "sluice/plugin.hpp"
@@ -18,6 +20,8 @@ class Sends {
   void deliver(const sdk::Batch& batch, sdk::Call& call) {
     for (std::uint32_t i = 0; i < batch.size(); ++i) {
       if (batch[i].name == "leave_out") continue;
+      if (batch[i].name == "die") std::abort();
+      if (batch[i].name == "throw") throw std::runtime_error("not foreseen");
       const std::int32_t status = host_.http({.url = "/", .body = std::string(batch[i].id)}).status;
       if (status == 0 || status >= 500) throw sdk::Fail(SLUICE_RETRY, "not taken");
       call.outcome(i, {});

@@ -26,7 +26,7 @@ struct World {
                                                }))
                  .value();
   }
-  std::unique_ptr<Courier> open(const std::string& plugin, const std::string& address) {
+  std::unique_ptr<Courier> open(const std::string& plugin, const std::string& address, bool apart = false) {
     Connections connections{
         .registry = registry,
         .http = *http,
@@ -38,6 +38,7 @@ struct World {
     config::Destination destination;
     destination.name = "there";
     destination.plugin = plugin;
+    destination.isolation.process = apart;
     destination.with = R"({"url":"http://)" + address + R"("})";
     auto made = make_couriers(std::move(connections))(destination);
     INFO((made ? "" : made.error().detail));
@@ -88,6 +89,27 @@ TEST_CASE("a deliver() that failed after it reached somebody is in doubt as a wh
   World w;
   w.status = 500;
   CHECK_FALSE(w.open("sends", w.server->address())->deliver(w.parcels({"a", "b"})));
+}
+
+TEST_CASE("a connector that breaks in deliver() says so of each record, and whether any may have left",
+          "[courier]") {
+  World w;
+  for (const bool apart : {false, true}) {
+    const auto courier = w.open("sends", w.server->address(), apart);
+    for (const std::string& how : apart ? std::vector<std::string>{"die", "throw"} : std::vector<std::string>{"throw"}) {
+      for (const bool reached : {false, true}) {
+        const auto parcels = w.parcels(reached ? std::vector<std::string>{"fine", how, "fine"}
+                                               : std::vector<std::string>{how, "fine", "fine"});
+        const Answer answer = courier->deliver(parcels).value();
+        REQUIRE(answer.verdicts.size() == 3);
+        for (const Judged& judged : answer.verdicts) {
+          CHECK(judged.verdict.bug);
+          CHECK(judged.verdict.fate == (reached ? Fate::unknown : Fate::retry));
+          CHECK(judged.verdict.reason == "connector_failed");
+        }
+      }
+    }
+  }
 }
 
 TEST_CASE("a record that a connector sent by itself and gave no outcome is in doubt", "[courier]") {

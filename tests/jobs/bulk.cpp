@@ -37,7 +37,8 @@ class Bulk {
                            .state = job,
                            .delay_ms = 50});
     }
-    for (const std::uint32_t i : response.records()) call.outcome(i, {.status = sdk::verdict(response.status())});
+    for (const std::uint32_t i : response.records())
+      call.outcome(i, {.status = sdk::verdict(response.status())});
   }
 };
 

@@ -13,7 +13,8 @@ std::string encoded(const std::string& text) {
   for (const char c : text) {
     const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
     const auto u = static_cast<unsigned char>(c);
-    out += plain ? std::string(1, c) : std::string{'%', "0123456789ABCDEF"[u >> 4], "0123456789ABCDEF"[u & 15]};
+    out +=
+        plain ? std::string(1, c) : std::string{'%', "0123456789ABCDEF"[u >> 4], "0123456789ABCDEF"[u & 15]};
   }
   return out;
 }
@@ -36,7 +37,8 @@ class Diary {
   void interpret(const sdk::Batch&, const sdk::Response& response, sdk::Call& call) {
     const std::uint32_t i = response.records()[0];
     if (response.state() == "first") {
-      return call.request({.method = "GET", .url = "/days/1?t=" + encoded(token_), .records = {i}, .state = "second"});
+      return call.request(
+          {.method = "GET", .url = "/days/1?t=" + encoded(token_), .records = {i}, .state = "second"});
     }
     call.outcome(i, {.status = sdk::verdict(response.status()), .reason = "kept", .remote_id = "day-1"});
   }
@@ -56,7 +58,8 @@ class Pages {
   }
   void interpret(const sdk::Poll& poll, const sdk::Response& response, sdk::Call& call) {
     if (!response.ok()) throw sdk::Fail(SLUICE_RETRY, "no page");
-    call.record({.op = SLUICE_EVENT, .key = "k1", .entity = "e1", .name = poll.stream, .payload = response.body()});
+    call.record(
+        {.op = SLUICE_EVENT, .key = "k1", .entity = "e1", .name = poll.stream, .payload = response.body()});
     call.checkpoint("2");
     call.ended();
   }
@@ -72,6 +75,6 @@ class Pages {
 // clang-format on
 
 SLUICE_PLUGIN(R"({"plugin": "diary", "version": "1.0.0", "connectors": [
-{"id": "diary", "kind": "destination", )" WITH R"(}, {"id": "diary_pages", "kind": "source", "streams": ["pages"], )" WITH
-              R"(}]})",
+{"id": "diary", "kind": "destination", )" WITH
+              R"(}, {"id": "diary_pages", "kind": "source", "streams": ["pages"], )" WITH R"(}]})",
               Diary, Pages)

@@ -68,7 +68,8 @@ void Machine::call() {
         if (done) judge_.acknowledged(seq, payloads);
       });
   const bool low = disk_.free_bytes(data_directory).value() < reserve_bytes;
-  if (noticed_full_ && low && submitted == Submit::ok)
+  noticed_full_ = noticed_full_ && low;
+  if (noticed_full_ && submitted == Submit::ok)
     judge_.violated(1, "a nearly full disk is filled further by what comes from outside");
   note("call " + std::to_string(payloads.size()) + " -> " + std::to_string(static_cast<int>(submitted)));
 }

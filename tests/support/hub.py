@@ -26,7 +26,8 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 def wait_for(what, seconds=20, said=None):
-    """The first true answer of `what`, asked again and again; a hub that cannot be reached may start yet."""
+    """The first true answer of `what`, asked again and again; a hub that cannot be reached may start yet. `said`: a
+    text, or a function that gives one once it has been in vain."""
     end = time.monotonic() + seconds
     while True:
         trouble = ""
@@ -37,6 +38,7 @@ def wait_for(what, seconds=20, said=None):
         except (OSError, http.client.HTTPException) as error:
             trouble = f" ({error})"
         if time.monotonic() > end:
+            said = said() if callable(said) else said
             raise AssertionError(f"not so after {seconds} s: {said or what.__name__}{trouble}")
         time.sleep(0.02)
 
@@ -53,8 +55,10 @@ class Hub:
         self.process = None
 
     def command(self, *arguments):
-        done = subprocess.run([SLUICE, *arguments, "--config", str(self.config)], capture_output=True, text=True, cwd=self.folder,
-                              env=self.environment)
+        return self.sluice(*arguments, "--config", str(self.config))
+
+    def sluice(self, *arguments):
+        done = subprocess.run([SLUICE, *arguments], capture_output=True, text=True, cwd=self.folder, env=self.environment)
         if done.returncode != 0:
             raise AssertionError(f"sluice {' '.join(arguments)}: {done.stdout}{done.stderr}")
         return done.stdout

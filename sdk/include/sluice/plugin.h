@@ -165,7 +165,7 @@ typedef struct sluice_request {
   const sluice_header* headers; /* no credentials: the host adds them as the manifest's "auth" says */
   const uint32_t* records;      /* purpose plan: indexes of the batch whose fate this request decides, one or more */
   sluice_str body;
-  sluice_str state;             /* opaque, comes back with the response, even after a restart; at most 64 KiB */
+  sluice_str state;             /* opaque, <= 64 KiB; back with the response, of interpret's requests after a crash too */
   sluice_str bucket;            /* rate limit of the manifest; absent: the first */
 } sluice_request;
 
@@ -239,7 +239,7 @@ typedef struct sluice_plan {
 typedef struct sluice_interpret { /* interpret */
   uint32_t size, reserved;
   const sluice_response* response;
-  const sluice_batch* batch; /* of plan: the same records, though perhaps after a restart; else NULL */
+  const sluice_batch* batch; /* of plan: its records; after a restart the response's alone, from 0 on; else NULL */
   const sluice_poll* poll;   /* of fetch: the same poll; else NULL */
 } sluice_interpret;
 

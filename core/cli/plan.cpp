@@ -1,0 +1,94 @@
+// `sluice plan`: who would enter and leave, and what would be sent, before a configuration is applied.
+#include "hub/plan.hpp"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "base/clock.hpp"
+#include "cli/planning.hpp"
+#include "hub/epoch.hpp"
+
+namespace sluice::cli {
+
+namespace {
+
+unsigned long long number(std::uint64_t n) {
+  return n;
+}
+
+void print_people(const char* what, const std::vector<ProfileId>& people, std::uint64_t all) {
+  if (people.empty()) return;
+  std::string line;
+  for (const ProfileId person : people) line += (line.empty() ? "" : " ") + format_profile_id(person);
+  (void)std::printf("      %s: %s%s\n", what, line.c_str(), all > people.size() ? " ..." : "");
+}
+
+void print_list(const char* title, const std::vector<std::string>& lines) {
+  if (lines.empty()) return;
+  (void)std::printf("\n%s\n", title);
+  for (const std::string& line : lines) (void)std::printf("  %s\n", line.c_str());
+}
+
+}  // namespace
+
+void print_plan(const std::string& file, const hub::Plan& plan) {
+  (void)std::printf("%s against %llu people, as they are at %s (input %llu of the journal)\n", file.c_str(),
+                    number(plan.people), format_time(plan.at).c_str(), number(plan.input));
+  if (plan.differences.empty()) {
+    (void)std::puts("nothing changes: the hub runs this configuration");
+    return;
+  }
+  print_list("changes", plan.differences);
+  if (!plan.audiences.empty()) (void)std::puts("\naudiences");
+  for (const hub::PlannedAudience& a : plan.audiences) {
+    (void)std::printf("  %-24s %llu -> %llu people: %llu enter, %llu leave\n", a.name.c_str(),
+                      number(a.before), number(a.after), number(a.enter), number(a.leave));
+    print_people("enter", a.entering, a.enter);
+    print_people("leave", a.leaving, a.leave);
+  }
+  if (!plan.computed.empty()) (void)std::puts("\ncomputed traits");
+  for (const hub::PlannedTrait& t : plan.computed) {
+    (void)std::printf("  %-24s another value for %llu people\n", t.name.c_str(), number(t.changed));
+    print_people("such as", t.people, t.changed);
+  }
+  if (!plan.workflows.empty()) (void)std::puts("\nworkflows");
+  for (const hub::PlannedWorkflow& w : plan.workflows) {
+    (void)std::printf("  %-24s of %llu people inside, %llu end because their step is gone\n", w.name.c_str(),
+                      number(w.waiting), number(w.end));
+  }
+  (void)std::puts(plan.records.empty() ? "\nnothing is sent" : "\nwhat is sent");
+  for (const auto& [destination, counts] : plan.records) {
+    std::string line;
+    for (const auto& [op, count] : counts)
+      line += (line.empty() ? "" : ", ") + std::to_string(count) + ' ' + op;
+    (void)std::printf("  %-24s %s\n", destination.c_str(), line.c_str());
+  }
+  if (std::find(plan.differences.begin(), plan.differences.end(), "identity changed") !=
+      plan.differences.end())
+    (void)std::puts("\nidentity rules hold for what comes: nobody is merged or parted by the change");
+  print_list("count events from the change on, and none of before", plan.without_past);
+  print_list("refused by a hub that runs", plan.restart);
+}
+
+Result<hub::Plan> plan_of(const Setup& setup, const std::string& clock) {
+  const auto files = make_file_system();
+  const auto world = SLUICE_TRY(hub::read_world(*files, setup.config->hub.data));
+  const SystemClock wall;
+  return hub::make_plan(*world, hub::epoch_payload(*setup.config, setup.connectors),
+                        clock == "events" ? 0 : wall.wall_us());
+}
+
+int plan(const Common& common, const std::string& clock) {
+  const Setup setup = load(common, false);
+  if (!report(setup, true)) return 1;
+  const auto made = plan_of(setup, clock);
+  if (!made) return fail(made.error().detail);
+  if (common.json) {
+    (void)std::puts(made.value().json().c_str());
+  } else {
+    print_plan(common.config, made.value());
+  }
+  return 0;
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,231 @@
+#include "hub/plan.hpp"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "base/hash.hpp"
+#include "base/json.hpp"
+#include "hub/difference.hpp"
+#include "hub/epoch.hpp"
+#include "view/context.hpp"
+
+namespace sluice::hub {
+
+namespace {
+
+void note(std::vector<ProfileId>& samples, ProfileId person) {
+  samples.insert(std::upper_bound(samples.begin(), samples.end(), person), person);
+  if (samples.size() > plan_samples_max) samples.pop_back();
+}
+
+// What people are, as far as a configuration decides it.
+class Picture {
+ public:
+  explicit Picture(const World& world) {
+    const view::Compiled& compiled = *world.pipeline.compiled();
+    view::PersonContext context(compiled, world.state);
+    const auto& audiences = compiled.config->audiences;
+    for (std::size_t i = 0; i < audiences.size(); ++i)
+      members_[audiences[i].name].id = compiled.audience_ids[i];
+    world.state.each_profile([&](const state::Profile& profile) {
+      for (auto& [name, list] : members_) {
+        if (profile.membership(list.id) != nullptr) list.people.push_back(profile.id);
+      }
+      context.at(&profile, world.state.now, nullptr);
+      const auto& computed = compiled.config->computed;
+      for (std::size_t i = 0; i < computed.size(); ++i) {
+        const expr::Value value = context.computed(i);
+        if (value.is_unknown()) continue;
+        std::string text;
+        value.append_json(text);
+        values_[computed[i].name].emplace(profile.id, hash64(text));
+      }
+    });
+    for (auto& [name, list] : members_) std::sort(list.people.begin(), list.people.end());
+  }
+
+  std::vector<ProfileId> members(const std::string& audience) const {
+    const auto at = members_.find(audience);
+    return at == members_.end() ? std::vector<ProfileId>{} : at->second.people;
+  }
+  const std::unordered_map<ProfileId, std::uint64_t>& values(const std::string& trait) const {
+    static const std::unordered_map<ProfileId, std::uint64_t> none;
+    const auto at = values_.find(trait);
+    return at == values_.end() ? none : at->second;
+  }
+
+ private:
+  struct Members {
+    state::NameId id = 0;
+    std::vector<ProfileId> people;  // by id
+  };
+  std::map<std::string, Members> members_;
+  std::map<std::string, std::unordered_map<ProfileId, std::uint64_t>> values_;  // hashes, by trait
+};
+
+PlannedAudience compare(const std::string& name, const std::vector<ProfileId>& before,
+                        const std::vector<ProfileId>& after) {
+  PlannedAudience out{name, before.size(), after.size(), 0, 0, {}, {}};
+  std::vector<ProfileId> enter, leave;
+  std::set_difference(after.begin(), after.end(), before.begin(), before.end(), std::back_inserter(enter));
+  std::set_difference(before.begin(), before.end(), after.begin(), after.end(), std::back_inserter(leave));
+  out.enter = enter.size();
+  out.leave = leave.size();
+  enter.resize(std::min(enter.size(), plan_samples_max));
+  leave.resize(std::min(leave.size(), plan_samples_max));
+  out.entering = std::move(enter);
+  out.leaving = std::move(leave);
+  return out;
+}
+
+PlannedTrait compare(const std::string& name, const std::unordered_map<ProfileId, std::uint64_t>& before,
+                     const std::unordered_map<ProfileId, std::uint64_t>& after) {
+  PlannedTrait out{name, 0, {}};
+  const auto differs = [&](ProfileId person) {
+    ++out.changed;
+    note(out.people, person);
+  };
+  for (const auto& [person, value] : after) {
+    const auto was = before.find(person);
+    if (was == before.end() || was->second != value) differs(person);
+  }
+  for (const auto& [person, value] : before) {
+    if (!after.contains(person)) differs(person);
+  }
+  return out;
+}
+
+// Names of `list` in both, each once: those of `after` in the order of the file, then those that go.
+std::vector<std::string> names_of(const auto& before, const auto& after) {
+  std::vector<std::string> out;
+  for (const auto& item : after) out.push_back(item.name);
+  for (const auto& item : before) {
+    if (std::find(out.begin(), out.end(), item.name) == out.end()) out.push_back(item.name);
+  }
+  return out;
+}
+
+// Who is inside, and whose step `after` has no more.
+std::vector<PlannedWorkflow> compare_workflows(const World& world, const config::Config& after) {
+  std::vector<PlannedWorkflow> out;
+  const config::Config& before = *world.pipeline.compiled()->config;
+  for (const config::Workflow& workflow : before.workflows) {
+    if (text_of_item(before, "workflows", workflow.name) == text_of_item(after, "workflows", workflow.name))
+      continue;
+    const auto next = std::find_if(after.workflows.begin(), after.workflows.end(),
+                                   [&](const auto& w) { return w.name == workflow.name; });
+    const auto goes_on = [&](const state::Run& run) {
+      return next != after.workflows.end() &&
+             std::any_of(next->steps.begin(), next->steps.end(),
+                         [&](const config::Step& s) { return state::name_id(s.id) == run.step; });
+    };
+    PlannedWorkflow one{workflow.name, 0, 0};
+    world.state.each_profile([&](const state::Profile& profile) {
+      for (const state::Run& run : profile.runs) {
+        if (run.workflow != state::name_id(workflow.name)) continue;
+        ++one.waiting;
+        if (!goes_on(run)) ++one.end;
+      }
+    });
+    if (one.waiting > 0) out.push_back(std::move(one));
+  }
+  return out;
+}
+
+Status step(World& world, InputKind kind, TimeUs now, const std::string& payload, StepOutput& out) {
+  return world.step({world.state.seq + 1, now, kind, false, payload}, out);
+}
+
+}  // namespace
+
+Result<Plan> make_plan(World& world, const std::string& next, TimeUs now) {
+  if (world.pipeline.compiled() == nullptr)
+    return Error{Code::misconfigured,
+                 "no hub has run with this data yet: there is nothing that would change"};
+  Plan plan;
+  plan.input = world.state.seq;
+  plan.at = std::max(now, world.state.now);
+  StepOutput passed;
+  SLUICE_TRY(step(world, InputKind::tick, plan.at, {}, passed));
+  const std::shared_ptr<const config::Config> was = world.pipeline.compiled()->config;
+  plan.people = world.state.profiles();
+  const auto after = SLUICE_TRY(compile_epoch(next));
+  plan.differences = differences(*was, *after->config);
+  plan.restart = needs_restart(was->hub, after->config->hub, true);
+  plan.without_past = without_past(*was, *after->config);
+  if (same_epoch(world.epoch, *was, next, *after->config)) return plan;
+
+  plan.workflows = compare_workflows(world, *after->config);
+  const Picture before(world);
+  StepOutput out;
+  SLUICE_TRY(step(world, InputKind::epoch, plan.at, next, out));
+  const Picture then(world);
+  for (const std::string& name : names_of(was->audiences, after->config->audiences)) {
+    PlannedAudience one = compare(name, before.members(name), then.members(name));
+    if (one.enter + one.leave > 0 ||
+        text_of_item(*was, "audiences", name) != text_of_item(*after->config, "audiences", name))
+      plan.audiences.push_back(std::move(one));
+  }
+  for (const std::string& name : names_of(was->computed, after->config->computed)) {
+    PlannedTrait one = compare(name, before.values(name), then.values(name));
+    if (one.changed > 0) plan.computed.push_back(std::move(one));
+  }
+  for (const Effect& effect : out.effects)
+    ++plan.records[std::string(effect.destination)][std::string(name_of(effect.op))];
+  return plan;
+}
+
+std::string Plan::json() const {
+  std::string out;
+  JsonWriter w(out);
+  const auto texts = [&](const char* key, const std::vector<std::string>& list) {
+    w.key(key).begin_array();
+    for (const std::string& text : list) w.string(text);
+    w.end_array();
+  };
+  const auto persons = [&](const char* key, const std::vector<ProfileId>& list) {
+    w.key(key).begin_array();
+    for (const ProfileId id : list) w.string(format_profile_id(id));
+    w.end_array();
+  };
+  const auto number = [&](const char* key, std::uint64_t value) {
+    w.member_integer(key, static_cast<std::int64_t>(value));
+  };
+  w.begin_object();
+  number("input", input);
+  w.member("at", format_time(at));
+  number("people", people);
+  texts("changes", differences);
+  texts("restart", restart);
+  texts("without_past", without_past);
+  w.key("audiences").begin_array();
+  for (const PlannedAudience& a : audiences) {
+    w.begin_object().member("name", a.name);
+    number("before", a.before), number("after", a.after), number("enter", a.enter), number("leave", a.leave);
+    persons("entering", a.entering), persons("leaving", a.leaving);
+    w.end_object();
+  }
+  w.end_array().key("computed").begin_array();
+  for (const PlannedTrait& t : computed) {
+    w.begin_object().member("name", t.name);
+    number("changed", t.changed);
+    persons("sample", t.people);
+    w.end_object();
+  }
+  w.end_array().key("workflows").begin_array();
+  for (const PlannedWorkflow& one : workflows) {
+    w.begin_object().member("name", one.name);
+    number("waiting", one.waiting), number("end", one.end);
+    w.end_object();
+  }
+  w.end_array().key("records").begin_object();
+  for (const auto& [destination, counts] : records) {
+    w.key(destination).begin_object();
+    for (const auto& [op, count] : counts) number(op.c_str(), count);
+    w.end_object();
+  }
+  w.end_object().end_object();
+  return out;
+}
+
+}  // namespace sluice::hub

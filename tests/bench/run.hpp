@@ -1,0 +1,59 @@
+// A hub with its sink, and what is asked of them, one job after the other.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sluice/result.hpp"
+
+#include "figures.hpp"
+#include "hub_process.hpp"
+#include "sink.hpp"
+#include "traffic.hpp"
+
+namespace sluice::bench {
+
+struct RunOptions {
+  std::string hub, config, folder;  // the folder is removed with the run
+  std::int64_t people = 50'000;
+  int connections = 8;
+  std::int64_t events = 0;  // that will be sent in all
+};
+
+class Run {
+ public:
+  explicit Run(RunOptions options);
+  ~Run();
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
+
+  Status start();
+  // Makes all people known, and says what memory they take.
+  Result<Figures> introduce();
+  // Sends the next `events` and waits until they have arrived, or nothing has come for a while. With a rate,
+  // profiles are read beside it.
+  Figures measure(std::string job, std::int64_t events, double rate);
+  // Kills the hub and starts it again, without its checkpoints when it is to `rebuild`. `events` of the
+  // figures are the inputs that its journal holds.
+  Result<Figures> restart(std::string job, bool rebuild);
+  Status stop() { return hub_->stop(); }
+
+ private:
+  std::int64_t all_duplicates() const;
+  std::int64_t missing(std::int64_t first, std::int64_t last, Place place,
+                       bool (*wanted)(std::int64_t)) const;
+  void wait_for_arrivals();
+  HubCost wait_for_quiet();
+
+  const RunOptions options_;
+  const Traffic traffic_;
+  std::vector<std::atomic<std::int64_t>> sent_;
+  std::int64_t next_ = 0, introduced_ = 0;
+  Sink sink_;
+  std::optional<HubProcess> hub_;
+};
+
+}  // namespace sluice::bench
