@@ -8,6 +8,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "base/hash.hpp"
 #include "deliver/connector_courier.hpp"
 #include "deliver/scripted.hpp"
 #include "store/database.hpp"
@@ -341,6 +342,30 @@ TEST_CASE("what people read of an exchange holds no secret, in no form", "[deliv
   CHECK(redact("POST https://x.test/42/users?page=2&appsecret_proof=e941&sig=9 {}") ==
         "POST https://x.test/42/users?page=2&appsecret_proof=***&sig=*** {}");
   CHECK(redact("access_token=ab&tokens=3&a=b") == "access_token=***&tokens=3&a=b");
+}
+
+TEST_CASE("a lane whose log is of a newer version is refused, and nothing is touched", "[delivery]") {
+  World w;
+  {
+    const auto delivery = w.open();
+    REQUIRE(delivery->offer(1, {World::effect(1, 1, "braze"), World::effect(1, 2, "mail")}));
+    REQUIRE(delivery->sync());
+  }
+  const std::string log = w.path + "/lanes/mail/outcomes/00000001.log";
+  std::string bytes = read_file(*w.files, log).value();
+  bytes[8] = 9;
+  const std::uint64_t sum = hash64(std::string_view(bytes).substr(0, 56));
+  for (std::size_t i = 0; i < 8; ++i) bytes[56 + i] = static_cast<char>(sum >> (8 * i));
+  REQUIRE(replace_file(*w.files, log, bytes));
+  DeliveryOptions options{
+      .files = *w.files, .clock = w.clock, .directory = w.path + "/lanes", .journal = "j.1", .gate = w.gate};
+  const auto refused = Delivery::open(std::move(options), w.config, [&](const config::Destination& d) {
+    return Result<std::unique_ptr<Courier>>(std::make_unique<Quick>(w.vendors[d.name], false));
+  });
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().detail.find("lane 'mail'") != std::string::npos);
+  CHECK(refused.error().detail.find("later version") != std::string::npos);
+  CHECK(read_file(*w.files, log).value() == bytes);
 }
 
 }  // namespace

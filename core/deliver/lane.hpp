@@ -104,7 +104,6 @@ class Lane {
   struct Arrived;
   struct Inbox;
   struct Landing;
-
   explicit Lane(LaneOptions options);
   Status count_backlog();
   void go_by_limits();  // of courier_ and destination

@@ -72,6 +72,7 @@ class LyingDestinationTest(Case):
         self.assertLess(median[1], 2 * median[0] + 0.02)
         self.assertLess(p99[1], 3 * p99[0] + 0.1)
         self.assertLess(beside.memory_kib(), control.memory_kib() + MEMORY_MORE_KIB)
+        rig.wait_until(lambda: beside.hub.lanes()["lake"]["backlog"] == 0, 20, "the file has all")
         lanes = beside.hub.lanes()
         self.assertEqual(lanes["lake"]["outcomes"]["delivered"], ROUNDS * BATCH)
         self.assertEqual(lanes["dead"]["backlog"], ROUNDS * BATCH)
@@ -91,7 +92,7 @@ class LyingDestinationTest(Case):
                 liar = self.stand_in("liar.py", "--only", way)
                 bench = Bench(self, slow=1, liar=liar.port)
                 bench.round()
-                rig.wait_until(lambda: liar.stats()["told"][way] >= 3, 20, "it has lied")
+                rig.wait_until(lambda: liar.stats()["told"][way] >= 2, 20, "it has lied")
                 lane = bench.hub.lanes()["braze_liar"]
                 self.assertEqual(lane["outcomes"]["delivered"], 0, f"{way}: {lane}")
                 self.assertEqual(bench.hub.get("/healthz")[0], 200)

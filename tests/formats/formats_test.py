@@ -50,11 +50,11 @@ class OlderTest(Case):
                 hub.start()
                 rig.wait_until(lambda: hub.backlog() == 0, 30, "all that waited is delivered")
                 for stand_in, lane in ((self.hook, "hook"), (self.letters, "letters")):
-                    keys = [record["record"]["id"] for record in stand_in.records()]
+                    keys = [record["record"]["key"] for record in stand_in.records()]
                     self.assertEqual(len(keys), facts["waiting"][lane])
                     prefix = f"{facts['journal']}.{facts['generation']}."
                     self.assertTrue(all(key.startswith(prefix) for key in keys), keys)
-                self.assertEqual([hub.profile(f"user_id:{u}")["traits"]["pings"]["value"] for u in scene.PEOPLE], [4, 4, 3])
+                self.assertEqual([hub.profile(f"user_id:{u}")["computed"]["pings"] for u in scene.PEOPLE], [4, 4, 3])
                 self.assertEqual(len(hub.dead()["letters"]), facts["dead_letters"])
                 self.assertIn("1 of 1", hub.run("dead", "replay", str(hub.dead()["letters"][0]["id"])))
                 self.assertEqual(hub.stop(), 0, hub.log())
