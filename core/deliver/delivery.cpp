@@ -367,7 +367,8 @@ void Delivery::finish(Change change) {
   // Its files have one owner: whoever looks at the lane just now lets go of it first.
   for (const auto& [name, lane] : gone) {
     while (!lane.expired()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    if (const Status kept = impl_->open_removed(name); !kept) log_warn("delivery", kept.error().detail);
+    const Status kept = impl_->open_removed(name);
+    if (!kept && impl_->options.on_fatal) impl_->options.on_fatal(kept.error());
   }
 }
 

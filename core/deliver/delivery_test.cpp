@@ -271,6 +271,46 @@ TEST_CASE("destinations come, change and go while others deliver, and no record 
   delivery->stop();
 }
 
+TEST_CASE("a file that fails while a destination is removed stops the process", "[delivery][crash]") {
+  bool stops = false;
+  // The power goes at the n-th change of a file; returns how many there were.
+  const auto remove_mail = [&stops](std::uint64_t n) {
+    SimFileSystem files(1);
+    const ManualClock clock(1'000'000'000);
+    Gate gate;
+    std::map<std::string, Vendor> vendors;
+    config::Config config;
+    for (const char* name : {"braze", "mail"}) config.destinations.emplace_back().name = name;
+    stops = false;
+    DeliveryOptions options{
+        .files = files, .clock = clock, .directory = "/lanes", .journal = "j.1", .gate = gate};
+    options.segment_bytes = 4'096;
+    options.stop_patience = 0;
+    options.on_fatal = [&](const Error&) { stops = true; };
+    const auto delivery =
+        std::move(Delivery::open(std::move(options), config, [&](const config::Destination& d) {
+          return Result<std::unique_ptr<Courier>>(std::make_unique<Quick>(vendors[d.name], false));
+        })).value();
+    REQUIRE(delivery->offer(1, {World::effect(1, 1, "mail")}));
+    config.destinations.pop_back();
+    auto change = delivery->prepare(config, {});
+    REQUIRE(change);
+    REQUIRE(delivery->begin(change.value()));
+    const std::uint64_t before = files.changes();
+    files.stop_after(n);
+    delivery->finish(std::move(change).value());
+    return files.changes() - before;
+  };
+  const std::uint64_t all = remove_mail(1'000'000);
+  CHECK_FALSE(stops);
+  CHECK(all >= 5);
+  for (std::uint64_t n = 0; n < all; ++n) {
+    CAPTURE(n);
+    remove_mail(n);
+    CHECK(stops);
+  }
+}
+
 TEST_CASE("what is rejected stands among the dead letters, and messages in the person's history",
           "[delivery]") {
   World w;

@@ -63,6 +63,30 @@ TEST_CASE("records in the place of lost ones are not taken for done", "[lane][cr
   }
 }
 
+TEST_CASE("what the gate stopped stays stopped after a crash, once a later record of the person is out",
+          "[lane][crash]") {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    CAPTURE(seed);
+    LaneWorld w(seed);
+    w.open();
+    Effect without_purpose = LaneWorld::effect(2, 1, 7);
+    without_purpose.purpose.clear();
+    w.gate.deny(7, "newsletter");
+    w.offer(1, 7);
+    w.offer(2, {without_purpose});
+    w.run(0);
+    CHECK(w.count(OutcomeKind::suppressed) == 1);
+    REQUIRE(w.vendor.accepted.size() == 1);
+    w.crash();
+    w.gate.allow(7, "newsletter");  // as an input says that is replayed, too
+    w.open();
+    w.offer(1, 7);
+    w.offer(2, {without_purpose});
+    w.run();
+    CHECK(w.in_order());
+  }
+}
+
 TEST_CASE("after a clean stop nothing is sent again", "[lane][crash]") {
   LaneWorld w;
   w.open();

@@ -227,8 +227,10 @@ Status Lane::note_intents(const Batch& batch, const std::vector<std::uint32_t>& 
     batch.items[r]->intent = true;
     keys.push_back(batch.items[r]->effect.key);
   }
-  if (keys.empty()) return Done{};
-  SLUICE_TRY(log_->append_intents(keys));
+  if (keys.empty() && !decided_) return Done{};
+  // Whoever was left out must stay so after a crash: sent then, the record would come behind this one.
+  if (std::exchange(decided_, false)) SLUICE_TRY(write_outcomes());
+  if (!keys.empty()) SLUICE_TRY(log_->append_intents(keys));
   return log_->sync_intents();
 }
 

@@ -1,5 +1,8 @@
 #include "hub/projector.hpp"
 
+#include <algorithm>
+#include <ctime>
+
 #include "base/log.hpp"
 #include "base/thread_name.hpp"
 #include "hub/views.hpp"
@@ -59,17 +62,34 @@ bool Projector::rest() {
   return !waiting_.empty() || !backlog_.empty();
 }
 
+namespace {
+
+std::chrono::microseconds cpu_of_thread() {
+  timespec used{};
+  (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return std::chrono::seconds(used.tv_sec) + std::chrono::microseconds(used.tv_nsec / 1000);
+}
+
+}  // namespace
+
 void Projector::run() {
+  auto wait = pause;
+  std::uint64_t stepped = step_.stepped_seq();
   for (;;) {
     std::unique_lock lock(mutex_);
-    wake_.wait_for(lock, std::chrono::milliseconds(1000 / rounds_per_second), [&] { return stopping_; });
+    wake_.wait_for(lock, wait, [&] { return stopping_; });
     const bool last = stopping_;
+    const auto began = cpu_of_thread();
     lock.unlock();
     const DurationUs until = clock_.monotonic_us() + stop_patience;
     for (std::vector<ProfileId> people = take(rows_per_round); !people.empty();
          people = take(last && clock_.monotonic_us() < until ? 2'000 : 0))
       write(people);
     if (last) return;
+    const std::uint64_t seq = step_.stepped_seq();
+    const bool quiet = seq == stepped;
+    stepped = seq;
+    wait = quiet ? pause : std::clamp((cpu_of_thread() - began) * share_of_core, pause, pause_max);
   }
 }
 

@@ -3,6 +3,7 @@
 // turn comes.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -29,7 +30,9 @@ class Projector {
 
  private:
   static constexpr std::size_t rows_per_round = 500;
-  static constexpr std::size_t rounds_per_second = 4;
+  // While inputs come, it takes one part in so many of a core; on a quiet hub, a round after each pause.
+  static constexpr int share_of_core = 25;
+  static constexpr std::chrono::microseconds pause{250'000}, pause_max{10'000'000};
 
   void run();
   static constexpr DurationUs stop_patience = 5 * us_per_s;

@@ -139,8 +139,11 @@ bool StepThread::pump() {
   }
   if (!batch) {
     ask_for_tick();
-    const std::unique_lock world(world_mutex_);
-    pace_checkpoint(8 * bite);
+    {
+      const std::unique_lock world(world_mutex_);
+      pace_checkpoint(bite);  // little at once: an input that comes meanwhile waits for it
+    }
+    let_readers_in();
     return false;
   }
   if (!failed_ && !step_batch(*batch)) failed_ = true;

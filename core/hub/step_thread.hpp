@@ -68,7 +68,7 @@ class StepThread {
  private:
   static constexpr std::size_t queue_bytes_max = 16 * 1024 * 1024;
   static constexpr std::size_t glance = 16;  // inputs whose people are fetched together
-  static constexpr std::size_t bite = 512;   // inputs stepped before readers get their turn
+  static constexpr std::size_t bite = 128;   // inputs stepped before readers get their turn
 
   void run();
   bool step_batch(const Batch& batch);

@@ -41,8 +41,16 @@ void encode_identity(ByteWriter& w, const Profile& p) {
   }
 }
 
+// How many follow, with room for them and no more; what a damaged row says is bounded by its own size.
+template <typename V>
+std::uint64_t count_of(ByteReader& r, V& items) {
+  const std::uint64_t n = r.varint();
+  items.reserve(std::min<std::uint64_t>(n, r.left()));
+  return n;
+}
+
 void decode_identity(ByteReader& r, Profile& p) {
-  for (std::uint64_t n = r.varint(); n > 0 && r.ok(); --n) {
+  for (std::uint64_t n = count_of(r, p.identifiers); n > 0 && r.ok(); --n) {
     Identifier i;
     i.type = r.u64();
     i.value = r.text();
@@ -84,7 +92,7 @@ void encode_facts(ByteWriter& w, const Profile& p) {
 }
 
 void decode_facts(ByteReader& r, Profile& p) {
-  for (std::uint64_t n = r.varint(); n > 0 && r.ok(); --n) {
+  for (std::uint64_t n = count_of(r, p.traits); n > 0 && r.ok(); --n) {
     Trait t;
     t.name = r.u64();
     t.value = StoredValue::from_bytes(r.text());
@@ -93,7 +101,7 @@ void decode_facts(ByteReader& r, Profile& p) {
     t.trusted = r.u8() != 0;
     p.traits.push_back(std::move(t));
   }
-  for (std::uint64_t n = r.varint(); n > 0 && r.ok(); --n) {
+  for (std::uint64_t n = count_of(r, p.consents); n > 0 && r.ok(); --n) {
     ConsentState c;
     c.purpose = r.u64();
     c.granted = r.u8() != 0;
@@ -120,14 +128,14 @@ void encode_audiences(ByteWriter& w, const Profile& p) {
 }
 
 void decode_audiences(ByteReader& r, Profile& p) {
-  for (std::uint64_t n = r.varint(); n > 0 && r.ok(); --n) {
+  for (std::uint64_t n = count_of(r, p.memberships); n > 0 && r.ok(); --n) {
     Membership m;
     m.audience = r.u64();
     m.entered = r.zigzag();
     m.cause = r.varint();
     p.memberships.push_back(m);
   }
-  for (std::uint64_t n = r.varint(); n > 0 && r.ok(); --n) {
+  for (std::uint64_t n = count_of(r, p.history); n > 0 && r.ok(); --n) {
     AudienceChange h;
     h.audience = r.u64();
     const std::uint8_t flags = r.u8();
@@ -272,7 +280,7 @@ bool Profile::decode(std::string_view bytes, Profile& out) {
   out.locale = r.text();
   decode_identity(r, out);
   decode_facts(r, out);
-  for (std::uint64_t n = r.varint(); n > 0 && r.ok(); --n) {
+  for (std::uint64_t n = count_of(r, out.series); n > 0 && r.ok(); --n) {
     Series s;
     if (!s.decode(r)) return false;
     out.series.push_back(std::move(s));

@@ -78,7 +78,8 @@ void State::begin_checkpoint(bool all, RowSink sink) {
   }
   s.changed_small.clear();
   s.target = s.small_counted;
-  s.pending = all ? sorted_ids(s.profiles) : std::move(s.changed);
+  // In any order: rows are found by their keys, and sorting a million ids would hold up the inputs.
+  s.pending = all ? ids_of(s.profiles) : std::move(s.changed);
   s.changed.clear();
   s.next_pending = 0;
 }
@@ -198,6 +199,11 @@ void State::finish_restore() {
   std::sort(s.chunks.begin(), s.chunks.end(), [](const Chunk& a, const Chunk& b) {
     return a.hour != b.hour ? a.hour < b.hour : a.number < b.number;
   });
+  std::size_t prints = 0, identifiers = 0;
+  for (const Chunk& chunk : s.chunks) prints += chunk.prints.size();
+  for (const auto& [id, profile] : s.profiles) identifiers += profile->identifiers.size();
+  s.seen.reserve(prints);
+  s.identifiers.reserve(identifiers);
   for (const Chunk& chunk : s.chunks) s.seen.insert(chunk.prints.begin(), chunk.prints.end());
   for (const auto& [id, profile] : s.profiles) {
     for (const Identifier& identifier : profile->identifiers) index(*profile, identifier);

@@ -140,10 +140,16 @@ struct State::Impl {
 };
 
 template <typename Profiles>
-std::vector<ProfileId> sorted_ids(const Profiles& profiles) {
+std::vector<ProfileId> ids_of(const Profiles& profiles) {
   std::vector<ProfileId> ids;
   ids.reserve(profiles.size());
   for (const auto& [id, profile] : profiles) ids.push_back(id);
+  return ids;
+}
+
+template <typename Profiles>
+std::vector<ProfileId> sorted_ids(const Profiles& profiles) {
+  std::vector<ProfileId> ids = ids_of(profiles);
   std::sort(ids.begin(), ids.end());
   return ids;
 }

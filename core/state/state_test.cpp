@@ -131,4 +131,21 @@ TEST_CASE("the hash depends on the rows and on nothing else") {
   CHECK(a.hash() != b.hash());
 }
 
+TEST_CASE("a glance at many inputs to come, of people known, merged and unknown, changes nothing") {
+  State s(7);
+  for (std::uint64_t seq = 1; seq <= 40; ++seq) person(s, seq, "user-" + std::to_string(seq));
+  s.absorb(*s.find_by(name_id("user_id"), "user-1"), *s.find_by(name_id("user_id"), "user-2"));
+  (void)s.first_sight(name_id("shop"), "m-1", t0, 7, 1'000'000);
+  const Hash128 before = s.hash();
+  std::vector<std::string> users;
+  for (int i = 0; i < 50; ++i) users.push_back("user-" + std::to_string(i));
+  std::vector<State::Glance> glances;
+  for (const std::string& user : users) glances.push_back({name_id("user_id"), name_id("shop"), user, "m-2"});
+  glances.push_back({});
+  s.bring_near(glances);
+  s.bring_near({});
+  CHECK(s.hash() == before);
+  CHECK(s.first_sight(name_id("shop"), "m-2", t0, 7, 1'000'000));
+}
+
 }  // namespace sluice::state

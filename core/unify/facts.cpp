@@ -63,6 +63,8 @@ void apply_traits(state::State& state, state::Profile& profile, const Event& eve
                   const view::Compiled& compiled, view::Readers& readers) {
   apply_locale(profile, event);
   if (!event.traits) return;
+  if (profile.traits.empty())
+    profile.traits.reserve(event.traits.size());  // most people never get another one
   event.traits.members([&](std::string_view name, Json json) {
     if (name.empty() || name.size() > name_bytes_max) return;
     if (event.third_party_anonymous && names_a_person(name)) return;

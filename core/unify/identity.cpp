@@ -159,6 +159,7 @@ bool Identity::fits(const std::vector<Profile*>& people, const std::vector<Claim
 
 void Identity::add_identifiers(State& state, Profile& profile, const std::vector<Claim>& claims,
                                const Event& event, TimeUs now, Resolution& out) const {
+  if (profile.identifiers.empty()) profile.identifiers.reserve(claims.size());
   for (const Claim& claim : claims) {
     const state::NameId type = compiled_.identity_ids[claim.rule];
     const auto at =
