@@ -40,7 +40,7 @@ TEST_CASE("a copy holds nothing of a write that is not whole, and opens", "[log]
   const std::size_t end = whole.find_last_not_of('\0') / 8 * 8 + 8 - frame_bytes(4);
   // At each place where a reader may have met the write that is going on: what was behind it is there
   // already.
-  for (std::size_t hole = end - 90; hole < end; hole += 8) {
+  for (std::size_t hole = end - 88; hole < end; hole += 8) {
     std::string bytes = whole;
     bytes.replace(hole, 8, 8, '\0');
     if (bytes == whole) continue;
