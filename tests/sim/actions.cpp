@@ -138,8 +138,10 @@ bool Machine::settle() {
 // Nobody calls for minutes or hours.
 void Machine::rest() {
   const DurationUs until = clock_.monotonic_us() + random_.between(us_per_min, 4 * us_per_h);
-  for (int round = 0; round < 400 && settle() && clock_.monotonic_us() < until; ++round)
+  for (int round = 0; round < 400 && settle() && clock_.monotonic_us() < until; ++round) {
+    look_at_lake();
     jump(until - clock_.monotonic_us());
+  }
   note("a rest is over");
 }
 
