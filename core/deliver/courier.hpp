@@ -84,7 +84,7 @@ struct CourierRequest {
   std::vector<std::uint32_t> records;  // whose fate it decides: indexes of the parcels given to plan()
   DurationUs delay = 0;                // not before now + delay
   std::size_t bucket = 0;              // of CourierLimits::rates
-  bool harmless = false;       // a repeat of it acts on nothing (GET)
+  bool harmless = false;               // a repeat of it acts on nothing (GET)
   bool asks = false;           // about an audience, before its records are planned: nobody's data is in it
   std::shared_ptr<void> what;  // the courier's own
 };

@@ -20,7 +20,8 @@ std::string encode_request(const plugin::Request& request) {
   std::string out;
   ByteWriter w(out);
   w.u8(kept_version);
-  for (const std::string* text : {&request.method, &request.url, &request.body, &request.state, &request.bucket})
+  for (const std::string* text :
+       {&request.method, &request.url, &request.body, &request.state, &request.bucket})
     w.text(*text);
   for (const std::uint32_t number : {request.purpose, request.timeout_ms, request.delay_ms}) w.varint(number);
   w.u8(static_cast<std::uint8_t>((request.gzip ? 1 : 0) | (request.no_auth ? 2 : 0)));

@@ -42,7 +42,7 @@ struct LaneStatus {
   std::uint64_t backlog_bytes = 0;    // of those, their encoded size
   TimeUs oldest = 0;                  // the `time` of the oldest of them that is in memory; 0: none
   std::uint64_t in_flight = 0;        // requests
-  std::uint32_t window = 0;  // so many may be
+  std::uint32_t window = 0;           // so many may be
   Breaker breaker = Breaker::closed;
   std::uint64_t blocked_people = 0;  // who wait for a retry
   OutcomeCounts outcomes{};          // since start, by OutcomeKind

@@ -24,15 +24,15 @@ struct Seen {  // a record as it arrived at the destination
   DurationUs at = 0;
   std::string remote_id = {};  // that came with it
   Operation op = Operation::event;
-  std::string step = {};       // the state of the request that it came with
+  std::string step = {};  // the state of the request that it came with
   bool operator==(const Seen&) const = default;
 };
 
 struct Verdicts {  // what the destination does with a request
   CourierResponse response;
-  std::string step = {};   // not empty: no verdict yet, but a further request that carries this state ...
-  DurationUs delay = 0;    // ... after so long
-  bool harmless = false;   // ... a GET
+  std::string step = {};      // not empty: no verdict yet, but a further request that carries this state ...
+  DurationUs delay = 0;       // ... after so long
+  bool harmless = false;      // ... a GET
   std::vector<Verdict> each;  // by record; empty: delivered, all of them
 };
 
@@ -102,7 +102,8 @@ class ScriptedCourier final : public Courier {
       Pending next = *std::static_pointer_cast<Pending>(request.what);
       next.step = verdicts->step;
       for (Seen& record : next.records) record.step = next.step;
-      answer.requests.push_back(further(request.records, std::move(next), verdicts->delay, verdicts->harmless));
+      answer.requests.push_back(
+          further(request.records, std::move(next), verdicts->delay, verdicts->harmless));
       return answer;
     }
     if (asks_after && response.status == 0 && !request.harmless) {
@@ -167,7 +168,8 @@ class ScriptedCourier final : public Courier {
   }
 
  private:
-  static CourierRequest further(std::vector<std::uint32_t> records, Pending next, DurationUs delay, bool harmless) {
+  static CourierRequest further(std::vector<std::uint32_t> records, Pending next, DurationUs delay,
+                                bool harmless) {
     CourierRequest out;
     out.records = std::move(records);
     out.delay = delay;

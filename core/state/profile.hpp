@@ -20,9 +20,9 @@ NameId name_id(std::string_view name);
 
 // Limits of one person; what comes beyond them is not kept, and counted.
 inline constexpr std::size_t traits_max = 2'000;
-inline constexpr std::size_t history_max = 64;  // audience changes remembered, the newest
-inline constexpr std::size_t merges_max = 100;  // people that became this one
-inline constexpr std::size_t runs_max = 100;    // workflow runs under way
+inline constexpr std::size_t history_max = 64;    // audience changes remembered, the newest
+inline constexpr std::size_t merges_max = 100;    // people that became this one
+inline constexpr std::size_t runs_max = 100;      // workflow runs under way
 inline constexpr std::size_t entities_max = 100;  // records of sources that are this person; the newest
 
 struct Identifier {

@@ -96,7 +96,8 @@ TEST_CASE("a connector that breaks in deliver() says so of each record, and whet
   World w;
   for (const bool apart : {false, true}) {
     const auto courier = w.open("sends", w.server->address(), apart);
-    for (const std::string& how : apart ? std::vector<std::string>{"die", "throw"} : std::vector<std::string>{"throw"}) {
+    for (const std::string& how :
+         apart ? std::vector<std::string>{"die", "throw"} : std::vector<std::string>{"throw"}) {
       for (const bool reached : {false, true}) {
         const auto parcels = w.parcels(reached ? std::vector<std::string>{"fine", how, "fine"}
                                                : std::vector<std::string>{how, "fine", "fine"});
