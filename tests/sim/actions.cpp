@@ -138,8 +138,10 @@ bool Machine::settle() {
 // Nobody calls for minutes or hours.
 void Machine::rest() {
   const DurationUs until = clock_.monotonic_us() + random_.between(us_per_min, 4 * us_per_h);
-  for (int round = 0; round < 400 && settle() && clock_.monotonic_us() < until; ++round)
+  for (int round = 0; round < 400 && settle() && clock_.monotonic_us() < until; ++round) {
+    look_at_lake();
     jump(until - clock_.monotonic_us());
+  }
   note("a rest is over");
 }
 
@@ -253,7 +255,9 @@ void Machine::look_at_lake() {
   const auto lanes = engine_->delivery().status();
   const auto lake =
       std::find_if(lanes.begin(), lanes.end(), [](const auto& lane) { return lane.name == "lake"; });
-  if (lake->backlog_records == 0) lake_moved_ = now;
+  const bool waits = lake->backlog_records > 0;
+  if (!waits || !std::exchange(lake_waits_, waits)) lake_moved_ = now;
+  lake_waits_ = waits;
   if (now - lake_moved_ > lake_patience) {
     judge_.violated(5, "lake works, and has " + std::to_string(lake->backlog_records) +
                            " records of which none came to an end for " + format_duration(now - lake_moved_));

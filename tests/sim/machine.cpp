@@ -184,6 +184,7 @@ bool Machine::begin_epoch() {
   next_row_ = cursor.empty() ? 0 : std::stoull(cursor);
   reading_ = false;
   lake_moved_ = clock_.monotonic_us();
+  lake_waits_ = false;
   due_.clear();
   nearly_full_ = noticed_full_ = false;
   disk_.files().set_capacity(UINT64_MAX);

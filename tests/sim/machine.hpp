@@ -81,7 +81,8 @@ class Machine {
   std::uint64_t next_row_ = 0;
   bool reading_ = false;
   std::map<std::string, DurationUs> due_;  // of lanes
-  DurationUs lake_moved_ = 0;              // when it last had nothing to do, or ended a record
+  bool lake_waits_ = false;                // it had something to do at the last look ...
+  DurationUs lake_moved_ = 0;              // ... since then, or since it last ended a record
   bool nearly_full_ = false, noticed_full_ = false;
 };
 
