@@ -59,14 +59,17 @@ sluice_status guarded(F&& function) noexcept {
 }
 
 struct Batch {
-  explicit Batch(Reader& r, bool planned = true) {
+  [[gnu::flatten]] explicit Batch(Reader& r, bool planned = true) {
     if (planned) {
       plan.part = static_cast<std::uint32_t>(r.number());
       r(plan.snapshot);
     }
     const std::uint64_t count = std::min<std::uint64_t>(r.number(), records_max);
     records.reserve(count);
-    for (std::uint64_t i = 0; i < count && r.ok(); ++i) records.push_back(wire::read<sluice_record>(r));
+    wire::TextReader texts = r;
+    for (std::uint64_t i = 0; i < count && texts.ok(); ++i)
+      records.push_back(wire::read<sluice_record>(texts));
+    static_cast<wire::TextReader&>(r) = texts;
     batch = {sizeof batch, sizeof(sluice_record), static_cast<std::uint32_t>(records.size()), 0,
              records.data()};
     plan.size = sizeof plan;

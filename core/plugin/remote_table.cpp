@@ -8,9 +8,11 @@ using wire::Writer;
 
 namespace {
 
-void write_batch(Writer& w, const sluice_batch& batch) {
+[[gnu::flatten]] void write_batch(Writer& w, const sluice_batch& batch) {
   w.number(batch.count);
-  for (std::uint32_t i = 0; i < batch.count; ++i) pass(w, *sluice_at(&batch, i));
+  Writer records = w;
+  for (std::uint32_t i = 0; i < batch.count; ++i) pass(records, *sluice_at(&batch, i));
+  w = records;
 }
 
 void write_plan(Writer& w, const sluice_plan& plan) {

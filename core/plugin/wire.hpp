@@ -79,7 +79,8 @@ struct Confinement {
 };
 
 // Appends to an area of fixed size. Past its end nothing is written and ok() is false. Numbers take 8 bytes,
-// texts a length and their bytes, filled up to 8: what is read in place is aligned.
+// texts a length and their bytes, filled up to 8: what is read in place is aligned. Copied for a run of many
+// things, as a TextReader.
 class Writer {
  public:
   explicit Writer(std::span<char> area) : area_(area) {}
@@ -142,12 +143,12 @@ class Writer {
   bool ok_ = true;
 };
 
-// Reads what a Writer wrote, in place: texts and indexes point into the area. Lengths are looked at once, so
-// that an area which changes under it misleads nobody. After the first thing that does not fit ok() is false
-// and all is zero or absent.
-class Reader {
+// Reads what a Writer wrote, in place: texts point into the area. Lengths are looked at once, so that an area
+// which changes under it misleads nobody. After the first thing that does not fit ok() is false and all is
+// zero or absent. Copied for a run of many things: what is a local stays in registers.
+class TextReader {
  public:
-  explicit Reader(std::span<const char> area) : area_(area) {}
+  explicit TextReader(std::span<const char> area) : area_(area) {}
   bool ok() const { return ok_; }
   bool at_end() const { return !ok_ || at_ >= area_.size(); }
 
@@ -166,29 +167,8 @@ class Reader {
   }
   void operator()(sluice_str& text) { text = read(0); }
   void padded(sluice_str& text) { text = read(SLUICE_PADDING); }
-  void headers(const sluice_header*& headers, std::uint32_t& count) {
-    auto& list = headers_.emplace_back();
-    for (std::uint64_t left = counted(2 * sizeof(std::uint64_t)); left > 0; --left) {
-      const sluice_str name = read(0), value = read(0);
-      list.push_back({name, value});
-    }
-    headers = list.data();
-    count = static_cast<std::uint32_t>(list.size());
-  }
-  void indexes(const std::uint32_t*& indexes, std::uint32_t& count) {
-    count = static_cast<std::uint32_t>(counted(sizeof(std::uint32_t)));
-    const char* const from = take(count * sizeof(std::uint32_t));
-    indexes = static_cast<const std::uint32_t*>(static_cast<const void*>(from));
-    if (from == nullptr) count = 0;
-  }
-  void texts(const sluice_str*& texts, std::uint32_t& count) {
-    auto& list = texts_.emplace_back();
-    for (std::uint64_t left = counted(sizeof(std::uint64_t)); left > 0; --left) list.push_back(read(0));
-    texts = list.data();
-    count = static_cast<std::uint32_t>(list.size());
-  }
 
- private:
+ protected:
   // A number of things of at least so many bytes each: never more than can still stand there.
   std::uint64_t counted(std::size_t each) {
     const std::uint64_t count = number();
@@ -216,9 +196,41 @@ class Reader {
     at_ += room;
     return from;
   }
+
+ private:
   std::span<const char> area_;
   std::size_t at_ = 0;
   bool ok_ = true;
+};
+
+// And lists, which it keeps.
+class Reader : public TextReader {
+ public:
+  using TextReader::TextReader;
+
+  void headers(const sluice_header*& headers, std::uint32_t& count) {
+    auto& list = headers_.emplace_back();
+    for (std::uint64_t left = counted(2 * sizeof(std::uint64_t)); left > 0; --left) {
+      const sluice_str name = read(0), value = read(0);
+      list.push_back({name, value});
+    }
+    headers = list.data();
+    count = static_cast<std::uint32_t>(list.size());
+  }
+  void indexes(const std::uint32_t*& indexes, std::uint32_t& count) {
+    count = static_cast<std::uint32_t>(counted(sizeof(std::uint32_t)));
+    const char* const from = take(count * sizeof(std::uint32_t));
+    indexes = static_cast<const std::uint32_t*>(static_cast<const void*>(from));
+    if (from == nullptr) count = 0;
+  }
+  void texts(const sluice_str*& texts, std::uint32_t& count) {
+    auto& list = texts_.emplace_back();
+    for (std::uint64_t left = counted(sizeof(std::uint64_t)); left > 0; --left) list.push_back(read(0));
+    texts = list.data();
+    count = static_cast<std::uint32_t>(list.size());
+  }
+
+ private:
   std::list<std::vector<sluice_header>> headers_;  // their places stay; an empty one costs nothing
   std::list<std::vector<sluice_str>> texts_;
 };
@@ -304,8 +316,8 @@ void pass(IO& io, T& s)
   io(s.memory_bytes), io(s.network), io(s.files);
 }
 
-template <typename T>
-T read(Reader& r) {
+template <typename T, typename R>
+T read(R& r) {
   T s{};
   if constexpr (requires { s.size; }) s.size = sizeof s;
   pass(r, s);
