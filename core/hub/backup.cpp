@@ -7,6 +7,7 @@
 
 #include "base/hash.hpp"
 #include "base/json.hpp"
+#include "hub/configurations.hpp"
 #include "hub/world.hpp"
 #include "journal/head.hpp"
 #include "journal/log_copy.hpp"
@@ -192,6 +193,8 @@ Result<BackupReport> back_up(FileSystem& files, const std::string& data, const s
     SLUICE_TRY(store::copy_database(database_path(data), database_path(target)));
   const std::string rejects = rejects_folder(target), journal = target + "/journal";
   SLUICE_TRY(copy_room(files, rejects, [&] { return copy_plain(files, rejects_folder(data), rejects); }));
+  const std::string kept = configurations_folder(target);
+  SLUICE_TRY(copy_room(files, kept, [&] { return copy_plain(files, configurations_folder(data), kept); }));
   SLUICE_TRY(copy_room(files, journal, [&] { return copy_journal(files, data + "/journal", journal); }));
   report.with_key = key == SecretsKey::copy && SLUICE_TRY(files.exists(key_path(data)));
   if (report.with_key) SLUICE_TRY(copy_file(files, key_path(data), key_path(target)));

@@ -1,13 +1,13 @@
 // `sluice backup` and `sluice restore`: a copy of a data directory, taken while the hub runs or not, and a
 // data directory made of one.
 //
-// A backup holds journal, checkpoints, lanes, rejects and store, each as files of the same form, and
-// backup.json, which lists them with their sizes and hashes. backup.json is written last: without it the copy
-// is not whole. The rooms are copied in an order in which whatever happens meanwhile leaves them consistent:
-// checkpoints, then lanes (which hold at least what the checkpoint caused), then the store (which holds at
-// least the dead letters that the lanes name), then the journal (which holds at least what the lanes' records
-// come from). What the copy of the journal has more than the others is stepped again at the first start, as
-// after a crash.
+// A backup holds journal, checkpoints, lanes, rejects, configurations and store, each as files of the same
+// form, and backup.json, which lists them with their sizes and hashes. backup.json is written last: without
+// it the copy is not whole. The rooms are copied in an order in which whatever happens meanwhile leaves them
+// consistent: checkpoints, then lanes (which hold at least what the checkpoint caused), then the store (which
+// holds at least the dead letters that the lanes name), then the journal (which holds at least what the
+// lanes' records come from). What the copy of the journal has more than the others is stepped again at the
+// first start, as after a crash.
 //
 // secrets.key, which opens the tokens in the store, is copied only when asked for.
 #pragma once

@@ -17,6 +17,8 @@ namespace sluice::hub {
 
 inline constexpr std::size_t configurations_max = 20;  // that are kept
 
+std::string configurations_folder(const std::string& data_directory);
+
 struct KeptConfiguration {
   std::uint64_t seq = 0;                     // of the input from which it held
   std::string main;                          // path of the file that was run, as it was then

@@ -96,6 +96,7 @@ class BackupTest(Case):
         self.assertEqual(hub.stop(), 0, hub.log())
         original = json.loads(hub.run("store", "verify", "--json"))
         other, restored = self.restored(hub, hub.folder / "backup")
+        self.assertEqual(len(other.run("rollback", "--list").splitlines()), 1)  # the configurations that held are there, too
         other.start()
         self.assertEqual(other.stop(), 0, other.log())
         copy = json.loads(other.run("store", "verify", "--json"))
