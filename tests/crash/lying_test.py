@@ -115,8 +115,8 @@ destinations:
         rig.wait_until(lambda: hub.lanes()["braze"]["state"] == "paused", 10, "the lane is paused")
         rig.wait_until(lambda: "look at its address, key and permissions" in hub.log(1000), 10, "the log says what to do")
         feeder.pings(100)
-        lane = hub.lanes()["braze"]
-        self.assertEqual((lane["backlog"], lane["outcomes"]["rejected"]), (200, 0))
+        rig.wait_until(lambda: hub.lanes()["braze"]["backlog"] == 200, 20, "all wait")
+        self.assertEqual(hub.lanes()["braze"]["outcomes"]["rejected"], 0)
         self.assertIn('sluice_lane_paused{destination="braze"} 1', hub.get("/metrics")[1])
         self.assertIn("paused", hub.run("outbox"))
         self.assertLess(braze.stats()["requests"], 20)

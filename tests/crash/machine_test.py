@@ -22,6 +22,7 @@ destinations:
 """
 DISK_MIB = 200
 CLOCK = os.environ.get("SLUICE_CLOCK", "")
+SANITIZER = os.environ.get("SLUICE_SANITIZER_LIBRARY", "")  # which must come before all others
 
 
 class Bench(Case):
@@ -134,7 +135,7 @@ destinations:
         self.addCleanup(hub.close)
         jump = pathlib.Path(tempfile.mkdtemp(prefix="sluice-clock-")) / "jump"
         jump.write_text("0", encoding="utf-8")
-        hub.environment |= {"LD_PRELOAD": CLOCK, "SLUICE_TEST_CLOCK": str(jump)}
+        hub.environment |= {"LD_PRELOAD": ":".join(filter(None, (SANITIZER, CLOCK))), "SLUICE_TEST_CLOCK": str(jump)}
         hub.start()
         feeder = Feeder(self, hub)
         sent = feeder.pings(50)
