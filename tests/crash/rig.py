@@ -95,7 +95,8 @@ class Hub(hub.Hub):
         return {lane["destination"]: lane for lane in json.loads(self.get("/v1/outbox")[1])["lanes"]}
 
     def backlog(self):
-        return sum(lane["backlog"] for lane in self.lanes().values())
+        """Records that wait; inputs that may become some count, too."""
+        return self.unstepped() + sum(lane["backlog"] for lane in self.lanes().values())
 
     def run(self, *arguments, check=True):
         """A command of sluice; -> what it printed."""

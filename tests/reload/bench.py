@@ -86,7 +86,7 @@ class Bench(unittest.TestCase):
         return {lane["destination"]: lane for lane in json.loads(self.hub.get("/v1/outbox")[1])["lanes"]}
 
     def delivered(self):
-        hub.wait_for(lambda: all(lane["backlog"] == 0 for lane in self.lanes().values()))
+        hub.wait_for(lambda: self.hub.unstepped() == 0 and all(lane["backlog"] == 0 for lane in self.lanes().values()))
 
     def log(self):
         return (self.folder / "hub.log").read_text()

@@ -102,6 +102,11 @@ class Hub:
         if how == signal.SIGTERM and code != 0:
             raise AssertionError(f"the hub ended with {code}: " + (self.folder / "hub.log").read_text()[-2000:])
 
+    def unstepped(self):
+        """Inputs that are acknowledged and have not become records yet: a lane may be empty before them."""
+        said = dict(line.rsplit(" ", 1) for line in self.get("/metrics")[1].splitlines() if not line.startswith("#"))
+        return int(said["sluice_journal_seq"]) - int(said["sluice_step_seq"])
+
     def connectors(self):
         """The processes in which its connectors run."""
         out = []
