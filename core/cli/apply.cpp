@@ -3,12 +3,12 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <map>
 #include <thread>
 #include <unistd.h>
 
+#include "base/file.hpp"
 #include "base/text.hpp"
 #include "cli/planning.hpp"
 #include "hub/configurations.hpp"
@@ -72,27 +72,15 @@ bool agreed(bool yes) {
   return answer == "y" || answer == "Y" || answer == "yes";
 }
 
-Result<std::string> text_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return Error{Code::misconfigured, path + " cannot be read"};
-  return std::string(std::istreambuf_iterator<char>(file), {});
-}
-
-// Whole or not at all, with the rights that the file had.
-Status put(const std::string& path, const std::string& text) {
+// Whole or not at all, with the rights that the file had: the hub may run as somebody else.
+Status put(FileSystem& files, const std::string& path, const std::string& text) {
   std::error_code error;
-  const fs::perms rights = fs::status(path, error).permissions();
+  const fs::file_status before = fs::status(path, error);
   const std::string beside = path + ".new";
-  {
-    std::ofstream file(beside, std::ios::binary | std::ios::trunc);
-    file << text;
-    file.close();
-    if (!file) return Error{Code::misconfigured, beside + " cannot be written"};
-  }
-  if (rights != fs::perms::unknown && fs::exists(path, error)) fs::permissions(beside, rights, error);
-  fs::rename(beside, path, error);
-  if (error) return Error{Code::misconfigured, path + " cannot be replaced: " + error.message()};
-  return Done{};
+  SLUICE_TRY(replace_file(files, beside, text));
+  if (fs::exists(before)) fs::permissions(beside, before.permissions(), error);
+  SLUICE_TRY(files.rename(beside, path));
+  return files.sync_directory(fs::path(path).parent_path().string());
 }
 
 // `next` is what `shown` is called, with the texts that go into its place. `runs`: by whose doors the hub is
@@ -107,12 +95,13 @@ int change(const Setup& next, const std::string& shown, const Texts& texts, cons
     return fail("nothing is changed: the hub that runs would refuse it, see above");
   if (plan.value().differences.empty()) return 0;
   if (!agreed(options.yes)) return 1;
+  const auto files = make_file_system();
   Texts old;
   for (const auto& [path, text] : texts) {
-    if (auto was = text_of(path)) old.emplace(path, std::move(was).value());
+    if (auto was = read_file(*files, path)) old.emplace(path, std::move(was).value());
   }
-  const auto put_all = [](const Texts& all) -> Status {
-    for (const auto& [path, text] : all) SLUICE_TRY(put(path, text));
+  const auto put_all = [&](const Texts& all) -> Status {
+    for (const auto& [path, text] : all) SLUICE_TRY(put(*files, path, text));
     return Done{};
   };
   if (const Status written = put_all(texts); !written) return fail(written.error().detail);
@@ -146,7 +135,7 @@ int apply(const Common& common, const ApplyOptions& options) {
   next.config = options.file;
   const Setup setup = load(next, false);  // secrets are the hub's: this terminal may have others
   if (!report(setup, true)) return 1;
-  const auto text = text_of(from);
+  const auto text = read_file(*make_file_system(), from);
   if (!text) return fail(text.error().detail);
   const Setup now = load(common, false);
   return change(setup, options.file, {{to, text.value()}}, now.config ? *now.config : *setup.config, options);

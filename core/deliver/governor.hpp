@@ -1,17 +1,17 @@
 // When a lane may send, and how much at a time: plain arithmetic on the monotonic time that the caller gives,
 // without threads or I/O.
 //
-//   limits       Token buckets pace requests; a vendor's Retry-After or used-up limit pauses all, or one
-//   bucket. window       How many requests may be in flight. It is halved when the destination says 429 or
-//   5xx, does not
-//                answer, or takes much longer than it did lately; each windowful of other answers lets it
-//                grow by one (additive increase, multiplicative decrease). From 1 to the smaller of the
-//                connector's `parallel` and the operator's. Behind an open breaker it begins at 1, and
-//                doubles up to half.
-//   breaker      failures_in_a_row failures of the destination open it: nothing goes out. After a back-off
-//   with
-//                full jitter it is half open: one probe goes out, and the others wait for what it brings.
-//   credentials  that are refused pause all, each time longer; then one request asks whether they are taken.
+// Limits: token buckets pace requests; a vendor's Retry-After or used-up limit pauses all, or one bucket.
+//
+// Window: how many requests may be in flight, from 1 to the smaller of the connector's `parallel` and the
+// operator's. It is halved when the destination says 429 or 5xx, does not answer, or takes much longer than
+// it did lately; each windowful of other answers lets it grow by one (additive increase, multiplicative
+// decrease). Behind an open breaker it begins at 1, and doubles up to half.
+//
+// Breaker: failures_in_a_row failures of the destination open it: nothing goes out. After a back-off with
+// full jitter it is half open: one probe goes out, and the others wait for what it brings.
+//
+// Credentials that are refused pause all, each time longer; then one request asks whether they are taken.
 #pragma once
 
 #include <cstdint>

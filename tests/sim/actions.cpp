@@ -210,20 +210,22 @@ bool Machine::take_over(const std::shared_ptr<const config::Config>& config) {
   }
   config_ = config;  // the file says so, whatever comes
   const hub::EpochNews news = engine_->compare(*config, connectors());
-  if (!news.same) {
-    std::uint64_t seq = 0;
-    std::vector<Draft> drafts(1);
-    drafts[0].kind = InputKind::epoch;
-    drafts[0].payload = news.payload;
-    if (engine_->journal().submit(std::move(drafts), [&](const Status& done, std::uint64_t first) {
-          if (done) seq = first;
-        }) != Submit::ok)
-      return false;
-    while (seq == 0 && failure_.empty()) pump_journal();
-    if (!wait_for_epoch(seq)) return false;
-  }
+  if (!news.same && !write_epoch(news)) return false;
   engine_->delivery().finish(std::move(change).value());
   return failure_.empty();
+}
+
+bool Machine::write_epoch(const hub::EpochNews& news) {
+  std::uint64_t seq = 0;
+  std::vector<Draft> drafts(1);
+  drafts[0].kind = InputKind::epoch;
+  drafts[0].payload = news.payload;
+  if (engine_->journal().submit(std::move(drafts), [&](const Status& done, std::uint64_t first) {
+        if (done) seq = first;
+      }) != Submit::ok)
+    return false;
+  while (seq == 0 && failure_.empty()) pump_journal();
+  return wait_for_epoch(seq);
 }
 
 bool Machine::wait_for_epoch(std::uint64_t seq) {

@@ -168,18 +168,7 @@ bool Machine::begin_epoch() {
   engine_->connect();
   if (options_.plant == Plant::time_of_batch)
     engine_->journal().set_sink([this](const std::shared_ptr<const Batch>& batch) { pass_on(batch); });
-  if (!news.same) {
-    std::uint64_t seq = 0;
-    std::vector<Draft> drafts(1);
-    drafts[0].kind = InputKind::epoch;
-    drafts[0].payload = news.payload;
-    if (engine_->journal().submit(std::move(drafts), [&](const Status& done, std::uint64_t first) {
-          if (done) seq = first;
-        }) != Submit::ok)
-      return false;
-    pump_journal();
-    if (!wait_for_epoch(seq)) return false;
-  }
+  if (!news.same && !write_epoch(news)) return false;
   const std::string cursor(engine_->world().state.cursor("crm/rows"));
   next_row_ = cursor.empty() ? 0 : std::stoull(cursor);
   reading_ = false;

@@ -53,6 +53,7 @@ class Machine {
   void fill_disk();
   void configure();
   bool take_over(const std::shared_ptr<const config::Config>& config);
+  bool write_epoch(const hub::EpochNews& news);  // and steps it; false: the life ends
   bool wait_for_epoch(std::uint64_t seq);
   void apply_mistake();
   void drop_old();
