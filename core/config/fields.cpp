@@ -43,6 +43,7 @@ constexpr Field hub_fields[] = {
              "what the world reaches the hub by: unsubscribe links, vendors' callbacks"),
     optional("timezone", T::time_zone, "for people whose own time zone is unknown: Europe/Paris"),
     optional("country", T::country, "of national phone numbers: FR"),
+    optional("memory", T::size, "what people may take of it; who was not seen for longest lies on disk"),
     group("dedup", T::object, dedup, "how repeated events are recognised"),
     later("journal", "another journal than the hub's own"),
     later("store", "another store than the hub's own"),

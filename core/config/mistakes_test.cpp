@@ -122,6 +122,8 @@ const Mistake mistakes[] = {
     {"listen: 127.0.0.1:8080", "dedup: { days: @7d }", "wrong-type", "whole number"},
     {"listen: 127.0.0.1:8080", "dedup: { days: @4000 }", "out-of-range", "at most 3650"},
     {"listen: 127.0.0.1:8080", "dedup: { memory: @512 }", "missing-unit", "MiB"},
+    {"listen: 127.0.0.1:8080", "memory: @4", "missing-unit", "MiB"},
+    {"listen: 127.0.0.1:8080", "memory: @4MiB", "out-of-range", "at least 16MiB"},
     {"timezone: Europe/Paris", "timezone: @Europe/Pariss", "bad-value", "did you mean 'Europe/Paris'?"},
     {"country: FR", "country: @UK", "bad-value", "did you mean 'GB'?"},
     {"country: FR", "country: @France", "bad-value", "ISO 3166"},
