@@ -128,10 +128,7 @@ void Hub::start_step() {
   const state::State& state = engine_->world().state;
   const auto projected = database_->projected_seq();
   if (projected && projected.value() != state.seq) {
-    std::vector<ProfileId> all;
-    all.reserve(state.profiles());
-    state.each_profile([&](const state::Profile& p) { all.push_back(p.id); });
-    projector_->add(std::move(all));
+    projector_->add(state.ids());
   }
   engine_->checkpointer().start();
 }

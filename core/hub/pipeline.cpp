@@ -26,6 +26,7 @@ void Pipeline::resume(std::shared_ptr<const view::Compiled> compiled) {
 
 void Pipeline::apply(const Input& input, StepOutput& out) {
   SLUICE_CHECK(input.seq == state_.seq + 1);
+  state_.rest();
   ++counters_.inputs;
   state_.seq = input.seq;
   if (parts_) {
@@ -239,6 +240,7 @@ void Pipeline::fire_timers(TimeUs until, StepOutput&) {
     SLUICE_CHECK(profile != nullptr);
     state_.now = std::max(state_.now, timer.due);
     fire(*profile, timer.due);
+    state_.rest();
   }
 }
 
@@ -276,7 +278,7 @@ void Pipeline::describe_gate(std::vector<GateChange>& out) const {
   state_.each_alias([&](ProfileId loser, ProfileId winner) {
     out.push_back({GateChange::Kind::merge, loser, state_.resolve(winner), {}});
   });
-  std::as_const(state_).each_profile([&](const Profile& profile) {
+  state_.each_refusal([&](const Profile& profile) {
     for (const state::ConsentState& said : profile.consents) {
       if (!said.granted)
         out.push_back({GateChange::Kind::deny, profile.id, nobody, std::string(state_.name(said.purpose))});
@@ -285,7 +287,7 @@ void Pipeline::describe_gate(std::vector<GateChange>& out) const {
 }
 
 void Pipeline::set_timers() {
-  if (!parts_) return;
+  if (!parts_ || state_.timers_known()) return;
   state_.each_profile([&](Profile& profile) { set_due(profile, state_.now); });
 }
 

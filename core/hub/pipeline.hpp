@@ -77,7 +77,7 @@ class Pipeline {
   void describe_gate(std::vector<GateChange>& out) const;
   // When the step has something to do without an input from outside; never: it has not.
   TimeUs next_due();
-  // Sets every person's timer: once, after recovery.
+  // Sets every person's timer, where the checkpoint did not have them: once, after recovery.
   void set_timers();
   const StepCounters& counters() const { return counters_; }
 

@@ -13,7 +13,7 @@
 namespace sluice::hub {
 
 struct Pipeline::Parts {
-  Parts(const view::Compiled& compiled, const state::State& state)
+  Parts(const view::Compiled& compiled, state::State& state)
       : reader(*compiled.config), identity(compiled, &state), context(compiled, state), effects(compiled) {
     readers.resize(compiled.config->audiences.size(), compiled.config->routes.size());
     new_routes.resize(compiled.config->routes.size());

@@ -125,8 +125,7 @@ void Pipeline::continue_resync() {
   if (goes_on) {
     const state::NameId audience =
         compiled_->audience_ids[compiled_->audience_slot(compiled_->config->routes[index].audience)];
-    const auto is_member = [&](const state::Profile& one) { return one.membership(audience) != nullptr; };
-    const std::vector<ProfileId> members = state_.profiles_after(p.after, members_per_input, is_member);
+    const std::vector<ProfileId> members = state_.members_after(audience, p.after, members_per_input);
     for (const ProfileId id : members) {
       if (Effect* const effect = list_member(*state_.find(id), index)) effect->snapshot = p.mark;
     }

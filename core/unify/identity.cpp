@@ -41,7 +41,7 @@ class Identity::Phones {
   std::vector<Place> places_;
 };
 
-Identity::Identity(const view::Compiled& compiled, const State* known)
+Identity::Identity(const view::Compiled& compiled, State* known)
     : compiled_(compiled),
       known_(known),
       since_(known == nullptr ? 0 : known->now),
