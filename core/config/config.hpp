@@ -157,6 +157,7 @@ struct Route {  // exactly one of profiles, audience, events is set
   std::vector<Mapped> fields;  // empty: everything
   OnLeave on_leave = OnLeave::keep;
   bool backfill = false;
+  DurationUs resync = 0;  // of an audience: how often the list over there is replaced by all members; 0: never
   Place place;
 };
 

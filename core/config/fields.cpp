@@ -154,6 +154,8 @@ constexpr Field route_fields[] = {
     optional("fields", T::mapping, "what is sent; everything, if it is left out"),
     choice("on_leave", "keep|delete|unsubscribe", "when the condition ends"),
     optional("backfill", T::boolean, "send what the history holds, too"),
+    optional("resync", T::duration,
+             "with audience: how often the list over there is replaced as a whole: 7d"),
 };
 constexpr Section route{"a route", route_fields, {}, true};
 

@@ -177,6 +177,7 @@ class Resolver {
                           : r.on_leave == OnLeave::unsubscribe ? "unsubscribe"
                                                                : "keep");
     w_.member_boolean("backfill", r.backfill);
+    if (r.resync > 0) w_.member_integer("resync_us", r.resync);
   }
 
   void workflow(const Workflow& w) {

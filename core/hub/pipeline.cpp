@@ -21,6 +21,7 @@ Pipeline::~Pipeline() = default;
 void Pipeline::resume(std::shared_ptr<const view::Compiled> compiled) {
   compiled_ = std::move(compiled);
   parts_ = std::make_unique<Parts>(*compiled_, state_);
+  parts_->resync_due = next_resync();
 }
 
 void Pipeline::apply(const Input& input, StepOutput& out) {
@@ -79,6 +80,7 @@ void Pipeline::apply(const Input& input, StepOutput& out) {
     }
   }
   if (!parts_) return;
+  begin_due_resyncs();
   continue_resync();
   state_.totals.effects += parts_->effects.count();
   hand_over(out);

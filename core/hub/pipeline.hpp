@@ -110,6 +110,9 @@ class Pipeline {
   void resend(const Effect& effect, TimeUs now);
   // resync.cpp: full refreshes of a list, a slice with each input
   void begin_resync(std::string_view route);
+  TimeUs resynced(std::string_view route) const;
+  TimeUs next_resync() const;
+  void begin_due_resyncs();
   void continue_resync();
   Effect& add_mark(Operation op, std::size_t destination);
   Effect* list_member(const state::Profile& profile, std::size_t route);

@@ -23,6 +23,7 @@ struct Pipeline::Parts {
   view::PersonContext context;
   view::EffectList effects;
   view::Readers readers;         // of the person at hand; cleared for each
+  TimeUs resync_due = never;     // of the route whose list is next to be replaced
   std::vector<bool> new_routes;  // by slot: came with the epoch that holds
 };
 
