@@ -220,6 +220,7 @@ Loaded load_from(std::optional<std::string> text, const std::string& file, const
     read_people(reading);
     read_sources(reading);
     read_destinations(reading);
+    read_decide(reading);
     read_routes(reading);
     read_workflows(reading);
   }
