@@ -54,11 +54,11 @@ void write_traits(JsonWriter& w, const state::Profile& profile, view::PersonCont
 std::optional<std::string> decision_json(const World& world, std::string_view anonymous_id, TimeUs now) {
   const view::Compiled* const compiled = world.pipeline.compiled();
   if (compiled == nullptr || !compiled->config->decide) return {};
-  const state::Profile* const profile =
+  const state::Reading profile =
       world.state.find(find_person(world, "anonymous_id:" + std::string(anonymous_id)));
   view::PersonContext context(*compiled, world.state);
-  context.at(profile, now, nullptr);
-  const bool readable = profile != nullptr && may_read(*profile, anonymous_id, *compiled) &&
+  context.at(profile.get(), now, nullptr);
+  const bool readable = profile && may_read(*profile, anonymous_id, *compiled) &&
                         context.allows(std::string_view(compiled->config->decide->purpose));
   std::string out;
   JsonWriter w(out);
