@@ -235,6 +235,16 @@ const Mistake mistakes[] = {
      ""},
     {"ids: { user_id: row.id }", "ids: { user_id: @traits.id }", "bad-expression", ""},
     {"city: traits.city }", "city: @event.name }", "bad-expression", ""},
+    // what pages may read
+    {"  vip: traits.revenue > 1000.0", "  vip: { where: traits.revenue > 1000.0, public: @true }",
+     "missing-key", "decide: { purpose"},
+    {"routes:", "decide: { purpose: @ads }\ntraits: { city: { public: true } }\nroutes:", "unknown-name",
+     "newsletter"},
+    {"routes:", "decide: { purpose: internal, @audience: vip }\ntraits: { city: { public: true } }\nroutes:",
+     "unknown-key", "purpose"},
+    {"routes:", "decide: { purpose: internal }\ntraits: { @revenue: { public: true } }\nroutes:",
+     "reserved-name", "computed: revenue"},
+    {"routes:", "traits: { city: { @prefer: [shop] } }\nroutes:", "not-supported-yet", "prefer"},
 };
 
 bool says(const Diagnostic& d, std::string_view words) {

@@ -216,6 +216,7 @@ void Hub::stop() {
   if (subscriptions_) subscriptions_->stop();
   for (const auto& source : sources_) source->runner->stop();
   if (server_) server_->stop();
+  if (decisions_) decisions_->stop();
   if (connecting_) connecting_->stop();
   if (webhooks_) webhooks_->stop();
   engine_->journal().stop();
