@@ -44,6 +44,8 @@ constexpr Field hub_fields[] = {
     optional("timezone", T::time_zone, "for people whose own time zone is unknown: Europe/Paris"),
     optional("country", T::country, "of national phone numbers: FR"),
     group("dedup", T::object, dedup, "how repeated events are recognised"),
+    optional("lateness", T::duration,
+             "an event that comes later than this counts nowhere and starts nothing: 30d"),
     later("journal", "another journal than the hub's own"),
     later("store", "another store than the hub's own"),
 };

@@ -119,13 +119,41 @@ Value PersonContext::event_field(std::string_view name) {
   return Value::json(event_->root[name]);
 }
 
+// A zone that nobody knows is no zone: the hub's holds.
+const Zone* PersonContext::zone() {
+  if (profile_ == nullptr || profile_->timezone.empty()) return compiled_.zone;
+  if (profile_->timezone != zone_name_) {
+    zone_name_ = profile_->timezone;
+    zone_ = find_zone(zone_name_);
+  }
+  return zone_ != nullptr ? zone_ : compiled_.zone;
+}
+
+state::Window PersonContext::window_of(const AggregatePlan& plan) {
+  if (plan.local_days > 0) return {plan.local_days, zone()};
+  return plan.within;
+}
+
+Value PersonContext::sequence(const AggregatePlan& plan) {
+  const state::Sequence* found =
+      profile_ == nullptr ? nullptr : profile_->find_sequence(compiled_.sequences[plan.sequence].key);
+  std::size_t count = 0;
+  if (found != nullptr) {
+    const auto [first, last] = found->window(now_, window_of(plan));
+    count = last - first;
+  }
+  if (plan.op == Aggregation::exists) return Value::boolean(count > 0);
+  return Value::integer(static_cast<std::int64_t>(count));
+}
+
 Value PersonContext::aggregate(std::uint32_t slot) {
   const AggregatePlan& plan = compiled_.aggregates[slot];
+  if (plan.sequence != SIZE_MAX) return sequence(plan);
   const Series* series =
       profile_ == nullptr ? nullptr : profile_->find_series(compiled_.series[plan.series].key);
   static const Series nothing;
   if (series == nullptr) series = &nothing;
-  return plan.within > 0 ? windowed(plan, *series) : all_time(plan, *series);
+  return plan.windowed() ? windowed(plan, *series) : all_time(plan, *series);
 }
 
 Value PersonContext::distinct(std::vector<state::Distinct> values, const AggregatePlan& plan) {
@@ -191,7 +219,7 @@ std::vector<state::Distinct> distinct_of(const Series& series, std::size_t first
 }  // namespace
 
 Value PersonContext::windowed(const AggregatePlan& plan, const Series& series) {
-  const auto [first, last] = series.window(now_, plan.within);
+  const auto [first, last] = series.window(now_, window_of(plan));
   const auto& entries = series.entries();
   switch (plan.op) {
     case Aggregation::count:
@@ -235,19 +263,48 @@ Value PersonContext::windowed(const AggregatePlan& plan, const Series& series) {
   return Value::unknown("no such aggregation");
 }
 
+TimeUs PersonContext::next_change(const AggregatePlan& plan) {
+  const auto of = [&](const auto* kept) {
+    if (kept == nullptr || kept->entries().empty()) return never;
+    const state::Window window = window_of(plan);
+    return plan.op == Aggregation::exists ? kept->next_existence_change(now_, window)
+                                          : kept->next_change(now_, window);
+  };
+  if (plan.sequence != SIZE_MAX) return of(profile_->find_sequence(compiled_.sequences[plan.sequence].key));
+  return of(profile_->find_series(compiled_.series[plan.series].key));
+}
+
+// The windows over what this person has done, however many there are over other things.
+template <typename F>
+void PersonContext::each_watched(const F& each) {
+  const auto of = [&](const auto& kept) {
+    for (const auto& one : kept) {
+      const auto watched = compiled_.watched_by_key.find(one.key);
+      if (watched == compiled_.watched_by_key.end() || one.entries().empty()) continue;
+      for (const std::size_t slot : watched->second) each(slot);
+    }
+  };
+  of(profile_->series);
+  of(profile_->sequences);
+}
+
 TimeUs PersonContext::next_change() {
   TimeUs next = never;
   if (profile_ == nullptr) return next;
-  for (const std::size_t slot : compiled_.watched) {
-    const AggregatePlan& plan = compiled_.aggregates[slot];
-    const Series* series = profile_->find_series(compiled_.series[plan.series].key);
-    if (series == nullptr || series->entries().empty()) continue;
-    next = std::min(next, plan.op == Aggregation::exists ? series->next_existence_change(now_, plan.within)
-                                                         : series->next_change(now_, plan.within));
-  }
-  for (const expr::ProgramPtr& program : compiled_.now_programs)
-    next = std::min(next, program->next_change(*this, arena_));
+  each_watched([&](std::size_t slot) { next = std::min(next, next_change(compiled_.aggregates[slot])); });
+  for (const Compiled::NowProgram& now : compiled_.now_programs)
+    next = std::min(next, now.program->next_change(*this, arena_));
   return next;
+}
+
+void PersonContext::add_due(TimeUs due, Readers& readers) {
+  at(profile_, due - 1, nullptr);
+  each_watched([&](std::size_t slot) {
+    if (next_change(compiled_.aggregates[slot]) <= due) readers.add(compiled_.by_aggregate[slot]);
+  });
+  for (const Compiled::NowProgram& now : compiled_.now_programs) {
+    if (now.program->next_change(*this, arena_) <= due) readers.add(now.readers);
+  }
 }
 
 }  // namespace sluice::view

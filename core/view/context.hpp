@@ -36,12 +36,22 @@ class PersonContext final : public expr::Context {
   bool holds(const expr::ProgramPtr& program) { return !program || program->holds(*this, arena_); }
   expr::Arena& arena() { return arena_; }
 
+  // The window of an aggregate that has one, as it holds for this person.
+  state::Window window_of(const AggregatePlan& plan);
   // The next moment after now at which time alone may change what this person's conditions give.
   TimeUs next_change();
+  // What reads something that time alone changes at `due`, the person's first such moment. Stands just before
+  // it then.
+  void add_due(TimeUs due, Readers& readers);
 
  private:
   expr::Value stored(const state::StoredValue& value);
+  const Zone* zone();
+  expr::Value sequence(const AggregatePlan& plan);
   expr::Value windowed(const AggregatePlan& plan, const state::Series& series);
+  TimeUs next_change(const AggregatePlan& plan);
+  template <typename F>
+  void each_watched(const F& each);
   expr::Value all_time(const AggregatePlan& plan, const state::Series& series);
   expr::Value distinct(std::vector<state::Distinct> values, const AggregatePlan& plan);
   std::string_view keep(std::string text);
@@ -52,6 +62,8 @@ class PersonContext final : public expr::Context {
   const state::Profile* profile_ = nullptr;
   const Event* event_ = nullptr;
   TimeUs now_ = 0;
+  std::string zone_name_;       // the last that was looked up,
+  const Zone* zone_ = nullptr;  // and what it is: null, there is none of that name
   expr::Arena arena_;
   std::deque<std::string> texts_;   // what values made here borrow from; cleared by at()
   std::deque<JsonParser> parsers_;  // one for each JSON text read since at()
