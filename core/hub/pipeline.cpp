@@ -235,10 +235,11 @@ void Pipeline::settle(Profile& profile, const Event* event, bool identifiers_cha
   route::route_profile(state_, profile, parts_->readers.routes, identifiers_changed, now, *compiled_, context,
                        parts_->effects, counters_.routes);
   parts_->effects.upserts_lead(profiles, place);
-  // What was not touched changes when it would have changed anyway.
-  const bool stays = cause == Cause::input && !parts_->readers.meets(compiled_->by_time) &&
-                     profile.runs.empty() && state_.due(profile) > now;
-  if (!stays) set_due(profile, now);
+  if (cause != Cause::input || state_.due(profile) <= now) return set_due(profile, now);
+  // What was not touched changes no earlier than it would have.
+  context.at(&profile, now, nullptr);
+  const TimeUs next = std::min(context.next_touched_change(parts_->readers), workflow::next_wake(profile));
+  if (next < state_.due(profile)) state_.set_due(profile, next);
 }
 
 void Pipeline::set_due(Profile& profile, TimeUs now) {
@@ -347,6 +348,7 @@ void Pipeline::reevaluate_all(bool windows_are_new, TimeUs now) {
   std::transform(routes.begin(), routes.end(), parts_->new_routes.begin(), is_new);
   state_.each_profile([&](Profile& profile) {
     state_.touch(profile);
+    profile.touch_changes();
     profile.partial = profile.partial || windows_are_new;
     audience::drop_unknown(state_, profile, *compiled_);
     parts_->context.at(&profile, now, nullptr);

@@ -171,6 +171,8 @@ audiences: { today: events("View").within("1 day local").exists() }
   CHECK(hub.inside("user_id", "1", "today"));
   hub.call(track("Land", in_zone("Asia/Tokyo")));
   CHECK_FALSE(hub.inside("user_id", "1", "today"));
+  hub.wait(us_per_d);  // what had been due there finds nothing to do
+  CHECK_FALSE(hub.inside("user_id", "1", "today"));
   CHECK(hub.world.pipeline.next_due() == never);
 }
 

@@ -55,6 +55,12 @@ RouteMark* Profile::mark(NameId route) {
   return find_in(marks, [&](const RouteMark& m) { return m.route == route; });
 }
 
+void Profile::touch_changes() {
+  for (const Series& s : series) s.change.touched = true;
+  for (const Sequence& s : sequences) s.change.touched = true;
+  now_change.touched = true;
+}
+
 bool Profile::has_refused() const {
   return std::any_of(consents.begin(), consents.end(), [](const ConsentState& c) { return !c.granted; });
 }

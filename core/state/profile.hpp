@@ -153,6 +153,10 @@ struct Profile {
   // As far as restoring needs it: memberships, identifiers and entities; the rest is left as it is.
   static bool unpack_index(std::string_view bytes, const Numbers& numbers, Profile& out);
 
+  mutable NextChange now_change;  // [step] of what reads `now`: likewise no part of the row
+  // Something holds no more about when time alone changes anything: a merge, another time zone.
+  void touch_changes();
+
   Row* row = nullptr;  // [step] where People keeps this person
 };
 

@@ -298,6 +298,7 @@ void Profile::encode(std::string& out) const {
 }
 
 bool Profile::decode(std::string_view bytes, Profile& out) {
+  out.now_change = {};
   PlainReader r(bytes);
   if (r.u8() != row_version) return false;
   const std::uint8_t flags = read_person(r, out);
@@ -330,6 +331,7 @@ void Profile::pack(std::string& out, Numbers& numbers) const {
 bool Profile::unpack(std::string_view bytes, const Numbers& numbers, Profile& out) {
   PackedReader r(bytes, numbers);
   std::uint8_t flags = 0;
+  out.now_change = {};
   if (!read_index(r, out, flags)) return false;
   read_facts(r, out);
   read_series(r, out);

@@ -75,6 +75,7 @@ void Sequence::trim(DurationUs window_max, TimeUs now) {
 }
 
 bool Sequence::add(const SequenceEntry& entry, const SequenceNeeds& needs, TimeUs now) {
+  change.touched = true;
   begin(needs);
   trim(needs.window_max, now);
   if (entry.time <= now - needs.window_max) return true;
@@ -89,6 +90,7 @@ bool Sequence::add(const SequenceEntry& entry, const SequenceNeeds& needs, TimeU
 }
 
 void Sequence::merge(const Sequence& other, const SequenceNeeds& needs, TimeUs now) {
+  change.touched = true;
   begin(needs);
   for (const SequenceEntry& entry : other.entries_) insert(entry);
   overflowed_ = overflowed_ || other.overflowed_;
@@ -169,6 +171,7 @@ void Sequence::write(Writer& w) const {
 template <typename Reader>
 void Sequence::read(Reader& r) {
   key = r.id();
+  change = {};
   overflowed_ = r.u8() != 0;
   for (Reach& reach : sized(r, steps_)) reach.gap = r.zigzag();
   TimeUs previous = 0;

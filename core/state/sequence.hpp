@@ -39,7 +39,8 @@ struct SequenceNeeds {
 
 class Sequence {
  public:
-  std::uint64_t key = 0;  // hash of what it follows: the same across configurations
+  mutable NextChange change;  // [step] kept by view::PersonContext
+  std::uint64_t key = 0;      // hash of what it follows: the same across configurations
 
   // Adds an event for the steps whose bits are set. False: the oldest entries had to go.
   bool add(const SequenceEntry& entry, const SequenceNeeds& needs, TimeUs now);

@@ -81,6 +81,7 @@ void Series::add_totals(const Extreme& event, bool distinct) {
 }
 
 bool Series::add(TimeUs time, std::uint64_t seq, StoredValue value, const SeriesNeeds& needs, TimeUs now) {
+  change.touched = true;
   bool fits = true;
   if (needs.window_max > 0) {
     trim(needs.window_max, now);
@@ -91,6 +92,7 @@ bool Series::add(TimeUs time, std::uint64_t seq, StoredValue value, const Series
 }
 
 void Series::merge(const Series& other, const SeriesNeeds& needs, TimeUs now) {
+  change.touched = true;
   for (const SeriesEntry& entry : other.entries_) insert({entry.time, entry.seq, entry.value, {}});
   trim(needs.window_max, now);
   count_ += other.count_;
@@ -220,6 +222,7 @@ void Series::write(Writer& w) const {
 template <typename Reader>
 void Series::read(Reader& r) {
   key = r.id();
+  change = {};
   const std::uint8_t flags = r.u8();
   overflowed_ = (flags & flag_overflowed) != 0;
   if ((flags & flag_windows_alone) != 0) {

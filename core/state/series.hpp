@@ -50,7 +50,8 @@ struct Extreme {  // first or last: by time, then by seq
 
 class Series {
  public:
-  std::uint64_t key = 0;  // hash of what it counts: the same across configurations
+  mutable NextChange change;  // [step] kept by view::PersonContext
+  std::uint64_t key = 0;      // hash of what it counts: the same across configurations
 
   // Adds one event. `value` is none for count; one that is missing in the event counts for count alone.
   // False: the oldest entries had to go.

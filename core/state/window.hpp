@@ -27,6 +27,13 @@ struct Window {
   }
 };
 
+// Kept beside what windows look at, and no part of a row: when time alone changes what is asked of it.
+struct NextChange {
+  TimeUs at = no_time;   // no_time: not known
+  bool touched = false;  // something came since: `at` does not hold
+  bool holds(TimeUs now) const { return !touched && at > now; }
+};
+
 // So long back a person's own days can reach, wherever the person goes: zones lie 26 hours apart, and clocks
 // change.
 inline constexpr DurationUs days_reach(std::uint32_t days) {

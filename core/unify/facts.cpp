@@ -59,6 +59,7 @@ void apply_locale(state::Profile& profile, const Event& event, const view::Compi
     profile.timezone_time = event.time;
     if (profile.timezone != timezone) {
       profile.timezone = timezone;
+      profile.touch_changes();
       readers.add(compiled.by_zone);
     }
   }

@@ -320,6 +320,7 @@ void merge_profiles(Profile& winner, const Profile& loser, const view::Compiled&
     winner.history.erase(winner.history.begin(),
                          winner.history.end() - static_cast<std::ptrdiff_t>(state::history_max));
   }
+  winner.touch_changes();
   merge_work(winner, loser);
   winner.merges.insert(winner.merges.end(), loser.merges.begin(), loser.merges.end());
   winner.entities.insert(winner.entities.end(), loser.entities.begin(), loser.entities.end());

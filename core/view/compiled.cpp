@@ -70,8 +70,8 @@ class Compiler {
   void sizes() {
     const std::size_t audiences = config_.audiences.size();
     const std::size_t routes = config_.routes.size();
-    for (Readers* r :
-         {&out_.any_trait, &out_.by_profile, &out_.by_zone, &out_.by_time, &out_.by_birth, &out_.all})
+    for (Readers* r : {&out_.any_trait, &out_.by_profile, &out_.by_zone, &out_.by_time, &out_.by_now,
+                       &out_.by_birth, &out_.all})
       r->resize(audiences, routes);
     out_.all.fill();
     const auto many = [&](std::vector<Readers>& readers, std::size_t count) {
@@ -216,6 +216,7 @@ class Compiler {
     if (program->reads_profile()) mark(out_.by_profile);
     if (program->reads_now()) {
       mark(out_.by_time);
+      mark(out_.by_now);
       mark(out_.by_birth);
       const auto known = std::find_if(out_.now_programs.begin(), out_.now_programs.end(),
                                       [&](const auto& n) { return n.program == program; });

@@ -165,6 +165,7 @@ struct Compiled {
     Readers readers;
   };
   std::vector<NowProgram> now_programs;
+  Readers by_now;                                          // of all of these
   std::unordered_map<NameId, std::size_t> computed_names;  // reserved: sources cannot write them
 
   std::size_t audience_slot(std::string_view name) const;  // SIZE_MAX: none

@@ -263,45 +263,72 @@ Value PersonContext::windowed(const AggregatePlan& plan, const Series& series) {
   return Value::unknown("no such aggregation");
 }
 
-TimeUs PersonContext::next_change(const AggregatePlan& plan) {
-  const auto of = [&](const auto* kept) {
-    if (kept == nullptr || kept->entries().empty()) return never;
-    const state::Window window = window_of(plan);
-    return plan.op == Aggregation::exists ? kept->next_existence_change(now_, window)
-                                          : kept->next_change(now_, window);
-  };
-  if (plan.sequence != SIZE_MAX) return of(profile_->find_sequence(compiled_.sequences[plan.sequence].key));
-  return of(profile_->find_series(compiled_.series[plan.series].key));
+template <typename Kept>
+TimeUs PersonContext::next_change(const AggregatePlan& plan, const Kept& kept) {
+  if (kept.entries().empty()) return never;
+  const state::Window window = window_of(plan);
+  return plan.op == Aggregation::exists ? kept.next_existence_change(now_, window)
+                                        : kept.next_change(now_, window);
 }
 
-// The windows over what this person has done, however many there are over other things.
+// What this person has done that windows look at, however many there are over other things.
 template <typename F>
-void PersonContext::each_watched(const F& each) {
-  const auto of = [&](const auto& kept) {
-    for (const auto& one : kept) {
-      const auto watched = compiled_.watched_by_key.find(one.key);
-      if (watched == compiled_.watched_by_key.end() || one.entries().empty()) continue;
-      for (const std::size_t slot : watched->second) each(slot);
-    }
-  };
-  of(profile_->series);
-  of(profile_->sequences);
+void PersonContext::each_kept(const F& each) {
+  for (const state::Series& series : profile_->series) each(series);
+  for (const state::Sequence& sequence : profile_->sequences) each(sequence);
+}
+
+template <typename Kept>
+TimeUs PersonContext::change_of(const Kept& kept) {
+  TimeUs next = never;
+  const auto watched = compiled_.watched_by_key.find(kept.key);
+  if (watched != compiled_.watched_by_key.end()) {
+    for (const std::size_t slot : watched->second)
+      next = std::min(next, next_change(compiled_.aggregates[slot], kept));
+  }
+  kept.change = {next, false};
+  return next;
 }
 
 TimeUs PersonContext::next_change() {
   TimeUs next = never;
   if (profile_ == nullptr) return next;
-  each_watched([&](std::size_t slot) { next = std::min(next, next_change(compiled_.aggregates[slot])); });
-  for (const Compiled::NowProgram& now : compiled_.now_programs)
-    next = std::min(next, now.program->next_change(*this, arena_));
+  each_kept([&](const auto& kept) {
+    next = std::min(next, kept.change.holds(now_) ? kept.change.at : change_of(kept));
+  });
+  state::NextChange& now = profile_->now_change;
+  if (!now.holds(now_)) {
+    now = {never, false};
+    for (const Compiled::NowProgram& reads : compiled_.now_programs)
+      now.at = std::min(now.at, reads.program->next_change(*this, arena_));
+  }
+  return std::min(next, now.at);
+}
+
+TimeUs PersonContext::next_touched_change(const Readers& readers) {
+  TimeUs next = never;
+  each_kept([&](const auto& kept) {
+    if (kept.change.touched) next = std::min(next, change_of(kept));
+  });
+  if (!readers.meets(compiled_.by_now)) return next;
+  profile_->now_change.touched = true;
+  for (const Compiled::NowProgram& now : compiled_.now_programs) {
+    if (readers.meets(now.readers)) next = std::min(next, now.program->next_change(*this, arena_));
+  }
   return next;
 }
 
 void PersonContext::add_due(TimeUs due, Readers& readers) {
   at(profile_, due - 1, nullptr);
-  each_watched([&](std::size_t slot) {
-    if (next_change(compiled_.aggregates[slot]) <= due) readers.add(compiled_.by_aggregate[slot]);
+  each_kept([&](const auto& kept) {
+    if (kept.change.holds(due)) return;
+    const auto watched = compiled_.watched_by_key.find(kept.key);
+    if (watched == compiled_.watched_by_key.end()) return;
+    for (const std::size_t slot : watched->second) {
+      if (next_change(compiled_.aggregates[slot], kept) <= due) readers.add(compiled_.by_aggregate[slot]);
+    }
   });
+  if (profile_->now_change.holds(due)) return;
   for (const Compiled::NowProgram& now : compiled_.now_programs) {
     if (now.program->next_change(*this, arena_) <= due) readers.add(now.readers);
   }

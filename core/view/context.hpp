@@ -38,10 +38,13 @@ class PersonContext final : public expr::Context {
 
   // The window of an aggregate that has one, as it holds for this person.
   state::Window window_of(const AggregatePlan& plan);
-  // The next moment after now at which time alone may change what this person's conditions give.
+  // The next moment after now at which time alone may change what this person's conditions give. [step]
   TimeUs next_change();
+  // Likewise, but only of what was touched since it was last asked, and of what is in `readers`: nothing else
+  // changes earlier than it did. [step]
+  TimeUs next_touched_change(const Readers& readers);
   // What reads something that time alone changes at `due`, the person's first such moment. Stands just before
-  // it then.
+  // it then. [step]
   void add_due(TimeUs due, Readers& readers);
 
  private:
@@ -49,9 +52,12 @@ class PersonContext final : public expr::Context {
   const Zone* zone();
   expr::Value sequence(const AggregatePlan& plan);
   expr::Value windowed(const AggregatePlan& plan, const state::Series& series);
-  TimeUs next_change(const AggregatePlan& plan);
+  template <typename Kept>
+  TimeUs next_change(const AggregatePlan& plan, const Kept& kept);
+  template <typename Kept>
+  TimeUs change_of(const Kept& kept);
   template <typename F>
-  void each_watched(const F& each);
+  void each_kept(const F& each);
   expr::Value all_time(const AggregatePlan& plan, const state::Series& series);
   expr::Value distinct(std::vector<state::Distinct> values, const AggregatePlan& plan);
   std::string_view keep(std::string text);
