@@ -108,4 +108,20 @@ TEST_CASE("whatever happens, everybody is in the audiences whose conditions hold
   CHECK(hub.world.pipeline.counters().left > 300);
 }
 
+TEST_CASE("a trait is found wherever it stands in somebody's row", "[time]") {
+  StepBench hub(R"(
+version: 1
+sources: { shop: { plugin: tracking, with: { write_key: "${K}" } } }
+audiences: { wanted: 'traits.a == 1.0 && traits.b == 2.0 && !has(traits.c)' }
+)");
+  hub.call("'type':'identify','userId':'1','traits':{'x':0,'a':1,'b':2}");
+  hub.call("'type':'identify','userId':'2','traits':{'b':2,'a':1}");
+  hub.call("'type':'identify','userId':'3','traits':{'a':2,'b':1}");
+  hub.call("'type':'identify','userId':'4','traits':{'c':0,'a':1,'b':2}");
+  hub.call("'type':'identify','userId':'5','traits':{'b':2}");
+  hub.call("'type':'identify','userId':'6','traits':{'a':1,'b':2}");
+  const auto is_in = [&](const char* user) { return hub.inside("user_id", user, "wanted"); };
+  CHECK((is_in("1") && is_in("2") && !is_in("3") && !is_in("4") && !is_in("5") && is_in("6")));
+}
+
 }  // namespace sluice::hub

@@ -49,8 +49,18 @@ Value PersonContext::trait(const expr::Symbol& name) {
   const TraitPlan& plan = compiled_.traits[name.slot];
   if (plan.computed != SIZE_MAX) return computed(plan.computed);
   if (profile_ == nullptr) return Value::unknown("missing");
-  const state::Trait* trait = profile_->trait(plan.id);
+  const state::Trait* trait = find_trait(name.slot);
   return trait == nullptr ? Value::unknown("missing") : stored(trait->value);
+}
+
+const state::Trait* PersonContext::find_trait(std::size_t slot) {
+  const state::NameId id = compiled_.traits[slot].id;
+  const std::vector<state::Trait>& traits = profile_->traits;
+  std::uint32_t& place = trait_places_[slot];
+  if (place < traits.size() && traits[place].name == id) return &traits[place];
+  const state::Trait* const found = profile_->trait(id);
+  if (found != nullptr) place = static_cast<std::uint32_t>(found - traits.data());
+  return found;
 }
 
 Value PersonContext::computed(std::size_t index) {

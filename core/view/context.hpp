@@ -4,6 +4,7 @@
 #pragma once
 
 #include <deque>
+#include <vector>
 
 #include "expr/program.hpp"
 #include "model/event.hpp"
@@ -14,7 +15,8 @@ namespace sluice::view {
 
 class PersonContext final : public expr::Context {
  public:
-  PersonContext(const Compiled& compiled, const state::State& state) : compiled_(compiled), state_(state) {}
+  PersonContext(const Compiled& compiled, const state::State& state)
+      : compiled_(compiled), state_(state), trait_places_(compiled.traits.size()) {}
 
   // `profile` may be null (nobody yet), `event` too. Both are borrowed until the next at().
   void at(const state::Profile* profile, TimeUs now, const Event* event);
@@ -49,6 +51,7 @@ class PersonContext final : public expr::Context {
 
  private:
   expr::Value stored(const state::StoredValue& value);
+  const state::Trait* find_trait(std::size_t slot);
   const Zone* zone();
   expr::Value sequence(const AggregatePlan& plan);
   expr::Value windowed(const AggregatePlan& plan, const state::Series& series);
@@ -68,6 +71,9 @@ class PersonContext final : public expr::Context {
   const state::Profile* profile_ = nullptr;
   const Event* event_ = nullptr;
   TimeUs now_ = 0;
+  // By slot: where in the row the trait stood the last time. People of one source mostly have theirs in one
+  // order.
+  std::vector<std::uint32_t> trait_places_;
   std::string zone_name_;       // the last that was looked up,
   const Zone* zone_ = nullptr;  // and what it is: null, there is none of that name
   expr::Arena arena_;
