@@ -122,6 +122,13 @@ void write_state(Metrics& m, hub::Hub& hub) {
         static_cast<std::uint64_t>(now / us_per_s));
   m.one("sluice_dedup_reach_seconds", "gauge", "How far back all message ids are remembered.",
         static_cast<std::uint64_t>((now - reach) / us_per_s));
+  m.one("sluice_out_of_order_events_total", "counter",
+        "Events older than the newest of their person, since the start.", steps.out_of_order);
+  m.one("sluice_too_late_events_total", "counter",
+        "Events that came later than hub.lateness and counted nowhere, since the start.", steps.too_late);
+  m.one("sluice_forgotten_windows_total", "counter",
+        "Times that somebody's window or sequence was full and its oldest tenth went, since the start.",
+        steps.full);
   m.one("sluice_timers_fired_total", "counter", "Timers fired since the start.", steps.timers);
   m.one("sluice_workflow_runs_started_total", "counter", "Workflow runs started since the start.",
         steps.workflows.started);

@@ -78,6 +78,11 @@ void read_hub(Reading& reading) {
   }
   if (!tcp) hub.admin = "unix:" + absolute(reading, section.find("admin"), hub.admin.substr(5));
   if (const Node* memory = section.find("memory")) read_memory(reading, *memory, hub);
+  if (const Node* lateness = section.find("lateness")) {
+    hub.lateness = parse_duration(lateness->text).value_or(0);
+    if (hub.lateness <= 0)
+      error(reading.report, *lateness, "out-of-range", "'lateness' is longer than nothing", "write 30d");
+  }
   if (const Node* dedup = section.find("dedup")) read_dedup(reading, *dedup, hub);
 }
 

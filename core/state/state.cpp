@@ -260,6 +260,10 @@ void State::set_due(Profile& profile, TimeUs due) {
   impl_->queue_timer(profile.id, *profile.row);
 }
 
+TimeUs State::due(const Profile& profile) const {
+  return profile.row->due;
+}
+
 // The heap may hold moments that a person no longer has: it is looked at against the person, and a later one
 // set anew. One entry a person counts, `queued`; others are left from earlier and drop out.
 TimeUs State::next_due() {

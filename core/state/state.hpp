@@ -129,6 +129,7 @@ class State {
 
   // ---- timers: one moment a person; the person's row knows what is to be done then
   void set_due(Profile& profile, TimeUs due);
+  TimeUs due(const Profile& profile) const;
   // The earliest timer due at or before `until`, taken off; false if there is none. Order: (due, person).
   bool pop_due(TimeUs until, DueTimer& out);
   TimeUs next_due();
