@@ -114,9 +114,11 @@ struct Compiled {
 
   std::vector<Readers> by_series, by_purpose, by_audience;  // readers, direct and through computed traits
   std::unordered_map<NameId, Readers> by_trait;
-  Readers any_trait;   // reads all traits: a profile route without `fields`
-  Readers by_profile;  // reads first_seen, last_seen, …
-  Readers by_time;     // reads a watched window or `now`
+  Readers any_trait;           // reads all traits: a profile route without `fields`
+  Readers by_account;          // reads the person's account
+  bool reads_members = false;  // some of them how many members it has
+  Readers by_profile;          // reads first_seen, last_seen, …
+  Readers by_time;             // reads a watched window or `now`
   Readers all;
   std::vector<std::size_t> watched;                        // aggregates whose windows set timers
   std::vector<expr::ProgramPtr> now_programs;              // that read `now`: next_change() sets timers
