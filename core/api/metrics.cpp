@@ -90,7 +90,7 @@ class Metrics {
 void write_state(Metrics& m, hub::Hub& hub) {
   state::Totals totals;
   hub::StepCounters steps;
-  std::uint64_t profiles = 0, accounts = 0, quarantined = 0;
+  std::uint64_t profiles = 0, accounts = 0, quarantined = 0, memory = 0, cold = 0;
   TimeUs now = 0;
   TimeUs reach = 0;
   std::vector<std::pair<std::string, std::uint64_t>> sizes;
@@ -101,6 +101,8 @@ void write_state(Metrics& m, hub::Hub& hub) {
     profiles = world.state.profiles();
     accounts = world.state.accounts();
     quarantined = world.state.quarantine().size();
+    memory = world.state.memory();
+    cold = world.state.cold_bytes();
     now = world.state.now;
     reach = world.state.dedup_reach(now);
     for (const config::Audience& audience : config->audiences) {
@@ -118,10 +120,19 @@ void write_state(Metrics& m, hub::Hub& hub) {
   m.one("sluice_accounts", "gauge", "Accounts known.", accounts);
   m.one("sluice_effects_total", "counter", "Records made for destinations.", totals.effects);
   m.one("sluice_profiles", "gauge", "People known.", profiles);
+  m.one("sluice_profiles_memory_bytes", "gauge", "What people take of memory, index included.", memory);
+  m.one("sluice_profiles_cold_bytes", "gauge", "What hub.memory has put on disk of them.", cold);
   m.one("sluice_hub_time_seconds", "gauge", "Hub time: the stamp of the last input.",
         static_cast<std::uint64_t>(now / us_per_s));
   m.one("sluice_dedup_reach_seconds", "gauge", "How far back all message ids are remembered.",
         static_cast<std::uint64_t>((now - reach) / us_per_s));
+  m.one("sluice_out_of_order_events_total", "counter",
+        "Events older than the newest of their person, since the start.", steps.out_of_order);
+  m.one("sluice_too_late_events_total", "counter",
+        "Events that came later than hub.lateness and counted nowhere, since the start.", steps.too_late);
+  m.one("sluice_forgotten_windows_total", "counter",
+        "Times that somebody's window or sequence was full and its oldest tenth went, since the start.",
+        steps.full);
   m.one("sluice_timers_fired_total", "counter", "Timers fired since the start.", steps.timers);
   m.one("sluice_workflow_runs_started_total", "counter", "Workflow runs started since the start.",
         steps.workflows.started);

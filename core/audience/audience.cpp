@@ -18,8 +18,11 @@ std::vector<Change> update(state::State& state, state::Profile& profile, view::P
                            std::uint64_t cause, bool by_time) {
   std::vector<Change> changes;
   if (readers.audiences.empty()) return changes;
-  for (const std::size_t slot : compiled.config->audience_order) {
-    if (!readers.audiences.test(slot)) continue;
+  const std::vector<std::size_t>& order = compiled.config->audience_order;
+  // What a change adds stands behind: an audience is evaluated once, after those that it reads.
+  for (std::size_t rank = readers.audiences.next(0); rank < order.size();
+       rank = readers.audiences.next(rank + 1)) {
+    const std::size_t slot = order[rank];
     const state::NameId id = compiled.audience_ids[slot];
     const bool inside = profile.membership(id) != nullptr;
     if (context.holds(compiled.config->audiences[slot].condition) == inside) continue;

@@ -53,7 +53,7 @@ struct RunOptions {
   bool until_idle = false;
   bool quiet = false;
   std::string clock = "wall";  // or "events"
-  std::uint64_t checkpoint_inputs = 500'000;
+  std::uint64_t checkpoint_inputs = 200'000;
 };
 int run(const Common& common, const RunOptions& options);
 

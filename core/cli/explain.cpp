@@ -31,12 +31,15 @@ void print_part(Json part) {
   const std::string indent(static_cast<std::size_t>(2 * depth + 6), ' ');
   part["events"].elements([&](Json event) {
     const bool valued = event["value"].type() != JsonType::missing;
+    std::string more = valued ? ", " + std::string(event["value"].text()) : "";
+    if (const std::string step = text_of(event["event"]); !step.empty()) more += ", " + step;
     (void)std::printf("%s%s  input %s%s\n", indent.c_str(), text_of(event["time"]).c_str(),
-                      event["input"].text().c_str(),
-                      valued ? (", " + std::string(event["value"].text())).c_str() : "");
+                      event["input"].text().c_str(), more.c_str());
   });
   const std::size_t shown = part["events"].size();
   const auto total = static_cast<std::size_t>(part["events_total"].integer().value_or(0));
+  if (part["forgotten"].boolean().value_or(false))
+    (void)std::printf("%smore events than are kept: the oldest are forgotten\n", indent.c_str());
   if (shown > 0 && total > shown) (void)std::printf("%sand %zu before them\n", indent.c_str(), total - shown);
 }
 

@@ -1,6 +1,7 @@
 // Turns a syntax tree into code: resolves names, checks types, and finds all mistakes, each with its mend.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -114,7 +115,14 @@ class Checker {
   bool is_selector(std::uint32_t index) const;
   Typed selector(std::uint32_t index);
   bool selector_step(const Syntax& call, Selector& selector);
-  bool selector_window(const Syntax& call, Selector& selector);
+  bool selector_then(const Syntax& call, AggregateSpec& spec);
+  bool selector_window(const Syntax& call, AggregateSpec& spec);
+  bool selector_within(const Syntax& literal, AggregateSpec& spec);
+  static bool has_window(const AggregateSpec& spec);
+  bool sequence_is_whole(const Syntax& last, const Selector& selector);
+  const Syntax* quoted(std::uint32_t index, std::string_view wrapper, const std::string& what,
+                       const std::string& example);
+  std::optional<DurationUs> parse_length(const Syntax& literal);
   bool selector_end(const Syntax& call, Selector& selector);
   bool over_event(const Syntax& call, std::size_t first, std::size_t count, bool boolean, std::string& text,
                   ProgramPtr& program);

@@ -43,15 +43,28 @@ struct Scope {
 
 enum class Aggregation : std::uint8_t { count = 1, sum, min, max, avg, exists, first, last, unique, top };
 
-// events(NAME)[.where(e, COND)][.within(D) | .since(T)].OP(…): what must be kept per person so that the
-// program can run. Two specs with the same `text` are the same aggregate.
-struct AggregateSpec {
-  std::string text;        // canonical: the key under which equal aggregates are shared
-  std::string event;       // the event's name
+inline constexpr std::size_t sequence_steps_max = 8;
+
+// .then(NAME[, GAP])[.where(e, COND)]: a further step of a sequence.
+struct SequenceStep {
+  std::string event;
+  DurationUs gap = 0;      // at most so long after the step before; 0: any time
   ProgramPtr where;        // over the event; null: all
-  std::string where_text;  // canonical, empty without where
-  DurationUs within = 0;   // 0: all time (or `since`)
-  TimeUs since = no_time;  // no_time: no lower end
+  std::string where_text;  // canonical
+};
+
+// events(NAME)[.where(e, COND)][.then(…)…][.within(D) | .since(T) | .between(T, T)].OP(…): what must be kept
+// per person so that the program can run. Two specs with the same `text` are the same aggregate.
+struct AggregateSpec {
+  std::string text;                // canonical: the key under which equal aggregates are shared
+  std::string event;               // the event's name
+  ProgramPtr where;                // over the event; null: all
+  std::string where_text;          // canonical, empty without where
+  std::vector<SequenceStep> then;  // not empty: counts the last step's events that complete the sequence
+  DurationUs within = 0;           // 0: all time, or `local_days`, or since
+  std::uint32_t local_days = 0;    // within("7 days local"): calendar days of the person; today is the last
+  TimeUs since = no_time;          // no_time: no lower end
+  TimeUs until = no_time;          // the upper end, which is outside; no_time: none
   Aggregation op = Aggregation::count;
   ProgramPtr value;  // over the event; null for count and exists. first/last: the member path after them
   std::string value_text;  // canonical

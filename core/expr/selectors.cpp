@@ -1,6 +1,9 @@
-// events(NAME)[.where(e, COND)][.within(D) | .since(T)].count() and its like: what must be kept per person.
+// events(NAME)[.where(e, COND)][.then(NAME)…][.within(D) | .since(T) | .between(T, T)].count() and its like:
+// what must be kept per person.
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <optional>
 #include <utility>
 
 #include "expr/checker.hpp"
@@ -36,8 +39,24 @@ const End* find_end(std::string_view name) {
   return found == ends.end() ? nullptr : found;
 }
 
-bool is_condition(std::string_view name) {
-  return name == "where" || name == "within" || name == "since";
+constexpr std::int64_t local_days_max = 3'660;
+
+bool is_window(std::string_view name) {
+  return name == "within" || name == "since" || name == "between";
+}
+
+// "7 days local", "1 day local".
+std::optional<std::uint32_t> parse_local_days(std::string_view text) {
+  const std::size_t space = text.find(' ');
+  if (space == std::string_view::npos) return std::nullopt;
+  const std::string_view unit = text.substr(space);
+  if (unit != " days local" && unit != " day local") return std::nullopt;
+  std::uint32_t days = 0;
+  const char* const end = text.data() + space;
+  if (const auto read = std::from_chars(text.data(), end, days); read.ec != std::errc{} || read.ptr != end)
+    return std::nullopt;
+  if (days < 1 || days > local_days_max) return std::nullopt;
+  return days;
 }
 
 // How far a node is along a selector.
@@ -101,6 +120,7 @@ Typed Checker::selector(std::uint32_t index) {
   const Syntax& last = tree_[index];
   if (selector.end == nullptr)
     return problem(last, "this selector has no end", "add ." + std::string(all_ends));
+  if (!selector.spec.then.empty() && !sequence_is_whole(last, selector)) return nothing();
   const bool record = selector.end->op == Aggregation::first || selector.end->op == Aggregation::last;
   if (record && selector.path.nodes.size() == 1) {
     return problem(last, last.text + "() gives an event, which is no value",
@@ -117,49 +137,126 @@ Typed Checker::selector(std::uint32_t index) {
 }
 
 bool Checker::selector_step(const Syntax& call, Selector& selector) {
+  AggregateSpec& spec = selector.spec;
   if (call.text == "where") {
-    if (selector.spec.where != nullptr)
-      return problem(call, ".where() stands twice", "join the conditions with &&"), false;
+    ProgramPtr& where = spec.then.empty() ? spec.where : spec.then.back().where;
+    std::string& text = spec.then.empty() ? spec.where_text : spec.then.back().where_text;
+    if (where != nullptr) return problem(call, ".where() stands twice", "join the conditions with &&"), false;
     if (call.args.size() != 3)
       return problem(call, ".where() takes a variable and a condition",
                      "write .where(e, e.properties.total > 50.0)"),
              false;
-    return over_event(call, 1, 2, true, selector.spec.where_text, selector.spec.where);
+    return over_event(call, 1, 2, true, text, where);
   }
-  return is_condition(call.text) ? selector_window(call, selector) : selector_end(call, selector);
+  if (call.text == "then") return selector_then(call, spec);
+  return is_window(call.text) ? selector_window(call, spec) : selector_end(call, selector);
 }
 
-bool Checker::selector_window(const Syntax& call, Selector& selector) {
-  if (selector.spec.within != 0 || selector.spec.since != no_time) {
-    return problem(call, "a selector has one window", "keep one of .within() and .since()"), false;
+bool Checker::selector_then(const Syntax& call, AggregateSpec& spec) {
+  const std::string example = "write .then(\"Order Completed\"), or .then(\"Order Completed\", \"1h\")";
+  if (call.args.size() != 2 && call.args.size() != 3)
+    return problem(call, ".then() takes an event's name, and how long after the one before at most", example),
+           false;
+  const Syntax& name = tree_[call.args[1]];
+  if (!name.is_string() || name.text.empty())
+    return problem(name, ".then() needs the event's name in quotes", example), false;
+  if (has_window(spec))
+    return problem(call, ".then() stands before the window", "the window holds for the whole sequence"),
+           false;
+  if (spec.then.size() + 2 > sequence_steps_max)
+    return problem(call, "a sequence has at most " + std::to_string(sequence_steps_max) + " steps"), false;
+  SequenceStep step;
+  step.event = name.text;
+  if (call.args.size() == 3) {
+    const Syntax* literal = quoted(call.args[2], "duration", ".then()", example);
+    const auto gap = literal == nullptr ? std::nullopt : parse_length(*literal);
+    if (!gap) return false;
+    step.gap = *gap;
   }
-  const bool within = call.text == "within";
-  const std::string example = within ? "write .within(\"90d\")" : "write .since(\"2026-01-01\")";
-  if (call.args.size() != 2) return problem(call, "." + call.text + "() takes 1 argument", example), false;
-  const Syntax* literal = &tree_[call.args[1]];
-  const bool wrapped = literal->op == Op::call && !literal->target && literal->args.size() == 1 &&
-                       literal->text == (within ? "duration" : "timestamp");
+  spec.then.push_back(std::move(step));
+  return true;
+}
+
+// The text that a window's or step's argument is, also within duration() or timestamp(); null after a
+// problem.
+const Syntax* Checker::quoted(std::uint32_t index, std::string_view wrapper, const std::string& what,
+                              const std::string& example) {
+  const Syntax* literal = &tree_[index];
+  const bool wrapped =
+      literal->op == Op::call && !literal->target && literal->args.size() == 1 && literal->text == wrapper;
   if (wrapped) literal = &tree_[literal->args[0]];
-  if (!literal->is_string())
-    return problem(*literal, "." + call.text + "() needs a text in quotes", example), false;
-  const std::string& text = literal->text;
-  if (!within) {
-    const auto time = parse_time(text);
-    if (!time) return problem(*literal, "this is no time", example), false;
-    selector.spec.since = *time;
-    return true;
-  }
-  if (text.ends_with(" local"))
-    return problem(*literal, "not supported yet: calendar days", "write .within(\"7d\"): 168 hours"), false;
-  const auto span = parse_span(text);
+  if (literal->is_string()) return literal;
+  problem(*literal, what + " needs a text in quotes", example);
+  return nullptr;
+}
+
+std::optional<DurationUs> Checker::parse_length(const Syntax& literal) {
+  const auto span = parse_span(literal.text);
   if (span && span->months != 0) {
-    return problem(*literal, "months and years have no fixed length",
-                   "write days: .within(\"30d\"), .within(\"365d\")"),
+    problem(literal, "months and years have no fixed length",
+            "write days: .within(\"30d\"), .within(\"365d\")");
+    return std::nullopt;
+  }
+  if (span && span->us > 0) return span->us;
+  problem(literal, "this is no duration", "write 90s, 15m, 1h30m, 7d or 2w");
+  return std::nullopt;
+}
+
+bool Checker::has_window(const AggregateSpec& spec) {
+  return spec.within != 0 || spec.local_days != 0 || spec.since != no_time;
+}
+
+bool Checker::selector_window(const Syntax& call, AggregateSpec& spec) {
+  if (has_window(spec)) {
+    return problem(call, "a selector has one window", "keep one of .within(), .since() and .between()"),
            false;
   }
-  if (!span || span->us <= 0)
-    return problem(*literal, "this is no duration", "write 90s, 15m, 1h30m, 7d or 2w"), false;
-  selector.spec.within = span->us;
+  const bool within = call.text == "within";
+  const bool between = call.text == "between";
+  const std::string example = within    ? "write .within(\"90d\")"
+                              : between ? "write .between(\"2026-01-01\", \"2026-02-01\")"
+                                        : "write .since(\"2026-01-01\")";
+  const std::size_t arguments = between ? 2 : 1;
+  if (call.args.size() != arguments + 1) {
+    const std::string count = between ? "2 arguments" : "1 argument";
+    return problem(call, "." + call.text + "() takes " + count, example), false;
+  }
+  for (std::size_t i = 1; i <= arguments; ++i) {
+    const Syntax* literal =
+        quoted(call.args[i], within ? "duration" : "timestamp", "." + call.text + "()", example);
+    if (literal == nullptr) return false;
+    if (within) return selector_within(*literal, spec);
+    const auto time = parse_time(literal->text);
+    if (!time) return problem(*literal, "this is no time", example), false;
+    (i == 1 ? spec.since : spec.until) = *time;
+  }
+  if (between && spec.until <= spec.since)
+    return problem(call, "this ends before it begins", "write the earlier time first"), false;
+  return true;
+}
+
+bool Checker::selector_within(const Syntax& literal, AggregateSpec& spec) {
+  if (literal.text.ends_with(" local")) {
+    const auto days = parse_local_days(literal.text);
+    if (!days)
+      return problem(literal, "these are no calendar days",
+                     "write .within(\"7 days local\"), with 1 to " + std::to_string(local_days_max)),
+             false;
+    spec.local_days = *days;
+    return true;
+  }
+  const auto length = parse_length(literal);
+  if (length) spec.within = *length;
+  return length.has_value();
+}
+
+// A sequence is kept in events, not in sums: it needs a window that lets them go, and is counted.
+bool Checker::sequence_is_whole(const Syntax& last, const Selector& selector) {
+  const AggregateSpec& spec = selector.spec;
+  if (spec.op != Aggregation::count && spec.op != Aggregation::exists)
+    return problem(last, "a sequence ends with .exists() or .count()"), false;
+  if (spec.within == 0 && spec.local_days == 0)
+    return problem(last, "a sequence needs a window", "add .within(\"7d\") behind its last step"), false;
   return true;
 }
 
@@ -217,12 +314,29 @@ bool Checker::event_program(const Syntax& at, const std::string& text, bool bool
 }
 
 Typed Checker::aggregate(AggregateSpec spec) {
-  SyntaxTree quoted;
-  quoted.nodes.push_back({.op = Op::constant, .text = spec.event, .value = Value::string({}), .args = {}});
-  spec.text = "events(" + canonical(quoted, 0, {}) + ")";
+  SyntaxTree written;
+  written.nodes.push_back({.op = Op::constant, .text = spec.event, .value = Value::string({}), .args = {}});
+  const auto name = [&](const std::string& event) {
+    written.nodes[0].text = event;
+    return canonical(written, 0, {});
+  };
+  spec.text = "events(" + name(spec.event) + ")";
   if (spec.where != nullptr) spec.text += ".where(event, " + spec.where_text + ")";
+  for (const SequenceStep& step : spec.then) {
+    spec.text += ".then(" + name(step.event);
+    if (step.gap != 0) spec.text += ", \"" + format_duration(step.gap) + "\"";
+    spec.text += ")";
+    if (step.where != nullptr) spec.text += ".where(event, " + step.where_text + ")";
+  }
   if (spec.within != 0) spec.text += ".within(\"" + format_duration(spec.within) + "\")";
-  if (spec.since != no_time) spec.text += ".since(\"" + format_time(spec.since) + "\")";
+  if (spec.local_days != 0)
+    spec.text += ".within(\"" + std::to_string(spec.local_days) + (spec.local_days == 1 ? " day" : " days") +
+                 " local\")";
+  if (spec.until != no_time) {
+    spec.text += ".between(\"" + format_time(spec.since) + "\", \"" + format_time(spec.until) + "\")";
+  } else if (spec.since != no_time) {
+    spec.text += ".since(\"" + format_time(spec.since) + "\")";
+  }
   const auto* end = std::find_if(ends.begin(), ends.end(), [&](const End& e) { return e.op == spec.op; });
   spec.text += "." + std::string(end->name) + "(";
   if (spec.op == Aggregation::first || spec.op == Aggregation::last) {

@@ -53,6 +53,40 @@ TEST_CASE("every end of a selector is compiled") {
         "event.properties.tags");
 }
 
+TEST_CASE("a sequence has steps, each with its condition and its longest time after the one before") {
+  const AggregateSpec spec = spec_of(
+      "events(\"View\").where(v, v.properties.shop == \"x\").then(\"Add\").then('Order', "
+      "duration(\"90m\")).where(o, o.properties.total > 5.0).within(\"30d\").count() >= 2");
+  CHECK(spec.event == "View");
+  CHECK(spec.where_text == "event.properties.shop == \"x\"");
+  REQUIRE(spec.then.size() == 2);
+  CHECK(spec.then[0].event == "Add");
+  CHECK(spec.then[0].where == nullptr);
+  CHECK(spec.then[0].gap == 0);
+  CHECK(spec.then[1].event == "Order");
+  CHECK(spec.then[1].gap == 90 * us_per_min);
+  CHECK(spec.then[1].where_text == "event.properties.total > 5.0");
+  CHECK(spec.within == 30 * us_per_d);
+  CHECK(spec.text ==
+        "events(\"View\").where(event, event.properties.shop == \"x\").then(\"Add\").then(\"Order\", "
+        "\"1h30m\").where(event, event.properties.total > 5.0).within(\"30d\").count()");
+  CHECK(spec_of("events(\"A\").then(\"B\").within(\"1d\").exists()").op == Aggregation::exists);
+}
+
+TEST_CASE("a window is a length of time, calendar days of the person, or lies between two dates") {
+  CHECK(spec_of("events(\"A\").within(\"7 days local\").count()").local_days == 7);
+  CHECK(spec_of("events(\"A\").within(\"7 days local\").count()").within == 0);
+  CHECK(spec_of("events(\"A\").within(\"1 day local\").count()").text ==
+        "events(\"A\").within(\"1 day local\").count()");
+  CHECK(spec_of("events(\"A\").within(\"3660 days local\").exists()").local_days == 3660);
+  const AggregateSpec may =
+      spec_of("events(\"A\").between(\"2026-05-01\", timestamp(\"2026-06-01\")).count()");
+  CHECK(may.since == *parse_time("2026-05-01"));
+  CHECK(may.until == *parse_time("2026-06-01"));
+  CHECK(may.text ==
+        "events(\"A\").between(\"2026-05-01T00:00:00.000Z\", \"2026-06-01T00:00:00.000Z\").count()");
+}
+
 TEST_CASE("equal selectors are one aggregate, whatever their variables are named") {
   const auto parsed = Program::parse(
       "events(\"A\").where(e, e.properties.x==1).within(\"24h\").count() > 1 || events('A').where(f, "
@@ -91,7 +125,25 @@ TEST_CASE("mistakes in selectors are shown at their place") {
            {"events(A).count()", 0, "in quotes"},
            {"events().count()", 0, "in quotes"},
            {"events(\"A\").cuont()", 12, "no 'cuont'"},
-           {"events(\"A\").within(\"7 days local\").count()", 19, "not supported yet: calendar days"},
+           {"events(\"A\").within(\"7d local\").count()", 19, "no calendar days"},
+           {"events(\"A\").within(\"0 days local\").count()", 19, "no calendar days"},
+           {"events(\"A\").within(\"3661 days local\").count()", 19, "no calendar days"},
+           {"events(\"A\").between(\"2026-01-01\").count()", 12, "takes 2 arguments"},
+           {"events(\"A\").between(\"2026-01-01\", \"x\").count()", 34, "no time"},
+           {"events(\"A\").between(\"2026-01-02\", \"2026-01-02\").count()", 12, "ends before it begins"},
+           {"events(\"A\").then(B).within(\"1d\").exists()", 17, "in quotes"},
+           {"events(\"A\").then().within(\"1d\").exists()", 12, "takes an event's name"},
+           {"events(\"A\").then(\"B\", \"1mo\").within(\"1d\").exists()", 22, "no fixed length"},
+           {"events(\"A\").then(\"B\", 7).within(\"1d\").exists()", 22, "text in quotes"},
+           {"events(\"A\").within(\"1d\").then(\"B\").exists()", 25, "before the window"},
+           {"events(\"A\").then(\"B\").exists()", 22, "needs a window"},
+           {"events(\"A\").then(\"B\").since(\"2026-01-01\").exists()", 42, "needs a window"},
+           {"events(\"A\").then(\"B\").within(\"1d\")", 22, "no end"},
+           {"events(\"A\").then(\"B\").within(\"1d\").sum(e, e.properties.x)", 35, "or .count()"},
+           {"events(\"A\").then(\"B\").then(\"C\").then(\"D\").then(\"E\").then(\"F\").then(\"G\").then("
+            "\"H\").then("
+            "\"I\").within(\"1d\").exists()",
+            82, "at most 8 steps"},
            {"events(\"A\").within(\"1mo\").count()", 19, "no fixed length"},
            {"events(\"A\").within(\"soon\").count()", 19, "no duration"},
            {"events(\"A\").within(7).count()", 19, "text in quotes"},

@@ -28,6 +28,8 @@ Result<std::uint64_t> Engine::open_journal(Recovery& recovery) {
   journal_ = SLUICE_TRY(Journal::open(options_.files, options_.clock, std::move(journal), recovery.journal));
   const JournalIdentity& identity = journal_->identity();
   world_ = std::make_unique<World>(identity.hash_seed);
+  if (options_.memory_bytes > 0)
+    SLUICE_TRY(world_->state.keep_within(options_.memory_bytes, options_.files, cold_folder(data)));
   checkpoints_ = SLUICE_TRY(
       Checkpoints::open(options_.files, checkpoint_folder(data), identity.id, identity.generation));
   return world_->restore(*checkpoints_, recovery.checkpoints);

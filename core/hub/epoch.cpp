@@ -7,6 +7,7 @@
 
 #include "base/json.hpp"
 #include "base/normalize.hpp"
+#include "base/zone.hpp"
 #include "hub/pipeline.hpp"
 
 namespace sluice::hub {
@@ -56,6 +57,7 @@ std::string epoch_payload(const config::Config& config,
       .key("versions")
       .begin_object()
       .member("phone_metadata", phone_metadata_version())
+      .member("time_zones", zone_data_version())
       .end_object();
   w.end_object();
   return out;

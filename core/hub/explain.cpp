@@ -31,10 +31,12 @@ void write(JsonWriter& w, const view::Reason& reason) {
       w.begin_object().member("time", format_time(event.time));
       w.member_integer("input", static_cast<std::int64_t>(event.seq));
       if (!event.value.empty()) w.key("value").raw(event.value);
+      if (!event.step.empty()) w.member("event", event.step);
       w.end_object();
     }
     w.end_array();
   }
+  if (reason.forgotten) w.member_boolean("forgotten", true);
   if (reason.changes_at != never) w.member("changes_at", format_time(reason.changes_at));
   w.end_object();
 }

@@ -128,17 +128,25 @@ void Pipeline::happened(Event& event, const unify::Resolution& who, bool own, Ti
   if (event.time == no_time) event.time = now;
   constexpr DurationUs ahead_max = 5 * us_per_min;
   if (event.time > now + ahead_max) event.time = now;
+  const DurationUs lateness = compiled_->config->hub.lateness;
+  const bool too_late = lateness > 0 && event.time < now - lateness;
+  if (too_late) ++counters_.too_late;
+  if (!who.created && event.time < profile.last_seen) ++counters_.out_of_order;
   if (own) profile.last_seen = who.created ? event.time : std::max(profile.last_seen, event.time);
   profile.first_seen = std::min(profile.first_seen, event.time);
 
   parts_->readers.clear();
   parts_->readers.add(compiled_->by_profile);
-  if (who.created || !who.merged.empty()) parts_->readers.fill();
+  if (who.created) parts_->readers.add(compiled_->by_birth);
+  if (!who.merged.empty()) parts_->readers.fill();
   unify::apply_traits(state_, profile, event, *compiled_, parts_->readers);
   const auto consents = unify::apply_consent(state_, profile, event, *compiled_, parts_->readers);
   group(profile, event, now);
   parts_->context.at(&profile, now, &event);
-  unify::apply_counts(profile, event, *compiled_, parts_->context, state_.seq, now, parts_->readers);
+  if (!too_late) {
+    counters_.full +=
+        unify::apply_counts(profile, event, *compiled_, parts_->context, state_.seq, now, parts_->readers);
+  }
 
   for (const unify::Merged& merged : who.merged) {
     route::route_merged(merged.before, now, *compiled_, parts_->context, parts_->effects, counters_.routes);
@@ -151,8 +159,10 @@ void Pipeline::happened(Event& event, const unify::Resolution& who, bool own, Ti
   }
   if (who.identifiers_changed) parts_->effects.forget_identifiers();
   parts_->context.at(&profile, now, &event);
-  workflow::on_event(state_, profile, event, now, *compiled_, parts_->context, parts_->effects,
-                     counters_.workflows);
+  if (!too_late) {
+    workflow::on_event(state_, profile, event, now, *compiled_, parts_->context, parts_->effects,
+                       counters_.workflows);
+  }
   route::route_event(profile, event, *compiled_, parts_->context, parts_->effects, counters_.routes);
   list_granted(profile, consents, now);
   for (const unify::Merged& merged : who.merged) {
@@ -228,7 +238,11 @@ void Pipeline::settle(Profile& profile, const Event* event, bool identifiers_cha
   route::route_profile(state_, profile, parts_->readers.routes, identifiers_changed, now, *compiled_, context,
                        parts_->effects, counters_.routes);
   parts_->effects.upserts_lead(profiles, place);
-  set_due(profile, now);
+  if (cause != Cause::input || state_.due(profile) <= now) return set_due(profile, now);
+  // What was not touched changes no earlier than it would have.
+  context.at(&profile, now, nullptr);
+  const TimeUs next = std::min(context.next_touched_change(parts_->readers), workflow::next_wake(profile));
+  if (next < state_.due(profile)) state_.set_due(profile, next);
 }
 
 void Pipeline::set_due(Profile& profile, TimeUs now) {
@@ -251,7 +265,8 @@ void Pipeline::fire(Profile& profile, TimeUs due) {
   ++counters_.timers;
   state_.touch(profile);
   parts_->readers.clear();
-  parts_->readers.add(compiled_->by_time);
+  parts_->context.at(&profile, due, nullptr);
+  parts_->context.add_due(due, parts_->readers);
   settle(profile, nullptr, false, due, Cause::time, parts_->effects.waiting());
 }
 
@@ -307,7 +322,14 @@ void Pipeline::epoch(const Input& input, StepOutput& out) {
     return !before || std::none_of(before->series.begin(), before->series.end(),
                                    [&](const view::SeriesPlan& old) { return kept_more(old, wanted); });
   };
-  const bool windows_are_new = std::any_of(compiled->series.begin(), compiled->series.end(), is_new);
+  const auto steps_are_new = [&](const view::SequencePlan& wanted) {
+    return !before || std::none_of(before->sequences.begin(), before->sequences.end(), [&](const auto& old) {
+      return old.key == wanted.key && old.needs.window_max >= wanted.needs.window_max;
+    });
+  };
+  const bool windows_are_new =
+      std::any_of(compiled->series.begin(), compiled->series.end(), is_new) ||
+      std::any_of(compiled->sequences.begin(), compiled->sequences.end(), steps_are_new);
   // Timers that were due before it fired under the old configuration: their effects stay, and ordinals go on
   // behind them.
   const std::uint32_t ordinal = parts_ ? parts_->effects.count() : 0;
@@ -329,6 +351,7 @@ void Pipeline::reevaluate_all(bool windows_are_new, TimeUs now) {
   std::transform(routes.begin(), routes.end(), parts_->new_routes.begin(), is_new);
   state_.each_profile([&](Profile& profile) {
     state_.touch(profile);
+    profile.touch_changes();
     profile.partial = profile.partial || windows_are_new;
     audience::drop_unknown(state_, profile, *compiled_);
     parts_->context.at(&profile, now, nullptr);

@@ -27,7 +27,7 @@
 namespace sluice::hub {
 
 // Raised when the step gives another state or other effects for the same inputs; recorded in each epoch.
-inline constexpr int step_version = 4;
+inline constexpr int step_version = 5;
 
 // What the gate before the destinations must know; see deliver/gate.hpp.
 struct GateChange {
@@ -41,7 +41,10 @@ struct GateChange {
 struct StepCounters {
   std::uint64_t inputs = 0, events = 0, duplicates = 0, refused = 0, timers = 0;
   std::uint64_t entered = 0, left = 0;
-  std::uint64_t resent = 0;  // dead letters that became a record again
+  std::uint64_t out_of_order = 0;  // events older than the person's newest
+  std::uint64_t too_late = 0;      // events beyond hub.lateness
+  std::uint64_t full = 0;          // windows and sequences whose oldest events had to go
+  std::uint64_t resent = 0;        // dead letters that became a record again
   route::Tally routes;
   workflow::Tally workflows;
 };

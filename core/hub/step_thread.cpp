@@ -142,7 +142,7 @@ bool StepThread::pump() {
     ask_for_tick();
     {
       const std::unique_lock world(world_mutex_);
-      pace_checkpoint(bite);  // little at once: an input that comes meanwhile waits for it
+      pace_checkpoint(bite / rows_per_input);  // little at once: an input that comes meanwhile waits for it
     }
     let_readers_in();
     return false;
@@ -208,7 +208,7 @@ bool StepThread::step_batch(const Batch& batch) {
 // next will hold.
 void StepThread::pace_checkpoint(std::size_t inputs) {
   if (world_.state.checkpointing()) {
-    if (world_.state.continue_checkpoint(inputs + 64)) {
+    if (world_.state.continue_checkpoint(inputs * rows_per_input + 64)) {
       checkpointer_.finish(world_.state.checkpoint_hash(), world_.state.profiles());
     }
     return;

@@ -38,6 +38,12 @@ Series* Profile::find_series(std::uint64_t key) {
 const Series* Profile::find_series(std::uint64_t key) const {
   return find_in(series, [&](const Series& s) { return s.key == key; });
 }
+Sequence* Profile::find_sequence(std::uint64_t key) {
+  return find_in(sequences, [&](const Sequence& s) { return s.key == key; });
+}
+const Sequence* Profile::find_sequence(std::uint64_t key) const {
+  return find_in(sequences, [&](const Sequence& s) { return s.key == key; });
+}
 bool Profile::has_identifier(NameId type, std::string_view value) const {
   return find_in(identifiers, [&](const Identifier& i) { return i.type == type && i.value == value; }) !=
          nullptr;
@@ -47,6 +53,12 @@ bool Profile::has_entity(std::uint64_t print) const {
 }
 RouteMark* Profile::mark(NameId route) {
   return find_in(marks, [&](const RouteMark& m) { return m.route == route; });
+}
+
+void Profile::touch_changes() {
+  for (const Series& s : series) s.change.touched = true;
+  for (const Sequence& s : sequences) s.change.touched = true;
+  now_change.touched = true;
 }
 
 bool Profile::has_refused() const {

@@ -10,6 +10,7 @@
 #include "base/hash.hpp"
 #include "base/time.hpp"
 #include "model/effect.hpp"
+#include "state/sequence.hpp"
 #include "state/series.hpp"
 #include "state/value.hpp"
 
@@ -115,10 +116,12 @@ struct Profile {
   bool third_party = false;  // a source with anonymous: true has spoken of it; never joined to a known person
   bool partial = false;      // windows began after the person did: the configuration asked for them later
   std::string timezone, locale;
+  TimeUs timezone_time = no_time;  // of the newest event that has said where the person is
   std::vector<Identifier> identifiers;
   std::vector<Trait> traits;
   std::vector<ConsentState> consents;
   std::vector<Series> series;
+  std::vector<Sequence> sequences;
   std::vector<Membership> memberships;
   std::vector<AudienceChange> history;
   std::vector<Run> runs;
@@ -133,6 +136,8 @@ struct Profile {
   const Membership* membership(NameId audience) const;
   Series* find_series(std::uint64_t key);
   const Series* find_series(std::uint64_t key) const;
+  Sequence* find_sequence(std::uint64_t key);
+  const Sequence* find_sequence(std::uint64_t key) const;
   bool has_identifier(NameId type, std::string_view value) const;
   bool has_entity(std::uint64_t print) const;
   RouteMark* mark(NameId route);
@@ -147,6 +152,10 @@ struct Profile {
   static bool unpack(std::string_view bytes, const Numbers& numbers, Profile& out);
   // As far as restoring needs it: memberships, identifiers and entities; the rest is left as it is.
   static bool unpack_index(std::string_view bytes, const Numbers& numbers, Profile& out);
+
+  mutable NextChange now_change;  // [step] of what reads `now`: likewise no part of the row
+  // Something holds no more about when time alone changes anything: a merge, another time zone.
+  void touch_changes();
 
   Row* row = nullptr;  // [step] where People keeps this person
 };

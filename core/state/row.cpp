@@ -100,6 +100,20 @@ void read_series(Reader& r, Profile& p) {
 }
 
 template <typename Writer>
+void write_sequences(Writer& w, const Profile& p) {
+  if (p.sequences.empty()) return;
+  w.varint(p.sequences.size());
+  for (const Sequence& s : p.sequences) s.write(w);
+}
+
+template <typename Reader>
+void read_sequences(Reader& r, Profile& p, bool there) {
+  p.sequences.resize(there ? p.sequences.size() : 0);
+  if (!there) return;
+  for (Sequence& s : sized(r, p.sequences)) s.read(r);
+}
+
+template <typename Writer>
 void write_memberships(Writer& w, const Profile& p) {
   w.varint(p.memberships.size());
   for (const Membership& m : p.memberships) {
@@ -214,7 +228,13 @@ void read_entities(Reader& r, Profile& p) {
   }
 }
 
-enum : std::uint8_t { flag_third_party = 1, flag_partial = 2, flag_entities = 4 };
+enum : std::uint8_t {
+  flag_third_party = 1,
+  flag_partial = 2,
+  flag_entities = 4,
+  flag_sequences = 8,
+  flag_zone_time = 16
+};
 
 template <typename Writer>
 void write_person(Writer& w, const Profile& p) {
@@ -224,14 +244,17 @@ void write_person(Writer& w, const Profile& p) {
   w.time(p.first_seen);
   w.time(p.last_seen);
   w.u8(static_cast<std::uint8_t>((p.third_party ? flag_third_party : 0) | (p.partial ? flag_partial : 0) |
-                                 (p.entities.empty() ? 0 : flag_entities)));
+                                 (p.entities.empty() ? 0 : flag_entities) |
+                                 (p.sequences.empty() ? 0 : flag_sequences) |
+                                 (p.timezone_time == no_time ? 0 : flag_zone_time)));
   w.text(p.timezone);
   w.text(p.locale);
+  if (p.timezone_time != no_time) w.time(p.timezone_time);
 }
 
-// Whether there are entities.
+// The flags: they say which sections follow.
 template <typename Reader>
-bool read_person(Reader& r, Profile& p) {
+std::uint8_t read_person(Reader& r, Profile& p) {
   if constexpr (!Reader::packed) p.id = r.u64();
   p.created = r.seq();
   p.created_ordinal = static_cast<std::uint32_t>(r.varint());
@@ -242,18 +265,19 @@ bool read_person(Reader& r, Profile& p) {
   p.partial = (flags & flag_partial) != 0;
   p.timezone = r.text();
   p.locale = r.text();
-  return (flags & flag_entities) != 0;
+  p.timezone_time = (flags & flag_zone_time) != 0 ? r.time() : no_time;
+  return flags;
 }
 
 // The packed row begins with what restoring looks at.
 template <typename Reader>
-bool read_index(Reader& r, Profile& p) {
+bool read_index(Reader& r, Profile& p, std::uint8_t& flags) {
   if (r.u8() != row_version) return false;
-  const bool entities = read_person(r, p);
+  flags = read_person(r, p);
   read_memberships(r, p);
   read_identity(r, p);
   p.entities.clear();
-  if (entities) read_entities(r, p);
+  if ((flags & flag_entities) != 0) read_entities(r, p);
   return r.ok();
 }
 
@@ -266,6 +290,7 @@ void Profile::encode(std::string& out) const {
   write_identity(w, *this);
   write_facts(w, *this);
   write_series(w, *this);
+  write_sequences(w, *this);
   write_memberships(w, *this);
   write_history(w, *this);
   write_work(w, *this);
@@ -273,17 +298,19 @@ void Profile::encode(std::string& out) const {
 }
 
 bool Profile::decode(std::string_view bytes, Profile& out) {
+  out.now_change = {};
   PlainReader r(bytes);
   if (r.u8() != row_version) return false;
-  const bool entities = read_person(r, out);
+  const std::uint8_t flags = read_person(r, out);
   read_identity(r, out);
   read_facts(r, out);
   read_series(r, out);
+  read_sequences(r, out, (flags & flag_sequences) != 0);
   read_memberships(r, out);
   read_history(r, out);
   read_work(r, out);
   out.entities.clear();
-  if (entities) read_entities(r, out);
+  if ((flags & flag_entities) != 0) read_entities(r, out);
   return r.ok() && r.at_end();
 }
 
@@ -296,15 +323,19 @@ void Profile::pack(std::string& out, Numbers& numbers) const {
   if (!entities.empty()) write_entities(w, *this);
   write_facts(w, *this);
   write_series(w, *this);
+  write_sequences(w, *this);
   write_history(w, *this);
   write_work(w, *this);
 }
 
 bool Profile::unpack(std::string_view bytes, const Numbers& numbers, Profile& out) {
   PackedReader r(bytes, numbers);
-  if (!read_index(r, out)) return false;
+  std::uint8_t flags = 0;
+  out.now_change = {};
+  if (!read_index(r, out, flags)) return false;
   read_facts(r, out);
   read_series(r, out);
+  read_sequences(r, out, (flags & flag_sequences) != 0);
   read_history(r, out);
   read_work(r, out);
   return r.ok() && r.at_end();
@@ -312,7 +343,8 @@ bool Profile::unpack(std::string_view bytes, const Numbers& numbers, Profile& ou
 
 bool Profile::unpack_index(std::string_view bytes, const Numbers& numbers, Profile& out) {
   PackedReader r(bytes, numbers);
-  return read_index(r, out);
+  std::uint8_t flags = 0;
+  return read_index(r, out, flags);
 }
 
 }  // namespace sluice::state

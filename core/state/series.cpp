@@ -25,7 +25,7 @@ bool comparable(const StoredValue& value) {
 
 }  // namespace
 
-void Series::insert(SeriesEntry entry) {
+bool Series::insert(SeriesEntry entry) {
   const Decimal amount = decimal_of(entry.value);
   auto at = entries_.end();
   if (!entries_.empty() && before(entry, entries_.back())) {
@@ -42,10 +42,10 @@ void Series::insert(SeriesEntry entry) {
     at = entries_.insert(at, std::move(entry));
     for (++at; at != entries_.end(); ++at) at->sum_before += amount;
   }
-  if (entries_.size() > series_entries_max) {
-    entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(series_entries_max / 10));
-    overflowed_ = true;
-  }
+  if (entries_.size() <= series_entries_max) return true;
+  entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(series_entries_max / 10));
+  overflowed_ = true;
+  return false;
 }
 
 void Series::count_distinct(const StoredValue& value, std::uint64_t count) {
@@ -80,15 +80,19 @@ void Series::add_totals(const Extreme& event, bool distinct) {
   if (last_.value.is_none() || !earlier(event, last_)) last_ = event;
 }
 
-void Series::add(TimeUs time, std::uint64_t seq, StoredValue value, const SeriesNeeds& needs, TimeUs now) {
+bool Series::add(TimeUs time, std::uint64_t seq, StoredValue value, const SeriesNeeds& needs, TimeUs now) {
+  change.touched = true;
+  bool fits = true;
   if (needs.window_max > 0) {
     trim(needs.window_max, now);
-    if (time > now - needs.window_max) insert({time, seq, needs.values ? value : StoredValue{}, {}});
+    if (time > now - needs.window_max) fits = insert({time, seq, needs.values ? value : StoredValue{}, {}});
   }
   if (needs.totals) add_totals({time, seq, std::move(value)}, needs.distinct);
+  return fits;
 }
 
 void Series::merge(const Series& other, const SeriesNeeds& needs, TimeUs now) {
+  change.touched = true;
   for (const SeriesEntry& entry : other.entries_) insert({entry.time, entry.seq, entry.value, {}});
   trim(needs.window_max, now);
   count_ += other.count_;
@@ -119,16 +123,17 @@ void Series::trim(DurationUs window_max, TimeUs now) {
     entries_.erase(entries_.begin(), first);
 }
 
-std::pair<std::size_t, std::size_t> Series::window(TimeUs now, DurationUs within) const {
+std::pair<std::size_t, std::size_t> Series::window(TimeUs now, const Window& within) const {
+  if (entries_.empty()) return {0, 0};
   const auto later_than = [&](TimeUs moment) {
     // Mostly all or none of them, which the ends tell.
-    if (entries_.empty() || entries_.front().time > moment) return std::size_t{0};
+    if (entries_.front().time > moment) return std::size_t{0};
     if (entries_.back().time <= moment) return entries_.size();
     const auto at = std::upper_bound(entries_.begin(), entries_.end(), moment,
                                      [](TimeUs m, const SeriesEntry& e) { return m < e.time; });
     return static_cast<std::size_t>(at - entries_.begin());
   };
-  return {later_than(now - within), later_than(now)};
+  return {later_than(within.before(now)), later_than(now)};
 }
 
 Decimal Series::sum(std::size_t first, std::size_t last) const {
@@ -139,21 +144,21 @@ Decimal Series::sum(std::size_t first, std::size_t last) const {
   return sum;
 }
 
-TimeUs Series::next_change(TimeUs now, DurationUs within) const {
+TimeUs Series::next_change(TimeUs now, const Window& within) const {
   const auto [first, last] = window(now, within);
   TimeUs next = never;
-  if (first < last) next = entries_[first].time + within;
+  if (first < last) next = within.leaves(entries_[first].time);
   if (last < entries_.size()) next = std::min(next, entries_[last].time);
   return next;
 }
 
-TimeUs Series::next_existence_change(TimeUs now, DurationUs within) const {
+TimeUs Series::next_existence_change(TimeUs now, const Window& within) const {
   const auto [first, last] = window(now, within);
   if (first == last) return last < entries_.size() ? entries_[last].time : never;
   // The window turns empty when its newest entry leaves, unless one that lies ahead has come in by then.
-  TimeUs empty_at = entries_[last - 1].time + within;
+  TimeUs empty_at = within.leaves(entries_[last - 1].time);
   for (std::size_t i = last; i < entries_.size() && entries_[i].time < empty_at; ++i)
-    empty_at = entries_[i].time + within;
+    empty_at = within.leaves(entries_[i].time);
   return empty_at;
 }
 
@@ -217,6 +222,7 @@ void Series::write(Writer& w) const {
 template <typename Reader>
 void Series::read(Reader& r) {
   key = r.id();
+  change = {};
   const std::uint8_t flags = r.u8();
   overflowed_ = (flags & flag_overflowed) != 0;
   if ((flags & flag_windows_alone) != 0) {

@@ -11,6 +11,7 @@
 #include "base/decimal.hpp"
 #include "base/time.hpp"
 #include "state/value.hpp"
+#include "state/window.hpp"
 
 namespace sluice::state {
 
@@ -49,23 +50,25 @@ struct Extreme {  // first or last: by time, then by seq
 
 class Series {
  public:
-  std::uint64_t key = 0;  // hash of what it counts: the same across configurations
+  mutable NextChange change;  // [step] kept by view::PersonContext
+  std::uint64_t key = 0;      // hash of what it counts: the same across configurations
 
   // Adds one event. `value` is none for count; one that is missing in the event counts for count alone.
-  void add(TimeUs time, std::uint64_t seq, StoredValue value, const SeriesNeeds& needs, TimeUs now);
+  // False: the oldest entries had to go.
+  bool add(TimeUs time, std::uint64_t seq, StoredValue value, const SeriesNeeds& needs, TimeUs now);
   // Takes the other's totals and entries in: two people became one.
   void merge(const Series& other, const SeriesNeeds& needs, TimeUs now);
   // Drops entries that no window can see any more.
   void trim(DurationUs window_max, TimeUs now);
 
-  // Indexes [first, second) of the entries with time in (now - within, now].
-  std::pair<std::size_t, std::size_t> window(TimeUs now, DurationUs within) const;
+  // Indexes [first, second) of the entries in the window up to and with now.
+  std::pair<std::size_t, std::size_t> window(TimeUs now, const Window& within) const;
   const std::vector<SeriesEntry>& entries() const { return entries_; }
   Decimal sum(std::size_t first, std::size_t last) const;
   // The first moment after `now` at which window() holds other entries: `never` if it will not by time alone.
-  TimeUs next_change(TimeUs now, DurationUs within) const;
+  TimeUs next_change(TimeUs now, const Window& within) const;
   // The first moment after `now` at which window() turns empty, or not empty.
-  TimeUs next_existence_change(TimeUs now, DurationUs within) const;
+  TimeUs next_existence_change(TimeUs now, const Window& within) const;
 
   // Over all time.
   std::uint64_t count() const { return count_; }
@@ -86,7 +89,7 @@ class Series {
 
  private:
   bool counts_over_all_time() const;
-  void insert(SeriesEntry entry);
+  bool insert(SeriesEntry entry);
   void count_distinct(const StoredValue& value, std::uint64_t count);
   void add_totals(const Extreme& event, bool distinct);
 

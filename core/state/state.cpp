@@ -19,6 +19,20 @@ ProfileId State::resolve(ProfileId id) const {
 
 void State::rest() {
   impl_->people.rest();
+  impl_->people.shed(impl_->tables_bytes());
+}
+
+Status State::keep_within(std::uint64_t bytes, FileSystem& files, const std::string& folder) {
+  impl_->people.keep_within(SLUICE_TRY(ColdRows::open(files, folder)), bytes);
+  return Done{};
+}
+
+std::uint64_t State::memory() const {
+  return impl_->people.memory() + impl_->tables_bytes();
+}
+
+std::uint64_t State::cold_bytes() const {
+  return impl_->people.cold_bytes();
 }
 
 Profile* State::find(ProfileId wanted) {
@@ -52,7 +66,7 @@ Reading State::find_by(NameId type, std::string_view value) const {
 void State::bring_near(std::span<const Glance> glances) const {
   constexpr std::size_t most = 32;
   std::array<ProfileId, most> ids{};
-  std::array<const Row*, most> rows{};
+  std::array<Row*, most> rows{};
   glances = glances.first(std::min(glances.size(), most));
   std::size_t seen = 0;
   for (std::size_t i = 0; i < glances.size(); ++i) {
@@ -71,6 +85,7 @@ void State::bring_near(std::span<const Glance> glances) const {
   constexpr std::size_t bytes_max = 1'024;  // of a packed row: most are shorter
   for (std::size_t i = 0; i < glances.size(); ++i) {
     if (rows.at(i) == nullptr) continue;
+    impl_->people.fetch(ids.at(i), *rows.at(i));
     if (const Profile* const there = impl_->people.in_pool(*rows.at(i))) {
       near(there, sizeof *there);
     } else {
@@ -154,6 +169,7 @@ void State::each_profile(const std::function<void(Profile&)>& each) {
     const bool was_there = impl_->people.in_pool(*row) != nullptr;
     each(impl_->people.unpacked(id, *row));
     if (!was_there) impl_->people.pack_away(id, *row);
+    impl_->people.shed(impl_->tables_bytes());
   }
 }
 
@@ -241,6 +257,10 @@ TimeUs State::dedup_reach(TimeUs at) const {
 void State::set_due(Profile& profile, TimeUs due) {
   profile.row->due = due;
   impl_->queue_timer(profile.id, *profile.row);
+}
+
+TimeUs State::due(const Profile& profile) const {
+  return profile.row->due;
 }
 
 // The heap may hold moments that a person no longer has: it is looked at against the person, and a later one

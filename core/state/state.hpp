@@ -14,6 +14,7 @@
 
 #include "sluice/result.hpp"
 
+#include "base/file.hpp"
 #include "base/hash.hpp"
 #include "base/time.hpp"
 #include "model/effect.hpp"
@@ -78,7 +79,12 @@ class State {
   // People lie packed; the step gets them unpacked (people.hpp). A Profile* holds until the next rest(),
   // which the step calls between inputs. Readers get a Reading, which holds while the step rests.
   void rest();
-  Profile* find(ProfileId id);  // follows merged ids to who they became; null: nobody
+  // [main] Before rows are restored: people take at most so much memory, index included where that fits; the
+  // rows of those who were not seen for longest lie in `folder`. What lies where changes no result.
+  Status keep_within(std::uint64_t bytes, FileSystem& files, const std::string& folder);
+  std::uint64_t memory() const;      // what people take of it, index included
+  std::uint64_t cold_bytes() const;  // what lies in the folder
+  Profile* find(ProfileId id);       // follows merged ids to who they became; null: nobody
   Reading find(ProfileId id) const;
   ProfileId resolve(ProfileId id) const;  // the surviving id, or `id` itself
   Profile* find_by(NameId type, std::string_view value);
@@ -128,6 +134,7 @@ class State {
 
   // ---- timers: one moment a person; the person's row knows what is to be done then
   void set_due(Profile& profile, TimeUs due);
+  TimeUs due(const Profile& profile) const;
   // The earliest timer due at or before `until`, taken off; false if there is none. Order: (due, person).
   bool pop_due(TimeUs until, DueTimer& out);
   TimeUs next_due();

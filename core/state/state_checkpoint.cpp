@@ -207,6 +207,7 @@ bool State::Impl::restore_profile(ProfileId id, std::string_view key, std::strin
   row.plain = packed ? 0 : 1;
   timers_known = timers_known && packed;
   counted += row.hash;
+  people.shed(tables_bytes());
   return true;
 }
 

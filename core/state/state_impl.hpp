@@ -140,6 +140,12 @@ struct State::Impl {
   void drop_joins(std::uint64_t key);
   void keep_joins(std::uint64_t key, const Joins& joins);
 
+  // What people take beside their rows: the ways to them.
+  std::uint64_t tables_bytes() const {
+    constexpr std::uint64_t entry = 17;  // two words, and a byte of the table's own
+    return (people.rows().bucket_count() + identifiers.bucket_count() + entities.bucket_count()) * entry;
+  }
+
   // The person by id, or who they became.
   std::pair<ProfileId, Row*> whom(ProfileId id) const {
     Row* row = people.row(id);

@@ -48,12 +48,21 @@ bool names_a_person(std::string_view trait) {
 }
 
 // Only the tracking API and page context say where people live and what they speak.
-void apply_locale(state::Profile& profile, const Event& event) {
+void apply_locale(state::Profile& profile, const Event& event, const view::Compiled& compiled,
+                  view::Readers& readers) {
   if (!event.context) return;
   const std::string_view timezone = event.context["timezone"].string_or("");
   const std::string_view locale = event.context["locale"].string_or("");
   constexpr std::size_t bytes_max = 64;
-  if (!timezone.empty() && timezone.size() <= bytes_max) profile.timezone = timezone;
+  // An event that comes late does not take the person back to where they were.
+  if (!timezone.empty() && timezone.size() <= bytes_max && event.time >= profile.timezone_time) {
+    profile.timezone_time = event.time;
+    if (profile.timezone != timezone) {
+      profile.timezone = timezone;
+      profile.touch_changes();
+      readers.add(compiled.by_zone);
+    }
+  }
   if (!locale.empty() && locale.size() <= bytes_max) profile.locale = locale;
 }
 
@@ -61,7 +70,7 @@ void apply_locale(state::Profile& profile, const Event& event) {
 
 void apply_traits(state::State& state, state::Profile& profile, const Event& event,
                   const view::Compiled& compiled, view::Readers& readers) {
-  apply_locale(profile, event);
+  apply_locale(profile, event, compiled, readers);
   if (!event.traits) return;
   if (profile.traits.empty())
     profile.traits.reserve(event.traits.size());  // most people never get another one
@@ -119,17 +128,50 @@ std::vector<ConsentChange> apply_consent(state::State& state, state::Profile& pr
   return changes;
 }
 
-void apply_counts(state::Profile& profile, const Event& event, const view::Compiled& compiled,
-                  view::PersonContext& context, std::uint64_t seq, TimeUs now, view::Readers& readers) {
+namespace {
+
+std::size_t count_steps(state::Profile& profile, const Event& event, const view::Compiled& compiled,
+                        view::PersonContext& context, std::uint64_t seq, TimeUs now, const std::string& name,
+                        view::Readers& readers) {
+  const auto slots = compiled.sequences_by_event.find(name);
+  if (slots == compiled.sequences_by_event.end()) return 0;
+  std::size_t full = 0;
+  for (const std::size_t slot : slots->second) {
+    const view::SequencePlan& plan = compiled.sequences[slot];
+    std::uint8_t steps = 0;
+    for (std::size_t step = 0; step < plan.steps.size(); ++step) {
+      if (plan.steps[step].event != name || !context.holds(plan.steps[step].where)) continue;
+      steps = static_cast<std::uint8_t>(steps | 1U << step);
+    }
+    if (steps == 0) continue;
+    state::Sequence* sequence = profile.find_sequence(plan.key);
+    if (sequence == nullptr) {
+      profile.sequences.emplace_back();
+      sequence = &profile.sequences.back();
+      sequence->key = plan.key;
+    }
+    if (!sequence->add({event.time, seq, steps}, plan.needs, now)) ++full;
+    readers.add(compiled.by_sequence[slot]);
+  }
+  return full;
+}
+
+}  // namespace
+
+std::size_t apply_counts(state::Profile& profile, const Event& event, const view::Compiled& compiled,
+                         view::PersonContext& context, std::uint64_t seq, TimeUs now,
+                         view::Readers& readers) {
   if (event.kind != EventKind::track && event.kind != EventKind::page && event.kind != EventKind::screen)
-    return;
+    return 0;
   thread_local std::string name;
   name.assign(event.name);
+  std::size_t full = count_steps(profile, event, compiled, context, seq, now, name, readers);
   const auto slots = compiled.series_by_event.find(name);
-  if (slots == compiled.series_by_event.end()) return;
+  if (slots == compiled.series_by_event.end()) return full;
   for (const std::size_t slot : slots->second) {
     const view::SeriesPlan& plan = compiled.series[slot];
     if (plan.since != no_time && event.time < plan.since) continue;
+    if (plan.until != no_time && event.time >= plan.until) continue;
     if (plan.where && !context.holds(plan.where)) continue;
     StoredValue value;
     if (plan.value) value = to_stored(context.evaluate(*plan.value));
@@ -139,9 +181,10 @@ void apply_counts(state::Profile& profile, const Event& event, const view::Compi
       series = &profile.series.back();
       series->key = plan.key;
     }
-    series->add(event.time, seq, std::move(value), plan.needs, now);
+    if (!series->add(event.time, seq, std::move(value), plan.needs, now)) ++full;
     readers.add(compiled.by_series[slot]);
   }
+  return full;
 }
 
 }  // namespace sluice::unify

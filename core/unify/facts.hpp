@@ -26,8 +26,9 @@ std::vector<ConsentChange> apply_consent(state::State& state, state::Profile& pr
                                          const view::Compiled& compiled, view::Readers& readers);
 
 // Counts a track, page or screen event into the series that take it. `context` stands at the profile and the
-// event.
-void apply_counts(state::Profile& profile, const Event& event, const view::Compiled& compiled,
-                  view::PersonContext& context, std::uint64_t seq, TimeUs now, view::Readers& readers);
+// event. Returns how many of its series and sequences were full: the person's oldest events there are
+// forgotten.
+std::size_t apply_counts(state::Profile& profile, const Event& event, const view::Compiled& compiled,
+                         view::PersonContext& context, std::uint64_t seq, TimeUs now, view::Readers& readers);
 
 }  // namespace sluice::unify

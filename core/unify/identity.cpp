@@ -275,8 +275,8 @@ Resolution Identity::resolve(State& state, const Event& event, std::vector<Claim
 
 namespace {
 
-template <typename T, typename F>
-T* find_in(std::vector<T>& items, const F& matches) {
+template <typename V, typename F>
+auto* find_in(V& items, const F& matches) {
   const auto at = std::find_if(items.begin(), items.end(), matches);
   return at == items.end() ? nullptr : &*at;
 }
@@ -327,7 +327,10 @@ void merge_profiles(Profile& winner, const Profile& loser, const view::Compiled&
   winner.last_seen = std::max(winner.last_seen, loser.last_seen);
   winner.partial = winner.partial || loser.partial;
   winner.third_party = winner.third_party || loser.third_party;
-  if (winner.timezone.empty()) winner.timezone = loser.timezone;
+  if (winner.timezone.empty() || loser.timezone_time > winner.timezone_time) {
+    winner.timezone = loser.timezone;
+    winner.timezone_time = loser.timezone_time;
+  }
   if (winner.locale.empty()) winner.locale = loser.locale;
   winner.identifiers.insert(winner.identifiers.end(), loser.identifiers.begin(), loser.identifiers.end());
   merge_facts(winner, loser);
@@ -338,6 +341,15 @@ void merge_profiles(Profile& winner, const Profile& loser, const view::Compiled&
     if (ours == nullptr) {
       winner.series.push_back(theirs);
     } else if (plan != compiled.series.end()) {
+      ours->merge(theirs, plan->needs, now);
+    }
+  }
+  for (const state::Sequence& theirs : loser.sequences) {
+    const auto plan = find_in(compiled.sequences, [&](const auto& s) { return s.key == theirs.key; });
+    state::Sequence* ours = winner.find_sequence(theirs.key);
+    if (ours == nullptr) {
+      winner.sequences.push_back(theirs);
+    } else if (plan != nullptr) {
       ours->merge(theirs, plan->needs, now);
     }
   }
@@ -356,6 +368,7 @@ void merge_profiles(Profile& winner, const Profile& loser, const view::Compiled&
     winner.history.erase(winner.history.begin(),
                          winner.history.end() - static_cast<std::ptrdiff_t>(state::history_max));
   }
+  winner.touch_changes();
   merge_work(winner, loser);
   winner.merges.insert(winner.merges.end(), loser.merges.begin(), loser.merges.end());
   winner.entities.insert(winner.entities.end(), loser.entities.begin(), loser.entities.end());

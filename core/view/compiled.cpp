@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/hash.hpp"
+#include "view/context.hpp"
 
 namespace sluice::view {
 
@@ -11,6 +12,8 @@ namespace {
 using config::Config;
 using expr::Aggregation;
 using expr::ProgramPtr;
+
+static_assert(expr::sequence_steps_max == state::sequence_steps_max);
 
 bool needs_value(Aggregation op) {
   return op != Aggregation::count && op != Aggregation::exists;
@@ -21,13 +24,14 @@ class Compiler {
   explicit Compiler(Compiled& out) : out_(out), config_(*out.config) {}
 
   void run() {
+    out_.zone = find_zone(config_.hub.timezone);
     names();
     for (const config::ComputedTrait& trait : config_.computed) bind(trait.program);
     sizes();
     for (std::size_t slot = 0; slot < config_.audiences.size(); ++slot) {
       const ProgramPtr& program = config_.audiences[slot].condition;
       bind(program);
-      read(program, [&](Readers& r) { r.audiences.set(slot); });
+      read(program, [&](Readers& r) { r.audiences.set(out_.audience_ranks[slot]); });
     }
     routes();
     workflows();
@@ -40,6 +44,9 @@ class Compiler {
       out_.purposes.push_back({state::name_id(purpose.name), purpose.basis == "consent"});
     }
     for (const auto& audience : config_.audiences) out_.audience_ids.push_back(state::name_id(audience.name));
+    out_.audience_ranks.resize(config_.audiences.size());
+    for (std::size_t rank = 0; rank < config_.audience_order.size(); ++rank)
+      out_.audience_ranks[config_.audience_order[rank]] = rank;
     for (const auto& route : config_.routes) {
       out_.route_ids.push_back(state::name_id(route.name));
       const auto& all = config_.destinations;
@@ -63,7 +70,8 @@ class Compiler {
   void sizes() {
     const std::size_t audiences = config_.audiences.size();
     const std::size_t routes = config_.routes.size();
-    for (Readers* r : {&out_.any_trait, &out_.by_account, &out_.by_profile, &out_.by_time, &out_.all})
+    for (Readers* r : {&out_.any_trait, &out_.by_account, &out_.by_profile, &out_.by_zone, &out_.by_time,
+                       &out_.by_now, &out_.by_birth, &out_.all})
       r->resize(audiences, routes);
     out_.all.fill();
     const auto many = [&](std::vector<Readers>& readers, std::size_t count) {
@@ -121,29 +129,65 @@ class Compiler {
 
   std::size_t series_slot(const expr::AggregateSpec& spec) {
     std::string text = spec.event;
-    for (const std::string& part : {spec.where_text, spec.value_text, std::to_string(spec.since)}) {
-      text += '\0';
-      text += part;
-    }
+    const auto add = [&](const std::string& part) { (text += '\0') += part; };
+    for (const std::string& part : {spec.where_text, spec.value_text, std::to_string(spec.since)}) add(part);
+    if (spec.until != no_time) add(std::to_string(spec.until));
     const std::uint64_t key = hash64(text);
     const auto at = std::find_if(out_.series.begin(), out_.series.end(),
                                  [&](const SeriesPlan& s) { return s.key == key; });
     if (at != out_.series.end()) return static_cast<std::size_t>(at - out_.series.begin());
-    out_.series.push_back({key, spec.event, spec.where, spec.value, spec.since, {}});
+    out_.series.push_back({key, spec.event, spec.where, spec.value, spec.since, spec.until, {}});
     out_.series_by_event[spec.event].push_back(out_.series.size() - 1);
     bind(spec.where);
     bind(spec.value);
     return out_.series.size() - 1;
   }
 
+  std::size_t sequence_slot(const expr::AggregateSpec& spec) {
+    SequencePlan plan{0, {{spec.event, spec.where}}, {{0}, 0}};
+    std::string text = spec.event + '\0' + spec.where_text;
+    for (const expr::SequenceStep& step : spec.then) {
+      plan.steps.push_back({step.event, step.where});
+      plan.needs.gaps.push_back(step.gap);
+      for (const std::string& part : {step.event, std::to_string(step.gap), step.where_text})
+        (text += '\0') += part;
+    }
+    plan.key = hash64(text);
+    const auto at = std::find_if(out_.sequences.begin(), out_.sequences.end(),
+                                 [&](const SequencePlan& s) { return s.key == plan.key; });
+    if (at != out_.sequences.end()) return static_cast<std::size_t>(at - out_.sequences.begin());
+    const std::size_t slot = out_.sequences.size();
+    for (const SequencePlan::Step& step : plan.steps) {
+      std::vector<std::size_t>& slots = out_.sequences_by_event[step.event];
+      if (slots.empty() || slots.back() != slot) slots.push_back(slot);
+      bind(step.where);
+    }
+    out_.sequences.push_back(std::move(plan));
+    return slot;
+  }
+
   std::size_t aggregate_slot(const expr::AggregateSpec& spec) {
     const auto [at, fresh] = aggregates_.try_emplace(spec.text, out_.aggregates.size());
     if (!fresh) return at->second;
     const std::size_t slot = out_.aggregates.size();
-    out_.aggregates.push_back({spec.op, series_slot(spec), spec.within, spec.top, false});
-    state::SeriesNeeds& needs = out_.series[out_.aggregates[slot].series].needs;
-    if (spec.within > 0) {
-      needs.window_max = std::max(needs.window_max, spec.within);
+    AggregatePlan plan;
+    plan.op = spec.op;
+    plan.within = spec.within;
+    plan.local_days = spec.local_days;
+    plan.top = spec.top;
+    const DurationUs reach = spec.local_days > 0 ? state::days_reach(spec.local_days) : spec.within;
+    if (!spec.then.empty()) {
+      plan.sequence = sequence_slot(spec);
+      DurationUs& longest = out_.sequences[plan.sequence].needs.window_max;
+      longest = std::max(longest, reach);
+      out_.aggregates.push_back(plan);
+      return slot;
+    }
+    plan.series = series_slot(spec);
+    out_.aggregates.push_back(plan);
+    state::SeriesNeeds& needs = out_.series[plan.series].needs;
+    if (plan.windowed()) {
+      needs.window_max = std::max(needs.window_max, reach);
       needs.values = needs.values || needs_value(spec.op);
     } else {
       needs.totals = true;
@@ -175,19 +219,44 @@ class Compiler {
       out_.reads_members = out_.reads_members || field.name == "members";
     if (program->reads_now()) {
       mark(out_.by_time);
-      out_.now_programs.push_back(program);
+      mark(out_.by_now);
+      mark(out_.by_birth);
+      const auto known = std::find_if(out_.now_programs.begin(), out_.now_programs.end(),
+                                      [&](const auto& n) { return n.program == program; });
+      const auto at = static_cast<std::size_t>(known - out_.now_programs.begin());
+      if (known == out_.now_programs.end()) out_.now_programs.push_back({program, empty_readers()});
+      mark(out_.now_programs[at].readers);
     }
     out_.by_series.resize(out_.series.size());
+    out_.by_sequence.resize(out_.sequences.size());
     for (const expr::AggregateSpec& spec : program->aggregates()) {
       AggregatePlan& plan = out_.aggregates[aggregate_slot(spec)];
-      Readers& readers = out_.by_series[plan.series];
+      Readers& readers =
+          plan.sequence != SIZE_MAX ? out_.by_sequence[plan.sequence] : out_.by_series[plan.series];
       readers.resize(config_.audiences.size(), config_.routes.size());
       mark(readers);
-      if (plan.within > 0) {
-        plan.watched = true;
-        mark(out_.by_time);
-      }
+      if (plan.local_days > 0) mark(out_.by_zone);
+      if (!plan.windowed()) continue;
+      mark(out_.by_time);
+      watch(aggregate_slot(spec), mark);
     }
+  }
+
+  Readers empty_readers() const {
+    Readers readers;
+    readers.resize(config_.audiences.size(), config_.routes.size());
+    return readers;
+  }
+
+  template <typename Mark>
+  void watch(std::size_t slot, const Mark& mark) {
+    out_.by_aggregate.resize(out_.aggregates.size(), empty_readers());
+    mark(out_.by_aggregate[slot]);
+    const AggregatePlan& plan = out_.aggregates[slot];
+    const bool sequence = plan.sequence != SIZE_MAX;
+    const std::uint64_t key = sequence ? out_.sequences[plan.sequence].key : out_.series[plan.series].key;
+    std::vector<std::size_t>& watched = out_.watched_by_key[key];
+    if (std::find(watched.begin(), watched.end(), slot) == watched.end()) watched.push_back(slot);
   }
 
   void routes() {
@@ -242,10 +311,20 @@ class Compiler {
 
   void finish() {
     out_.by_series.resize(out_.series.size());
-    for (Readers& r : out_.by_series) r.resize(config_.audiences.size(), config_.routes.size());
-    for (std::size_t i = 0; i < out_.aggregates.size(); ++i) {
-      if (out_.aggregates[i].watched) out_.watched.push_back(i);
+    out_.by_sequence.resize(out_.sequences.size());
+    for (std::vector<Readers>* all : {&out_.by_series, &out_.by_sequence}) {
+      for (Readers& r : *all) r.resize(config_.audiences.size(), config_.routes.size());
     }
+    out_.by_aggregate.resize(out_.aggregates.size(), empty_readers());
+    const state::State empty(0);
+    const state::Profile stranger;
+    PersonContext context(out_, empty);
+    context.at(&stranger, 0, nullptr);
+    for (std::size_t slot = 0; slot < config_.audiences.size(); ++slot) {
+      if (context.holds(config_.audiences[slot].condition))
+        out_.by_birth.audiences.set(out_.audience_ranks[slot]);
+    }
+    out_.by_birth.routes.fill();
   }
 
   Compiled& out_;

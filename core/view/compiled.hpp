@@ -3,6 +3,7 @@
 // change. Immutable once made; made anew for each epoch. Slots are indexes into its vectors.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -19,20 +20,32 @@ namespace sluice::view {
 using state::NameId;
 
 struct SeriesPlan {
-  std::uint64_t key = 0;   // state::Series::key
-  std::string event;       // name of the events that it takes
-  expr::ProgramPtr where;  // null: all of them
-  expr::ProgramPtr value;  // null: counts alone
-  TimeUs since = no_time;
+  std::uint64_t key = 0;                    // state::Series::key
+  std::string event;                        // name of the events that it takes
+  expr::ProgramPtr where;                   // null: all of them
+  expr::ProgramPtr value;                   // null: counts alone
+  TimeUs since = no_time, until = no_time;  // [since, until)
   state::SeriesNeeds needs;
+};
+
+struct SequencePlan {
+  struct Step {
+    std::string event;
+    expr::ProgramPtr where;
+  };
+  std::uint64_t key = 0;  // state::Sequence::key
+  std::vector<Step> steps;
+  state::SequenceNeeds needs;
 };
 
 struct AggregatePlan {
   expr::Aggregation op = expr::Aggregation::count;
-  std::size_t series = 0;  // into Compiled::series
-  DurationUs within = 0;   // 0: all time
+  std::size_t series = SIZE_MAX;    // into Compiled::series
+  std::size_t sequence = SIZE_MAX;  // else into Compiled::sequences
+  DurationUs within = 0;            // 0: all time, or
+  std::uint32_t local_days = 0;     // calendar days of the person
   std::uint32_t top = 0;
-  bool watched = false;  // something must be done when it changes by time alone
+  bool windowed() const { return within > 0 || local_days > 0; }
 };
 
 struct TraitPlan {  // a trait that some program reads
@@ -41,7 +54,7 @@ struct TraitPlan {  // a trait that some program reads
   std::size_t computed = SIZE_MAX;  // into Compiled::computed; else a source's trait
 };
 
-// A set of audience and route slots, as bits.
+// A set of small numbers, as bits.
 class SlotSet {
  public:
   void resize(std::size_t slots) { words_.resize((slots + 63) / 64); }
@@ -49,6 +62,20 @@ class SlotSet {
   bool test(std::size_t slot) const { return (words_[slot / 64] >> (slot % 64) & 1) != 0; }
   void add(const SlotSet& other) {
     for (std::size_t i = 0; i < words_.size(); ++i) words_[i] |= other.words_[i];
+  }
+  // The smallest that is in it and not below `from`; SIZE_MAX: none.
+  std::size_t next(std::size_t from) const {
+    for (std::size_t word = from / 64; word < words_.size(); ++word) {
+      const std::uint64_t rest = word == from / 64 ? words_[word] & (~0ULL << (from % 64)) : words_[word];
+      if (rest != 0) return word * 64 + static_cast<std::size_t>(std::countr_zero(rest));
+    }
+    return SIZE_MAX;
+  }
+  bool meets(const SlotSet& other) const {
+    for (std::size_t i = 0; i < words_.size(); ++i) {
+      if ((words_[i] & other.words_[i]) != 0) return true;
+    }
+    return false;
   }
   void fill() { words_.assign(words_.size(), ~0ULL); }
   void clear() { words_.assign(words_.size(), 0); }
@@ -63,7 +90,8 @@ class SlotSet {
   std::vector<std::uint64_t> words_;
 };
 
-// What must be looked at again: `audiences` by slot, `routes` (profile routes) by slot.
+// What must be looked at again: `audiences` by rank, so that each stands behind those that it reads, and
+// `routes` (profile routes) by slot.
 struct Readers {
   SlotSet audiences, routes;
   void resize(std::size_t audience_slots, std::size_t route_slots) {
@@ -73,6 +101,9 @@ struct Readers {
   void add(const Readers& other) {
     audiences.add(other.audiences);
     routes.add(other.routes);
+  }
+  bool meets(const Readers& other) const {
+    return audiences.meets(other.audiences) || routes.meets(other.routes);
   }
   void fill() {
     audiences.fill();
@@ -94,9 +125,11 @@ struct Compiled {
 
   std::vector<TraitPlan> traits;
   std::vector<SeriesPlan> series;
+  std::vector<SequencePlan> sequences;
   std::vector<AggregatePlan> aggregates;
   std::vector<PurposePlan> purposes;            // as config->consent.purposes
   std::vector<NameId> audience_ids;             // as config->audiences
+  std::vector<std::size_t> audience_ranks;      // likewise: places in config->audience_order
   std::vector<NameId> route_ids;                // as config->routes
   std::vector<std::size_t> route_destinations;  // as config->routes: slot of config->destinations
   std::vector<NameId> workflow_ids;             // as config->workflows
@@ -104,7 +137,9 @@ struct Compiled {
   std::vector<bool> known_identifier;           // as config->identity: it names a known person
   std::vector<std::string> channels;            // as config->destinations
 
-  std::unordered_map<std::string, std::vector<std::size_t>> series_by_event;
+  const Zone* zone = nullptr;  // of people whose own is unknown
+
+  std::unordered_map<std::string, std::vector<std::size_t>> series_by_event, sequences_by_event;
   std::unordered_map<std::string, std::vector<std::size_t>> event_routes;  // by event name; "*" apart
   std::vector<std::size_t> event_routes_any;
   std::unordered_map<std::string, std::vector<std::size_t>> event_workflows;
@@ -112,16 +147,27 @@ struct Compiled {
   std::vector<std::vector<std::size_t>> enter_workflows, leave_workflows;  // by audience slot
   std::vector<std::size_t> profile_routes;                                 // slots of routes with `profiles`
 
-  std::vector<Readers> by_series, by_purpose, by_audience;  // readers, direct and through computed traits
+  // Readers, direct and through computed traits.
+  std::vector<Readers> by_series, by_sequence, by_purpose, by_audience;
   std::unordered_map<NameId, Readers> by_trait;
   Readers any_trait;           // reads all traits: a profile route without `fields`
   Readers by_account;          // reads the person's account
   bool reads_members = false;  // some of them how many members it has
   Readers by_profile;          // reads first_seen, last_seen, …
+  Readers by_zone;             // reads calendar days of the person
   Readers by_time;             // reads a watched window or `now`
+  Readers by_birth;            // holds for somebody of whom nothing is known, or may as time goes
   Readers all;
-  std::vector<std::size_t> watched;                        // aggregates whose windows set timers
-  std::vector<expr::ProgramPtr> now_programs;              // that read `now`: next_change() sets timers
+  // Aggregates whose windows set timers, by what they look at: a person has only some of these. A key may
+  // stand for both.
+  std::unordered_map<std::uint64_t, std::vector<std::size_t>> watched_by_key;
+  std::vector<Readers> by_aggregate;  // of those that are watched
+  struct NowProgram {                 // reads `now`: its next_change() sets timers
+    expr::ProgramPtr program;
+    Readers readers;
+  };
+  std::vector<NowProgram> now_programs;
+  Readers by_now;                                          // of all of these
   std::unordered_map<NameId, std::size_t> computed_names;  // reserved: sources cannot write them
 
   std::size_t audience_slot(std::string_view name) const;  // SIZE_MAX: none

@@ -49,8 +49,18 @@ Value PersonContext::trait(const expr::Symbol& name) {
   const TraitPlan& plan = compiled_.traits[name.slot];
   if (plan.computed != SIZE_MAX) return computed(plan.computed);
   if (profile_ == nullptr) return Value::unknown("missing");
-  const state::Trait* trait = profile_->trait(plan.id);
+  const state::Trait* trait = find_trait(name.slot);
   return trait == nullptr ? Value::unknown("missing") : stored(trait->value);
+}
+
+const state::Trait* PersonContext::find_trait(std::size_t slot) {
+  const state::NameId id = compiled_.traits[slot].id;
+  const std::vector<state::Trait>& traits = profile_->traits;
+  std::uint32_t& place = trait_places_[slot];
+  if (place < traits.size() && traits[place].name == id) return &traits[place];
+  const state::Trait* const found = profile_->trait(id);
+  if (found != nullptr) place = static_cast<std::uint32_t>(found - traits.data());
+  return found;
 }
 
 Value PersonContext::computed(std::size_t index) {
@@ -129,13 +139,41 @@ Value PersonContext::event_field(std::string_view name) {
   return Value::json(event_->root[name]);
 }
 
+// A zone that nobody knows is no zone: the hub's holds.
+const Zone* PersonContext::zone() {
+  if (profile_ == nullptr || profile_->timezone.empty()) return compiled_.zone;
+  if (profile_->timezone != zone_name_) {
+    zone_name_ = profile_->timezone;
+    zone_ = find_zone(zone_name_);
+  }
+  return zone_ != nullptr ? zone_ : compiled_.zone;
+}
+
+state::Window PersonContext::window_of(const AggregatePlan& plan) {
+  if (plan.local_days > 0) return {plan.local_days, zone()};
+  return plan.within;
+}
+
+Value PersonContext::sequence(const AggregatePlan& plan) {
+  const state::Sequence* found =
+      profile_ == nullptr ? nullptr : profile_->find_sequence(compiled_.sequences[plan.sequence].key);
+  std::size_t count = 0;
+  if (found != nullptr) {
+    const auto [first, last] = found->window(now_, window_of(plan));
+    count = last - first;
+  }
+  if (plan.op == Aggregation::exists) return Value::boolean(count > 0);
+  return Value::integer(static_cast<std::int64_t>(count));
+}
+
 Value PersonContext::aggregate(std::uint32_t slot) {
   const AggregatePlan& plan = compiled_.aggregates[slot];
+  if (plan.sequence != SIZE_MAX) return sequence(plan);
   const Series* series =
       profile_ == nullptr ? nullptr : profile_->find_series(compiled_.series[plan.series].key);
   static const Series nothing;
   if (series == nullptr) series = &nothing;
-  return plan.within > 0 ? windowed(plan, *series) : all_time(plan, *series);
+  return plan.windowed() ? windowed(plan, *series) : all_time(plan, *series);
 }
 
 Value PersonContext::distinct(std::vector<state::Distinct> values, const AggregatePlan& plan) {
@@ -201,7 +239,7 @@ std::vector<state::Distinct> distinct_of(const Series& series, std::size_t first
 }  // namespace
 
 Value PersonContext::windowed(const AggregatePlan& plan, const Series& series) {
-  const auto [first, last] = series.window(now_, plan.within);
+  const auto [first, last] = series.window(now_, window_of(plan));
   const auto& entries = series.entries();
   switch (plan.op) {
     case Aggregation::count:
@@ -245,19 +283,75 @@ Value PersonContext::windowed(const AggregatePlan& plan, const Series& series) {
   return Value::unknown("no such aggregation");
 }
 
+template <typename Kept>
+TimeUs PersonContext::next_change(const AggregatePlan& plan, const Kept& kept) {
+  if (kept.entries().empty()) return never;
+  const state::Window window = window_of(plan);
+  return plan.op == Aggregation::exists ? kept.next_existence_change(now_, window)
+                                        : kept.next_change(now_, window);
+}
+
+// What this person has done that windows look at, however many there are over other things.
+template <typename F>
+void PersonContext::each_kept(const F& each) {
+  for (const state::Series& series : profile_->series) each(series);
+  for (const state::Sequence& sequence : profile_->sequences) each(sequence);
+}
+
+template <typename Kept>
+TimeUs PersonContext::change_of(const Kept& kept) {
+  TimeUs next = never;
+  const auto watched = compiled_.watched_by_key.find(kept.key);
+  if (watched != compiled_.watched_by_key.end()) {
+    for (const std::size_t slot : watched->second)
+      next = std::min(next, next_change(compiled_.aggregates[slot], kept));
+  }
+  kept.change = {next, false};
+  return next;
+}
+
 TimeUs PersonContext::next_change() {
   TimeUs next = never;
   if (profile_ == nullptr) return next;
-  for (const std::size_t slot : compiled_.watched) {
-    const AggregatePlan& plan = compiled_.aggregates[slot];
-    const Series* series = profile_->find_series(compiled_.series[plan.series].key);
-    if (series == nullptr || series->entries().empty()) continue;
-    next = std::min(next, plan.op == Aggregation::exists ? series->next_existence_change(now_, plan.within)
-                                                         : series->next_change(now_, plan.within));
+  each_kept([&](const auto& kept) {
+    next = std::min(next, kept.change.holds(now_) ? kept.change.at : change_of(kept));
+  });
+  state::NextChange& now = profile_->now_change;
+  if (!now.holds(now_)) {
+    now = {never, false};
+    for (const Compiled::NowProgram& reads : compiled_.now_programs)
+      now.at = std::min(now.at, reads.program->next_change(*this, arena_));
   }
-  for (const expr::ProgramPtr& program : compiled_.now_programs)
-    next = std::min(next, program->next_change(*this, arena_));
+  return std::min(next, now.at);
+}
+
+TimeUs PersonContext::next_touched_change(const Readers& readers) {
+  TimeUs next = never;
+  each_kept([&](const auto& kept) {
+    if (kept.change.touched) next = std::min(next, change_of(kept));
+  });
+  if (!readers.meets(compiled_.by_now)) return next;
+  profile_->now_change.touched = true;
+  for (const Compiled::NowProgram& now : compiled_.now_programs) {
+    if (readers.meets(now.readers)) next = std::min(next, now.program->next_change(*this, arena_));
+  }
   return next;
+}
+
+void PersonContext::add_due(TimeUs due, Readers& readers) {
+  at(profile_, due - 1, nullptr);
+  each_kept([&](const auto& kept) {
+    if (kept.change.holds(due)) return;
+    const auto watched = compiled_.watched_by_key.find(kept.key);
+    if (watched == compiled_.watched_by_key.end()) return;
+    for (const std::size_t slot : watched->second) {
+      if (next_change(compiled_.aggregates[slot], kept) <= due) readers.add(compiled_.by_aggregate[slot]);
+    }
+  });
+  if (profile_->now_change.holds(due)) return;
+  for (const Compiled::NowProgram& now : compiled_.now_programs) {
+    if (now.program->next_change(*this, arena_) <= due) readers.add(now.readers);
+  }
 }
 
 }  // namespace sluice::view

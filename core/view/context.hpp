@@ -4,6 +4,7 @@
 #pragma once
 
 #include <deque>
+#include <vector>
 
 #include "expr/program.hpp"
 #include "model/event.hpp"
@@ -14,7 +15,8 @@ namespace sluice::view {
 
 class PersonContext final : public expr::Context {
  public:
-  PersonContext(const Compiled& compiled, const state::State& state) : compiled_(compiled), state_(state) {}
+  PersonContext(const Compiled& compiled, const state::State& state)
+      : compiled_(compiled), state_(state), trait_places_(compiled.traits.size()) {}
 
   // `profile` may be null (nobody yet), `event` too. Both are borrowed until the next at().
   void at(const state::Profile* profile, TimeUs now, const Event* event);
@@ -37,12 +39,29 @@ class PersonContext final : public expr::Context {
   bool holds(const expr::ProgramPtr& program) { return !program || program->holds(*this, arena_); }
   expr::Arena& arena() { return arena_; }
 
-  // The next moment after now at which time alone may change what this person's conditions give.
+  // The window of an aggregate that has one, as it holds for this person.
+  state::Window window_of(const AggregatePlan& plan);
+  // The next moment after now at which time alone may change what this person's conditions give. [step]
   TimeUs next_change();
+  // Likewise, but only of what was touched since it was last asked, and of what is in `readers`: nothing else
+  // changes earlier than it did. [step]
+  TimeUs next_touched_change(const Readers& readers);
+  // What reads something that time alone changes at `due`, the person's first such moment. Stands just before
+  // it then. [step]
+  void add_due(TimeUs due, Readers& readers);
 
  private:
   expr::Value stored(const state::StoredValue& value);
+  const state::Trait* find_trait(std::size_t slot);
+  const Zone* zone();
+  expr::Value sequence(const AggregatePlan& plan);
   expr::Value windowed(const AggregatePlan& plan, const state::Series& series);
+  template <typename Kept>
+  TimeUs next_change(const AggregatePlan& plan, const Kept& kept);
+  template <typename Kept>
+  TimeUs change_of(const Kept& kept);
+  template <typename F>
+  void each_kept(const F& each);
   expr::Value all_time(const AggregatePlan& plan, const state::Series& series);
   expr::Value distinct(std::vector<state::Distinct> values, const AggregatePlan& plan);
   std::string_view keep(std::string text);
@@ -53,6 +72,11 @@ class PersonContext final : public expr::Context {
   const state::Profile* profile_ = nullptr;
   const Event* event_ = nullptr;
   TimeUs now_ = 0;
+  // By slot: where in the row the trait stood the last time. People of one source mostly have theirs in one
+  // order.
+  std::vector<std::uint32_t> trait_places_;
+  std::string zone_name_;       // the last that was looked up,
+  const Zone* zone_ = nullptr;  // and what it is: null, there is none of that name
   expr::Arena arena_;
   std::deque<std::string> texts_;   // what values made here borrow from; cleared by at()
   std::deque<JsonParser> parsers_;  // one for each JSON text read since at()

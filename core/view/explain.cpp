@@ -47,22 +47,42 @@ class Explainer {
       reason.since = m->entered;
     return compiled_.config->audiences[slot].condition.get();
   }
+  // Which of the kept count, and until when.
+  template <typename Kept>
+  std::pair<std::size_t, std::size_t> add_window(const AggregatePlan& plan, const Kept& kept,
+                                                 Reason& reason) const {
+    const state::Window window = context_.window_of(plan);
+    const auto [first, last] = kept.window(now_, window);
+    reason.events_total = last - first;
+    reason.changes_at = plan.op == expr::Aggregation::exists ? kept.next_existence_change(now_, window)
+                                                             : kept.next_change(now_, window);
+    reason.forgotten = kept.overflowed();
+    return {first, last};
+  }
+  void add_steps(const AggregatePlan& plan, Reason& reason) const {
+    const SequencePlan& steps = compiled_.sequences[plan.sequence];
+    const state::Sequence* const sequence = profile_.find_sequence(steps.key);
+    reason.windowed = true;
+    if (sequence == nullptr) return;
+    const auto [first, last] = add_window(plan, *sequence, reason);
+    if (first == last) return;
+    std::size_t step = 0;
+    for (const state::SequenceEntry& entry : sequence->steps_of(sequence->completions()[last - 1]))
+      reason.events.push_back({entry.time, entry.seq, {}, steps.steps[step++].event});
+  }
   void add_events(const AggregatePlan& plan, Reason& reason) const {
+    if (plan.sequence != SIZE_MAX) return add_steps(plan, reason);
     const state::Series* const series = profile_.find_series(compiled_.series[plan.series].key);
-    if (plan.within == 0) {
+    if (!plan.windowed()) {
       reason.events_total = series == nullptr ? 0 : series->count();
       return;
     }
     reason.windowed = true;
     if (series == nullptr) return;
-    const auto [first, last] = series->window(now_, plan.within);
-    reason.events_total = last - first;
-    reason.changes_at = plan.op == expr::Aggregation::exists
-                            ? series->next_existence_change(now_, plan.within)
-                            : series->next_change(now_, plan.within);
+    const auto [first, last] = add_window(plan, *series, reason);
     const auto& entries = series->entries();
     for (std::size_t i = last - std::min(explained_events_max, last - first); i < last; ++i) {
-      ExplainedEvent event{entries[i].time, entries[i].seq, {}};
+      ExplainedEvent event{entries[i].time, entries[i].seq, {}, {}};
       const bool takes_none = plan.op == expr::Aggregation::count || plan.op == expr::Aggregation::exists;
       if (!takes_none && !entries[i].value.is_none()) entries[i].value.append_json(event.value);
       reason.events.push_back(std::move(event));

@@ -18,6 +18,7 @@ struct ExplainedEvent {
   TimeUs time = 0;
   std::uint64_t seq = 0;  // of the input
   std::string value;      // JSON of what the aggregate takes; empty: it takes none
+  std::string step;       // of a sequence: the event's name
 };
 
 struct Reason {
@@ -26,11 +27,13 @@ struct Reason {
   // A trait that a source sent: who said it, and when. An audience: since when the person is in it.
   std::string source;
   TimeUs since = no_time;
-  // Events of a window that count now, and when time alone changes which (never: it does not).
+  // Events of a window that count now, and when time alone changes which (never: it does not). Of a sequence
+  // the events that completed it count, and those shown are the steps of the newest.
   bool windowed = false;
   std::uint64_t events_total = 0;
   std::vector<ExplainedEvent> events;  // oldest first
   TimeUs changes_at = never;
+  bool forgotten = false;  // there were more events than are kept: the oldest are missing
 };
 
 // `context` stands at the person and moment. Computed traits and audiences that the condition reads are
