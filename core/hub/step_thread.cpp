@@ -4,6 +4,7 @@
 #include <span>
 
 #include "base/bytes.hpp"
+#include "base/log.hpp"
 #include "base/thread_name.hpp"
 
 namespace sluice::hub {
@@ -175,6 +176,7 @@ bool StepThread::step_batch(const Batch& batch) {
         }
         if (batch.inputs[i].kind == InputKind::tick) tick_asked_ = false;
       }
+      for (const std::string& notice : std::exchange(out.notices, {})) log_warn("identity", notice);
       if (hooks_.letters && !out.letters.empty()) {
         if (const Status taken = hooks_.letters(std::exchange(out.letters, {})); !taken) {
           hooks_.failed(taken.error());

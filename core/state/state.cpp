@@ -151,6 +151,7 @@ void State::absorb(Profile& winner, Profile& loser) {
   impl_->aliases[gone] = winner.id;
   impl_->set_small(Table::alias, key_of(gone), key_of(winner.id));
   impl_->people.remove(gone);
+  impl_->absorb_member(winner.id, gone);
   ++totals.merges;
 }
 

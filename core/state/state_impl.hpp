@@ -80,6 +80,13 @@ struct State::Impl {
   boost::unordered_flat_set<std::uint64_t, Mixed> seen;
   std::deque<Chunk> chunks;
   std::priority_queue<DueTimer, std::vector<DueTimer>, LaterFirst> timers;
+  FlatMap<std::unique_ptr<Account>> accounts;
+  FlatMap<MemberOf> members;                                 // by person
+  std::set<std::uint64_t> due_accounts;                      // prints
+  std::set<std::uint64_t> changed_accounts;                  // prints: members came or went
+  FlatMap<std::unique_ptr<Joins>> joins;                     // by identifier
+  std::set<std::pair<TimeUs, std::uint64_t>> joins_by_time;  // those that are not quarantined, by `newest`
+  std::uint64_t quarantined = 0;                             // how many are
   // The small tables: rows as they are. Ordered, since checkpoints and hashes of a whole table walk them.
   std::map<std::pair<Table, std::string>, std::string> small;
 
@@ -114,6 +121,25 @@ struct State::Impl {
     small_counted += row_hash(table, place.second, row->second);
     changed_small.insert(place);
   }
+
+  void erase_small(Table table, std::string key) {
+    const auto place = std::make_pair(table, std::move(key));
+    const auto row = small.find(place);
+    if (row == small.end()) return;
+    small_counted -= row_hash(table, place.second, row->second);
+    small.erase(row);
+    changed_small.insert(place);
+  }
+
+  // state_accounts.cpp
+  void put_member(ProfileId person, const MemberOf& as);
+  void drop_member(ProfileId person);
+  void absorb_member(ProfileId winner, ProfileId loser);
+  bool restore_account(std::string_view value);
+  // state_joins.cpp
+  bool restore_joins(std::string_view key, std::string_view value);
+  void drop_joins(std::uint64_t key);
+  void keep_joins(std::uint64_t key, const Joins& joins);
 
   // What people take beside their rows: the ways to them.
   std::uint64_t tables_bytes() const {
