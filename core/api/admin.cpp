@@ -97,6 +97,21 @@ net::Response resync_answer(hub::Hub& hub, const net::Request& request) {
   return out;
 }
 
+// The list; POST {"release":"email:desk@shop.example"} takes one out of it.
+net::Response quarantine_answer(hub::Hub& hub, const net::Request& request) {
+  if (request.method == "POST") {
+    JsonParser parser;
+    const Status released = hub.release(parser.parse(request.body)["release"].string_or(""));
+    if (!released) {
+      const bool refused = released.error().code == Code::misconfigured;
+      return error_answer(refused ? 400 : 503, refused ? "invalid" : "not_released", released.error().detail);
+    }
+  }
+  std::string out;
+  hub.read([&](const hub::World& world) { out = hub::quarantine_json(world); });
+  return json_answer(std::move(out));
+}
+
 net::Response dead_answer(hub::Hub& hub, std::string_view rest, const net::Request& request) {
   if (rest == "/replay") return replay_answer(hub, request);
   if (rest.starts_with('/')) {
@@ -283,6 +298,7 @@ net::Response AdminDoor::route(const net::Request& request) {
     return out;
   }
   if (take_prefix(path, "/v1/dead")) return dead_answer(hub_, path, request);
+  if (path == "/v1/quarantine") return quarantine_answer(hub_, request);
   if (path == "/v1/resync") return resync_answer(hub_, request);
   if (take_prefix(path, "/v1/connect")) return connect_answer(hub_, path, request);
   if (request.method != "GET" && request.method != "HEAD") {

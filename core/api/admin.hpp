@@ -8,6 +8,8 @@
 //   GET  /v1/dead[?destination=&reason=&kind=]   /v1/dead/ID
 //   POST /v1/dead/replay {"ids":[…]} or {"destination","reason","kind"}: all that match; answers
 //        {"taken","handed_back","left_out","not_open"}
+//   GET  /v1/quarantine                 {"quarantine":[{"type","value","since","people"}]}
+//   POST /v1/quarantine {"release":"TYPE:VALUE"}: answers what is left in it
 //   GET  /v1/connect                    {"connections":[{"name","kind","plugin","state","since","detail"}]}
 //   POST /v1/connect/NAME {"redirect_uri"}: to the address of the answer a person's browser is sent;
 //        answers {"id","authorize_url","redirect_uri"}. POST {"id","answer"}: what the person pasted.

@@ -90,7 +90,7 @@ class Metrics {
 void write_state(Metrics& m, hub::Hub& hub) {
   state::Totals totals;
   hub::StepCounters steps;
-  std::uint64_t profiles = 0;
+  std::uint64_t profiles = 0, accounts = 0, quarantined = 0, memory = 0, cold = 0;
   TimeUs now = 0;
   TimeUs reach = 0;
   std::vector<std::pair<std::string, std::uint64_t>> sizes;
@@ -99,6 +99,10 @@ void write_state(Metrics& m, hub::Hub& hub) {
     totals = world.state.totals;
     steps = world.pipeline.counters();
     profiles = world.state.profiles();
+    accounts = world.state.accounts();
+    quarantined = world.state.quarantine().size();
+    memory = world.state.memory();
+    cold = world.state.cold_bytes();
     now = world.state.now;
     reach = world.state.dedup_reach(now);
     for (const config::Audience& audience : config->audiences) {
@@ -112,8 +116,12 @@ void write_state(Metrics& m, hub::Hub& hub) {
         totals.refused);
   m.one("sluice_merges_total", "counter", "People that became one with another.", totals.merges);
   m.one("sluice_demoted_identifiers_total", "counter", "Identifiers left out of a match.", totals.demoted);
+  m.one("sluice_quarantined_identifiers", "gauge", "Identifiers that join no more people.", quarantined);
+  m.one("sluice_accounts", "gauge", "Accounts known.", accounts);
   m.one("sluice_effects_total", "counter", "Records made for destinations.", totals.effects);
   m.one("sluice_profiles", "gauge", "People known.", profiles);
+  m.one("sluice_profiles_memory_bytes", "gauge", "What people take of memory, index included.", memory);
+  m.one("sluice_profiles_cold_bytes", "gauge", "What hub.memory has put on disk of them.", cold);
   m.one("sluice_hub_time_seconds", "gauge", "Hub time: the stamp of the last input.",
         static_cast<std::uint64_t>(now / us_per_s));
   m.one("sluice_dedup_reach_seconds", "gauge", "How far back all message ids are remembered.",

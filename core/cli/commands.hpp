@@ -53,7 +53,7 @@ struct RunOptions {
   bool until_idle = false;
   bool quiet = false;
   std::string clock = "wall";  // or "events"
-  std::uint64_t checkpoint_inputs = 500'000;
+  std::uint64_t checkpoint_inputs = 200'000;
 };
 int run(const Common& common, const RunOptions& options);
 
@@ -89,6 +89,9 @@ int dead_show(const Common& common, std::int64_t id);
 int dead_replay(const Common& common, const std::vector<std::int64_t>& ids, const store::DeadFilter& filter);
 
 int resync(const Common& common, const std::string& route);
+// Identifiers that join no more; `identifier` is TYPE:VALUE.
+int quarantine_list(const Common& common);
+int quarantine_release(const Common& common, const std::string& identifier);
 
 int journal_verify(const Common& common);
 int journal_dump(const Common& common, std::uint64_t from, std::uint64_t count, bool unmasked);

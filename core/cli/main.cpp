@@ -248,6 +248,21 @@ void add_resync(CLI::App& app, Arguments& a) {
   resync->callback([&] { a.code = cli::resync(a.common, a.route); });
 }
 
+void add_identity(CLI::App& app, Arguments& a) {
+  CLI::App* identity = app.add_subcommand("identity", "Who is one person");
+  identity->require_subcommand(1);
+  CLI::App* quarantine =
+      identity->add_subcommand("quarantine", "Identifiers that have joined too many people");
+  quarantine->require_subcommand(1);
+  CLI::App* list = quarantine->add_subcommand("list", "Which they are");
+  with_config(list, a);
+  list->callback([&] { a.code = quarantine_list(a.common); });
+  CLI::App* release = quarantine->add_subcommand("release", "Let one join people again");
+  release->add_option("identifier", a.person, "TYPE:VALUE, as the list shows it")->required();
+  with_config(release, a);
+  release->callback([&] { a.code = quarantine_release(a.common, a.person); });
+}
+
 void add_backup(CLI::App& app, Arguments& a) {
   CLI::App* made = app.add_subcommand("backup", "Copy the data folder, with or without a running hub");
   made->add_option("target", a.folder, "a folder that is empty or not there")->required();
@@ -315,6 +330,7 @@ int main_of(int argc, char** argv) {
   add_changing(app, arguments);
   add_reading(app, arguments);
   add_resync(app, arguments);
+  add_identity(app, arguments);
   add_files(app, arguments);
   add_backup(app, arguments);
   try {

@@ -60,6 +60,11 @@ void print_profile(Json p) {
     });
   }
   print_members("computed traits", p["computed"]);
+  if (const Json account = p["account"]) {
+    (void)std::printf("\naccount\n  %s, of %s members\n", text_of(account["id"]).c_str(),
+                      account["members"].text().c_str());
+    print_members("account's traits", account["traits"]);
+  }
   if (p["consent"].size() > 0) {
     (void)std::printf("\nconsent\n");
     p["consent"].members([](std::string_view purpose, Json said) {

@@ -36,6 +36,7 @@ struct Hub {
   std::string country;  // ISO 3166 alpha-2, upper case; empty: unknown
   std::int64_t dedup_days = 7;
   std::uint64_t dedup_bytes = 512ULL << 20;
+  std::uint64_t memory_bytes = 0;  // what people may take of it; 0: no bound. No part of an epoch
   DurationUs lateness = 0;  // events that come later than this count nowhere; 0: none is too late
 };
 
@@ -74,6 +75,14 @@ struct Isolation {
   std::uint64_t memory_bytes = std::uint64_t{512} << 20;  // of its own process, at most
 };
 
+// What the door finds out of an event's page and visitor before it is journaled: read as event.derived.
+struct Derive {
+  std::vector<std::pair<std::string, std::string>> categories;  // URL pattern, category; the first that fits
+  std::string location;  // a MaxMind database, absolute; empty: the address is not looked up
+  bool device = false, campaign = false;
+  Place location_place;
+};
+
 struct Source {
   std::string name;
   std::string plugin;  // "tracking" is the hub's own door
@@ -84,6 +93,7 @@ struct Source {
   std::map<std::string, std::string> consent_categories;  // category of context.consent -> purpose
   std::string with;  // JSON object for the plugin; secrets as references "${NAME}"
   std::vector<Stream> streams;
+  std::optional<Derive> derive;  // of tracking
   Isolation isolation;
   Place place;
 };
@@ -93,6 +103,9 @@ enum class Normalize : std::uint8_t { none, email, phone };
 struct IdentityRule {  // in order of trust
   std::string id;      // the identifier's type
   std::uint32_t at_most = 5;
+  // One that joins more than so many people in so long joins no more: it is quarantined.
+  std::uint32_t joins_most = 50;
+  DurationUs joins_within = us_per_d;
   Normalize normalize = Normalize::none;
   PhoneKind only = PhoneKind::any;
   std::vector<std::string> never;           // exact values, after normalising
@@ -158,7 +171,8 @@ struct Route {  // exactly one of profiles, audience, events is set
   std::vector<Mapped> fields;  // empty: everything
   OnLeave on_leave = OnLeave::keep;
   bool backfill = false;
-  DurationUs resync = 0;  // of an audience: how often the list over there is replaced by all members; 0: never
+  DurationUs resync =
+      0;  // of an audience: how often the list over there is replaced by all members; 0: never
   Place place;
 };
 

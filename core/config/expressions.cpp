@@ -97,7 +97,8 @@ std::size_t offset_in_file(const Node& scalar, std::size_t offset) {
 
 expr::Scope people_scope(const Reading& reading) {
   expr::Scope scope;
-  scope.traits = scope.audiences = scope.consent = scope.profile = scope.now = scope.selectors = true;
+  scope.traits = scope.audiences = scope.consent = scope.profile = scope.account = true;
+  scope.now = scope.selectors = true;
   scope.audience_names = reading.audiences.known;
   scope.purpose_names = reading.purposes.known;
   return scope;

@@ -43,6 +43,7 @@ constexpr Field hub_fields[] = {
              "what the world reaches the hub by: unsubscribe links, vendors' callbacks"),
     optional("timezone", T::time_zone, "for people whose own time zone is unknown: Europe/Paris"),
     optional("country", T::country, "of national phone numbers: FR"),
+    optional("memory", T::size, "what people may take of it; who was not seen for longest lies on disk"),
     group("dedup", T::object, dedup, "how repeated events are recognised"),
     optional("lateness", T::duration,
              "an event that comes later than this counts nowhere and starts nothing: 30d"),
@@ -71,6 +72,15 @@ constexpr Field stream_fields[] = {
 };
 constexpr Section stream{"a stream", stream_fields, {}, true};
 
+constexpr Field derive_fields[] = {
+    optional("categories", T::labels, "URL PATTERN: the category of the page; the first that fits"),
+    optional("location", T::text,
+             "a MaxMind database: country and region of the visitor, whose address is then not kept"),
+    optional("device", T::boolean, "the class of the device: desktop, mobile, tablet, bot or other"),
+    optional("campaign", T::boolean, "the UTM parameters, of context.campaign or of the page's address"),
+};
+constexpr Section derive{"derive", derive_fields};
+
 constexpr Field source_fields[] = {
     required("plugin", T::text, "the connector; tracking is the hub's own HTTP API"),
     choice("trust", "server|public", "public: its key can be read by everyone"),
@@ -84,7 +94,7 @@ constexpr Field source_fields[] = {
     choice("isolation", "process|none", "where the connector runs: in a process of its own, or in the hub's"),
     optional("memory", T::size, "what its own process may take at most: 512MiB"),
     later("groups", "accounts and households"),
-    later("derive", "further events made of its own"),
+    group("derive", T::object, derive, "tracking: what is found out of an event's page and visitor"),
     later("resync", "reading everything again now and then"),
     later("retention", "how long its data is kept"),
 };
@@ -93,6 +103,7 @@ constexpr Section source{"a source", source_fields, {}, true};
 constexpr Field identity_fields[] = {
     required("id", T::name, "the identifier's type: user_id, email, phone, anonymous_id, or one of your own"),
     number("at_most", "how many of them one person may have", 1),
+    optional("joins", T::rate, "one that joins more people than that is quarantined: 50 per 1d"),
     choice("normalize", "none|email|phone", "the form in which they are compared"),
     choice("only", "any|mobile", "with normalize: phone: which phones count"),
     optional("never", T::texts, "values that are nobody's: texts, or re:PATTERN"),

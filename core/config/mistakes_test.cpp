@@ -122,6 +122,8 @@ const Mistake mistakes[] = {
     {"listen: 127.0.0.1:8080", "dedup: { days: @7d }", "wrong-type", "whole number"},
     {"listen: 127.0.0.1:8080", "dedup: { days: @4000 }", "out-of-range", "at most 3650"},
     {"listen: 127.0.0.1:8080", "dedup: { memory: @512 }", "missing-unit", "MiB"},
+    {"listen: 127.0.0.1:8080", "memory: @4", "missing-unit", "MiB"},
+    {"listen: 127.0.0.1:8080", "memory: @4MiB", "out-of-range", "at least 16MiB"},
     {"listen: 127.0.0.1:8080", "lateness: @30", "missing-unit", "7d"},
     {"listen: 127.0.0.1:8080", "lateness: @1mo", "bad-value", "7d"},
     {"listen: 127.0.0.1:8080", "lateness: @0s", "out-of-range", "longer than nothing"},
@@ -246,6 +248,19 @@ const Mistake mistakes[] = {
     {"routes:", "decide: { purpose: internal }\ntraits: { @revenue: { public: true } }\nroutes:",
      "reserved-name", "computed: revenue"},
     {"routes:", "traits: { city: { @prefer: [shop] } }\nroutes:", "not-supported-yet", "prefer"},
+    // what the door finds out, and identifiers that join
+    {"    with: { path: ./shop.csv }\n", "    with: { path: ./shop.csv }\n    @derive: { device: true }\n",
+     "conflict", "for tracking"},
+    {"sources:\n",
+     "sources:\n  web: { plugin: tracking, with: { write_key: \"${SLUICE_TEST_KEY}\" }, derive: { location: "
+     "@city.mmdb } }\n",
+     "no-file", "MaxMind"},
+    {"sources:\n",
+     "sources:\n  web: { plugin: tracking, with: { write_key: \"${SLUICE_TEST_KEY}\" }, derive: { "
+     "categories: { @\"https://a.test/x\": X } } }\n",
+     "bad-pattern", "a path"},
+    {"routes:", "identity: [ { id: user_id, joins: @20000 per 1d } ]\nroutes:", "out-of-range", "1 to 10000"},
+    {"routes:", "identity: [ { id: user_id, joins: @5 per 9d } ]\nroutes:", "out-of-range", "seven days"},
 };
 
 bool says(const Diagnostic& d, std::string_view words) {

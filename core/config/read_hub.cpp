@@ -27,6 +27,16 @@ std::string absolute(Reading& reading, const Node* node, const std::string& path
 
 constexpr std::int64_t dedup_days_max = 3650;
 
+constexpr std::uint64_t memory_bytes_min = std::uint64_t{16} << 20;
+
+void read_memory(Reading& reading, const Node& memory, Hub& hub) {
+  if (memory.bad) return;
+  hub.memory_bytes = parse_size(memory.text).value_or(0);
+  if (hub.memory_bytes >= memory_bytes_min) return;
+  error(reading.report, memory, "out-of-range", "'memory' is at least 16MiB",
+        "write what people may take of memory, or leave it out: then there is no bound");
+}
+
 void read_dedup(Reading& reading, const Node& dedup, Hub& hub) {
   if (const Node* days = dedup.find("days")) {
     hub.dedup_days = parse_integer(days->text).value_or(hub.dedup_days);
@@ -67,6 +77,7 @@ void read_hub(Reading& reading) {
           "add hub.tokens, or write unix:./data/admin.sock");
   }
   if (!tcp) hub.admin = "unix:" + absolute(reading, section.find("admin"), hub.admin.substr(5));
+  if (const Node* memory = section.find("memory")) read_memory(reading, *memory, hub);
   if (const Node* lateness = section.find("lateness")) {
     hub.lateness = parse_duration(lateness->text).value_or(0);
     if (hub.lateness <= 0)

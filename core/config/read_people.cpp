@@ -1,5 +1,6 @@
 // Who a person is and what is known about them: identity, consent, retention, computed traits, audiences.
 #include <algorithm>
+#include <cmath>
 
 #include <re2/re2.h>
 
@@ -61,6 +62,19 @@ IdentityRule read_rule(Reading& reading, const Node& item) {
   rule.place = reading.place(item);
   if (const Node* at_most = item.find("at_most")) {
     rule.at_most = static_cast<std::uint32_t>(parse_integer(at_most->text).value_or(rule.at_most));
+  }
+  if (const Node* joins = item.find("joins")) {
+    const auto rate = parse_rate(joins->text);
+    if (rate && (rate->first < 1 || rate->first != std::floor(rate->first) || rate->first > 10'000)) {
+      error(reading.report, *joins, "out-of-range", "'joins' must be a whole number of people, 1 to 10000",
+            "write 50 per 1d");
+    } else if (rate && (rate->second < us_per_s || rate->second > 7 * us_per_d)) {
+      error(reading.report, *joins, "out-of-range", "'joins' counts over one second to seven days",
+            "write 50 per 1d");
+    } else if (rate) {
+      rule.joins_most = static_cast<std::uint32_t>(rate->first);
+      rule.joins_within = rate->second;
+    }
   }
   if (const Node* normalize = item.find("normalize")) {
     rule.normalize = normalize->text == "email"   ? Normalize::email

@@ -181,6 +181,7 @@ Source read_source(Reading& reading, const Member& m) {
   }
   source.with = read_settings(reading, section, m.key, true, "sources." + source.name);
   if (!is_tracking(section)) source.isolation = read_isolation(reading, section, true);
+  source.derive = read_derive(reading, section, is_tracking(section));
   read_categories(reading, section, source);
   if (source.trust == Trust::publik && reading.config.consent.present &&
       section.member("consent") == nullptr) {

@@ -67,6 +67,8 @@ void read_workflows(Reading& reading);
 std::string read_settings(Reading& reading, const Node& section, const Node& owner, bool source,
                           const std::string& path);
 
+std::optional<Derive> read_derive(Reading& reading, const Node& section, bool tracking);  // of a source
+
 // Where the connector of a source or destination runs.
 Isolation read_isolation(Reading& reading, const Node& section, bool source);
 

@@ -110,8 +110,22 @@ class Resolver {
       for (const auto& [category, purpose] : s.consent_categories) w_.member(category, purpose);
       w_.end_object();
     }
+    derive(s.derive);
     isolation(s.isolation);
     list("streams", s.streams, [this](const Stream& t) { stream(t); });
+  }
+
+  void derive(const std::optional<Derive>& d) {
+    if (!d) return;
+    w_.key("derive").begin_object();
+    if (!d->categories.empty()) {
+      w_.key("categories").begin_array();
+      for (const auto& [pattern, category] : d->categories)
+        w_.begin_array().string(pattern).string(category).end_array();
+      w_.end_array();
+    }
+    w_.member_boolean("location", !d->location.empty()).member_boolean("device", d->device);
+    w_.member_boolean("campaign", d->campaign).end_object();
   }
 
   void stream(const Stream& t) {
@@ -129,6 +143,7 @@ class Resolver {
 
   void rule(const IdentityRule& r) {
     w_.member("id", r.id).member_integer("at_most", r.at_most);
+    w_.member_integer("joins_most", r.joins_most).member_integer("joins_within_us", r.joins_within);
     w_.member("normalize", r.normalize == Normalize::email   ? "email"
                            : r.normalize == Normalize::phone ? "phone"
                                                              : "none");

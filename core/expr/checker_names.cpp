@@ -19,12 +19,13 @@ struct Field {
   std::string_view name;
   Kind type;
 };
-constexpr std::array<Field, 10> event_fields{{{"name", Kind::string},
+constexpr std::array<Field, 11> event_fields{{{"name", Kind::string},
                                               {"type", Kind::string},
                                               {"time", Kind::timestamp},
                                               {"properties", Kind::unknown},
                                               {"traits", Kind::unknown},
                                               {"context", Kind::unknown},
+                                              {"derived", Kind::unknown},
                                               {"source", Kind::string},
                                               {"user_id", Kind::string},
                                               {"anonymous_id", Kind::string},
@@ -122,7 +123,7 @@ std::string Checker::what_may_be_read() const {
   std::vector<std::string> names;
   for (std::size_t i = 0; i < root_names.size(); ++i) {
     const auto root = static_cast<Root>(i + 1);
-    if (root == Root::scores || root == Root::account) continue;
+    if (root == Root::scores) continue;
     if (root == Root::event && !scope_.event && !scope_.element.empty()) {
       names.push_back(scope_.element);
     } else if (allowed(root)) {
@@ -200,8 +201,7 @@ Typed Checker::name(const Syntax& syntax) {
                  : what_may_be_read();
     return problem(syntax, "nothing is named '" + syntax.text + "'", std::move(help));
   }
-  if (root == Root::scores || root == Root::account)
-    return problem(syntax, "not supported yet: " + syntax.text);
+  if (root == Root::scores) return problem(syntax, "not supported yet: " + syntax.text);
   if (!allowed(root)) return problem(syntax, syntax.text + " cannot be read here", what_may_be_read());
   if (root == Root::row) {
     code_.reads_whole_row = code_.reads_whole_row || !in_row_path_;
@@ -279,7 +279,7 @@ Typed Checker::optional_path(const Syntax& syntax) {
 }
 
 Typed Checker::root_member(Root root, const Syntax& base, const Syntax& at, const std::string& name) {
-  if (root == Root::scores || root == Root::account) return problem(base, "not supported yet: " + base.text);
+  if (root == Root::scores) return problem(base, "not supported yet: " + base.text);
   if (!allowed(root)) return problem(base, base.text + " cannot be read here", what_may_be_read());
   switch (root) {
     case Root::traits:
@@ -290,6 +290,8 @@ Typed Checker::root_member(Root root, const Syntax& base, const Syntax& at, cons
       return listed(Op::consent, code_.purposes, scope_.purpose_names, at, name);
     case Root::profile:
       return field_of_profile(at, name);
+    case Root::account:
+      return emit_leaf(Op::account_field, symbol_index(code_.accounts, name, at.offset), Kind::unknown);
     default:
       return field_of_event(at, name);
   }

@@ -46,7 +46,7 @@ struct Code {
   std::vector<std::string> names;  // members, fields
   std::vector<std::unique_ptr<re2::RE2>> patterns;
   std::vector<NowComparison> now_comparisons;
-  std::vector<Symbol> traits, audiences, purposes, variables, row_paths;
+  std::vector<Symbol> traits, audiences, purposes, accounts, variables, row_paths;
   std::vector<AggregateSpec> aggregates;
   std::vector<std::uint32_t> aggregate_slots;
   Arena memory;  // of the constants

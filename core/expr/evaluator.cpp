@@ -46,6 +46,8 @@ class Evaluator {
         return context_.consent(code_.purposes[node.index]);
       case Op::profile_field:
         return context_.profile_field(code_.names[node.index]);
+      case Op::account_field:
+        return context_.account_field(code_.accounts[node.index].name);
       case Op::event_field:
         return context_.event_field(code_.names[node.index]);
       case Op::row:

@@ -58,6 +58,9 @@ bool Program::reads_event() const {
 bool Program::reads_now() const {
   return impl_->code.reads_now;
 }
+const std::vector<Symbol>& Program::accounts() const {
+  return impl_->code.accounts;
+}
 bool Program::reads_profile() const {
   return impl_->code.reads_profile;
 }

@@ -87,10 +87,11 @@ class Context {
   virtual Value consent(const Symbol& purpose) = 0;        // boolean
   virtual Value profile_field(std::string_view name) = 0;  // id, first_seen, last_seen, timezone, locale
   virtual Value event_field(std::string_view name) = 0;    // name, type, time, properties, traits, context,
-                                                           // source, user_id, anonymous_id, message_id
-  virtual Value row() = 0;                                 // Kind::json
-  virtual Value now() = 0;                                 // timestamp
-  virtual Value aggregate(std::uint32_t slot) = 0;         // of Program::aggregates()[i], by its bound slot
+                                                           // derived, source, user_id, anonymous_id, …
+  virtual Value account_field(std::string_view) { return Value::unknown("no account here"); }
+  virtual Value row() = 0;                          // Kind::json
+  virtual Value now() = 0;                          // timestamp
+  virtual Value aggregate(std::uint32_t slot) = 0;  // of Program::aggregates()[i], by its bound slot
   virtual Value variable(const Symbol&) { return Value::unknown("no variables here"); }
 };
 
@@ -136,6 +137,7 @@ class Program {  // immutable once bound; evaluation is [any], one Arena a threa
   const std::vector<Symbol>& traits() const;
   const std::vector<Symbol>& audiences() const;
   const std::vector<Symbol>& purposes() const;
+  const std::vector<Symbol>& accounts() const;  // fields of the person's account
   const std::vector<AggregateSpec>& aggregates() const;
   const std::vector<Symbol>& row_paths() const;  // "Email", "Account.Name"
   bool reads_whole_row() const;                  // beside them the row itself, or a member that is computed

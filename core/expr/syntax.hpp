@@ -52,6 +52,7 @@ enum class Op : std::uint8_t {
   audience,
   consent,
   profile_field,
+  account_field,
   event_field,
   row,
   now,

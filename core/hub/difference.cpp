@@ -93,6 +93,10 @@ std::vector<std::string> needs_restart(const config::Hub& before, const config::
   compare("data", before.data, after.data);
   if (listening) compare("listen", before.listen, after.listen);
   compare("admin", before.admin, after.admin);
+  const auto bound = [](const config::Hub& hub) {
+    return hub.memory_bytes == 0 ? std::string("no bound") : std::to_string(hub.memory_bytes) + " bytes";
+  };
+  compare("memory", bound(before), bound(after));
   return out;
 }
 

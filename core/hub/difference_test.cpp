@@ -59,6 +59,8 @@ TEST_CASE("a running hub keeps its data and its doors") {
   const Lines mistakes = needs_restart(before, after, true);
   REQUIRE(mistakes.size() == 3);
   CHECK(needs_restart(before, after, false).size() == 2);
+  after.memory_bytes = 1 << 30;
+  CHECK(needs_restart(before, after, true).size() == 4);
   CHECK(mistakes[1] == "hub.listen is '127.0.0.1:8080' and would become '127.0.0.1:1': restart to change");
 }
 

@@ -58,6 +58,7 @@ Status Hub::recover() {
   engine.journal.seed = {random_word(), random_word()};
   engine.step.ticks = !options_.clock_events;
   engine.step.checkpoint_inputs = options_.checkpoint_inputs;
+  engine.memory_bytes = options_.config->hub.memory_bytes;
   engine.delivery_seed = random_word();
   engine.database = database_.get();
   engine.outcome = [this](const std::string& destination, const Effect& effect,

@@ -121,6 +121,9 @@ class Hub {
   // how many there are, when it has begun. misconfigured: there is no such route, or the destination does not
   // take it.
   Result<std::uint64_t> resync(std::string_view route);  // [any]
+  // An identifier ("email:desk@shop.example") that was quarantined joins people again, from the next input
+  // on. misconfigured: it is not in quarantine.
+  Status release(std::string_view identifier);  // [any]
 
  private:
   explicit Hub(HubOptions options);

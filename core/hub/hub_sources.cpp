@@ -154,7 +154,11 @@ Result<std::vector<ingest::TrackingSource>> Hub::tracking_sources(const config::
     const std::string with = SLUICE_TRY(config::expand_secrets(source.with, folder_of(config)));
     JsonParser parser;
     const std::string key(parser.parse(with)["write_key"].string_or(""));
-    out.push_back({source.name, key, source.trust == config::Trust::publik});
+    ingest::TrackingSource& open = out.emplace_back();
+    open.name = source.name;
+    open.write_key = key;
+    open.in_browsers = source.trust == config::Trust::publik;
+    if (source.derive) open.derive = SLUICE_TRY(ingest::Derivation::open(*source.derive));
   }
   return out;
 }

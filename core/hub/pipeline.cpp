@@ -82,6 +82,7 @@ void Pipeline::apply(const Input& input, StepOutput& out) {
   }
   if (!parts_) return;
   begin_due_resyncs();
+  continue_accounts();
   continue_resync();
   state_.totals.effects += parts_->effects.count();
   hand_over(out);
@@ -114,6 +115,7 @@ void Pipeline::event(Event& event, TimeUs now, StepOutput& out) {
   const std::string& country = compiled_->config->hub.country;
   const unify::Resolution who =
       parts_->identity.resolve(state_, event, parts_->identity.claims(event, country), state_.seq, now);
+  tell_quarantine(who, out);
   if (who.profile == nullptr) return refuse({Code::rejected, "no_person"});
   happened(event, who, true, now, out);
 }
@@ -139,6 +141,7 @@ void Pipeline::happened(Event& event, const unify::Resolution& who, bool own, Ti
   if (!who.merged.empty()) parts_->readers.fill();
   unify::apply_traits(state_, profile, event, *compiled_, parts_->readers);
   const auto consents = unify::apply_consent(state_, profile, event, *compiled_, parts_->readers);
+  group(profile, event, now);
   parts_->context.at(&profile, now, &event);
   if (!too_late) {
     counters_.full +=

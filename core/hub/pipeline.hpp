@@ -27,7 +27,7 @@
 namespace sluice::hub {
 
 // Raised when the step gives another state or other effects for the same inputs; recorded in each epoch.
-inline constexpr int step_version = 4;
+inline constexpr int step_version = 5;
 
 // What the gate before the destinations must know; see deliver/gate.hpp.
 struct GateChange {
@@ -54,6 +54,7 @@ struct StepOutput {
   std::vector<GateChange> gate;
   std::vector<std::int64_t>
       letters;  // dead letters that were handed back: the store must not list them any more
+  std::vector<std::string> notices;  // for the log, without personal data
 };
 
 class Pipeline {
@@ -104,6 +105,11 @@ class Pipeline {
   void withdraw(const RecordInput& gone, TimeUs now, StepOutput& out);  // `deleted: drop_source`
   void settle(state::Profile& profile, const Event* event, bool identifiers_changed, TimeUs now, Cause cause,
               std::size_t place);
+  // pipeline_accounts.cpp: what is known of an account concerns all its members, a slice with each input
+  void group(const state::Profile& profile, const Event& event, TimeUs now);
+  void change_account(state::Account& account);
+  void continue_accounts();
+  void tell_quarantine(const unify::Resolution& who, StepOutput& out) const;
   void fill_new_lists(const state::Profile& profile, TimeUs now);
   void set_due(state::Profile& profile, TimeUs now);
   void tell_gate(const unify::Resolution& who, StepOutput& out);

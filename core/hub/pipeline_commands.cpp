@@ -13,6 +13,10 @@ void Pipeline::command(const Input& input, StepOutput& out) {
   JsonParser parser;
   const Json root = parser.parse(input.payload);
   if (root["command"].string_or("") == "resync") return begin_resync(root["route"].string_or(""));
+  if (root["command"].string_or("") == "release") {
+    (void)state_.release(state::name_id(root["type"].string_or("")), root["value"].string_or(""));
+    return;
+  }
   if (root["command"].string_or("") != "replay") return;
   if (const auto letter = root["letter"].integer()) out.letters.push_back(*letter);
   std::string bytes;

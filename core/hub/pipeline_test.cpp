@@ -108,9 +108,11 @@ std::unique_ptr<Checkpoints> open_checkpoints(FileSystem& files, const Reference
 // One life of a hub's real step thread: recovers, steps up to `until` in batches of a size that `batch`
 // gives, and stops.
 void live(FileSystem& files, const Reference& r, std::uint64_t until, std::uint64_t checkpoint_inputs,
-          const std::function<std::size_t()>& batch, Effects& effects, Hash128& hash) {
+          const std::function<std::size_t()>& batch, Effects& effects, Hash128& hash,
+          std::uint64_t memory = 0) {
   const auto checkpoints = open_checkpoints(files, r);
   World world(r.identity.hash_seed);
+  if (memory > 0) REQUIRE(world.state.keep_within(memory, files, cold_folder("data")));
   LoadReport report;
   const auto restored = world.restore(*checkpoints, report);
   REQUIRE(restored);
@@ -214,6 +216,28 @@ TEST_CASE("a hub that is stopped and started again and again goes on as if it ha
   }
   CHECK(hash == r.hash);
   CHECK(effects == r.effects);
+}
+
+TEST_CASE(
+    "people of whom memory has no room for most give the same state and effects, started again and again",
+    "[determinism]") {
+  const Reference r(14, 3'000);
+  for (const std::uint64_t memory : {1U, 20'000U, 200'000U}) {
+    INFO("bound of " << memory << " bytes");
+    std::mt19937 random(8);
+    SimFileSystem files(1);
+    Effects effects;
+    Hash128 hash;
+    for (std::uint64_t until = 0; until < r.inputs.size();) {
+      until = std::min<std::uint64_t>(until + 500 + random() % 700, r.inputs.size());
+      live(
+          files, r, until, 40 + random() % 100, [&random] { return std::size_t{1} + random() % 50; }, effects,
+          hash, memory);
+      if (const auto known = r.hashes.find(until); known != r.hashes.end()) CHECK(hash == known->second);
+    }
+    CHECK(hash == r.hash);
+    CHECK(effects == r.effects);
+  }
 }
 
 TEST_CASE("a hub that crashes at any point recovers to the same state and effects", "[determinism]") {

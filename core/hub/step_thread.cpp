@@ -4,6 +4,7 @@
 #include <span>
 
 #include "base/bytes.hpp"
+#include "base/log.hpp"
 #include "base/thread_name.hpp"
 
 namespace sluice::hub {
@@ -141,7 +142,7 @@ bool StepThread::pump() {
     ask_for_tick();
     {
       const std::unique_lock world(world_mutex_);
-      pace_checkpoint(bite);  // little at once: an input that comes meanwhile waits for it
+      pace_checkpoint(bite / rows_per_input);  // little at once: an input that comes meanwhile waits for it
     }
     let_readers_in();
     return false;
@@ -175,6 +176,7 @@ bool StepThread::step_batch(const Batch& batch) {
         }
         if (batch.inputs[i].kind == InputKind::tick) tick_asked_ = false;
       }
+      for (const std::string& notice : std::exchange(out.notices, {})) log_warn("identity", notice);
       if (hooks_.letters && !out.letters.empty()) {
         if (const Status taken = hooks_.letters(std::exchange(out.letters, {})); !taken) {
           hooks_.failed(taken.error());
@@ -206,7 +208,7 @@ bool StepThread::step_batch(const Batch& batch) {
 // next will hold.
 void StepThread::pace_checkpoint(std::size_t inputs) {
   if (world_.state.checkpointing()) {
-    if (world_.state.continue_checkpoint(inputs + 64)) {
+    if (world_.state.continue_checkpoint(inputs * rows_per_input + 64)) {
       checkpointer_.finish(world_.state.checkpoint_hash(), world_.state.profiles());
     }
     return;

@@ -22,13 +22,15 @@
 namespace sluice::hub {
 
 struct StepOptions {
-  std::uint64_t checkpoint_inputs = 500'000;     // a checkpoint at least after so many inputs
+  std::uint64_t checkpoint_inputs = 200'000;     // a checkpoint at least after so many inputs
   DurationUs checkpoint_every = 5 * us_per_min;  // and after so long, if there was any
   bool ticks = true;  // false with --clock events: time comes with the events alone
 };
 
 class StepThread {
  public:
+  static constexpr std::size_t glance = 16;  // inputs whose people are fetched together
+
   struct Hooks {
     std::function<Status(std::uint64_t seq, std::vector<Effect>)> offer;  // [step] to the lanes
     std::function<void(const std::vector<GateChange>&)> gate;  // [step] before the effects of the same inputs
@@ -67,8 +69,8 @@ class StepThread {
 
  private:
   static constexpr std::size_t queue_bytes_max = 16 * 1024 * 1024;
-  static constexpr std::size_t glance = 16;  // inputs whose people are fetched together
-  static constexpr std::size_t bite = 128;   // inputs stepped before readers get their turn
+  static constexpr std::size_t bite = 128;          // inputs stepped before readers get their turn
+  static constexpr std::size_t rows_per_input = 4;  // of a checkpoint under way, so that it is soon done
 
   void run();
   bool step_batch(const Batch& batch);

@@ -74,6 +74,22 @@ void write_computed(JsonWriter& w, const World& world, const Profile& profile) {
   w.end_object();
 }
 
+void write_account(JsonWriter& w, const World& world, const Profile& profile) {
+  const state::Account* account = world.state.account_of(profile.id);
+  if (account == nullptr) return;
+  w.key("account").begin_object().member("id", account->id);
+  w.member_integer("members", static_cast<std::int64_t>(account->members.size()))
+      .key("traits")
+      .begin_object();
+  for (const state::Trait& trait : account->traits) {
+    if (trait.value.kind() == state::StoredValue::Kind::null) continue;
+    std::string json;
+    trait.value.append_json(json);
+    w.key(world.state.name(trait.name)).raw(json);
+  }
+  w.end_object().end_object();
+}
+
 void write_audiences(JsonWriter& w, const World& world, const Profile& profile) {
   w.key("audiences").begin_array();
   for (const state::Membership& m : profile.memberships) {
@@ -118,6 +134,7 @@ std::string json_of(const World& world, const Profile& profile) {
   w.key("identifiers").raw(view::identifiers_json(profile, *world.pipeline.compiled()));
   write_traits(w, world, profile);
   write_computed(w, world, profile);
+  write_account(w, world, profile);
   write_audiences(w, world, profile);
   w.end_object();
   return out;
@@ -169,6 +186,19 @@ std::string audiences_json(const World& world) {
       w.member_integer("size", static_cast<std::int64_t>(world.state.members(state::name_id(audience.name))))
           .end_object();
     }
+  }
+  w.end_array().end_object();
+  return out;
+}
+
+std::string quarantine_json(const World& world) {
+  std::string out;
+  JsonWriter w(out);
+  w.begin_object().key("quarantine").begin_array();
+  for (const state::Joins* joins : world.state.quarantine()) {
+    w.begin_object().member("type", world.state.name(joins->type)).member("value", joins->value);
+    w.member("since", format_time(joins->quarantined));
+    w.member_integer("people", static_cast<std::int64_t>(joins->joins.size())).end_object();
   }
   w.end_array().end_object();
   return out;

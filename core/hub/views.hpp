@@ -16,7 +16,8 @@ namespace sluice::hub {
 ProfileId find_person(const World& world, std::string_view person);
 
 // {"id","first_seen","last_seen","identifiers":{type:[…]},"traits":{…},"computed":{…},"audiences":[{"audience","entered_at"}],
-//  "consent":{…},"history":[…],"merged":[…],"workflows":[…]}; details say where each came from.
+//  "account":{"id","members","traits":{…}},"consent":{…},"history":[…],"merged":[…],"workflows":[…]}; details
+//  say where each came from.
 std::string profile_json(const World& world, ProfileId person);
 
 // {"audience","size","members":[{"id","identifiers":{"user_id":["…"]},"entered_at"}]}; members by id of
@@ -24,6 +25,9 @@ std::string profile_json(const World& world, ProfileId person);
 std::string audience_json(const World& world, std::string_view name);
 // {"audiences":[{"audience","size"}]}
 std::string audiences_json(const World& world);
+
+// {"quarantine":[{"type","value","since","people"}]}: identifiers that join no more, the oldest first.
+std::string quarantine_json(const World& world);
 
 store::ProfileRow profile_row(const World& world, ProfileId person);
 

@@ -33,6 +33,9 @@ std::string key_path(const std::string& data) {
 std::string lanes_folder(const std::string& data) {
   return data + "/lanes";
 }
+std::string cold_folder(const std::string& data) {
+  return data + "/cold";
+}
 std::string rejects_folder(const std::string& data) {
   return data + "/rejects";
 }

@@ -55,6 +55,7 @@ std::uint64_t newest_checkpoint(FileSystem& files, const std::string& data_direc
 std::string database_path(const std::string& data_directory);
 std::string key_path(const std::string& data_directory);  // of the store's Vault
 std::string lanes_folder(const std::string& data_directory);
+std::string cold_folder(const std::string& data_directory);  // a cache, of no use to anybody else
 std::string rejects_folder(const std::string& data_directory);
 
 }  // namespace sluice::hub

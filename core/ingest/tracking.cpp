@@ -203,9 +203,17 @@ void TrackingDoor::post(Call& call, const Route& route) {
   } else if (!opened) {
     refuse(call, 400, "bad_json", opened.error().detail);
   } else {
-    const std::string ip =
-        source->in_browsers || !call.origin.empty() ? caller_of(call.request) : std::string{};
-    Result<ParsedBody> parsed = body->read({source->name, clock_.wall_us(), ip, route.kind});
+    RequestFacts facts;
+    facts.source = source->name;
+    facts.received = clock_.wall_us();
+    facts.single = route.kind;
+    facts.derive = source->derive.get();
+    const bool by_visitor = source->in_browsers || !call.origin.empty();
+    const std::string ip = by_visitor ? caller_of(call.request) : std::string{};
+    if (by_visitor) facts.user_agent = call.request.header("user-agent");
+    facts.caller = ip;
+    if (facts.derive == nullptr || !facts.derive->takes_address()) facts.ip = ip;
+    Result<ParsedBody> parsed = body->read(facts);
     if (parsed) {
       submit(call, std::move(parsed).value());
     } else {

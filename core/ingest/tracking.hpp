@@ -44,6 +44,7 @@ struct TrackingSource {
   std::string write_key;  // its value; never written anywhere
   // trust: public, that is browsers and apps: the caller's address is kept with its events.
   bool in_browsers = false;
+  std::shared_ptr<const Derivation> derive = nullptr;  // `derive:`; null: nothing
   bool paused = false;  // it is about to be another source: 503 with Retry-After for a moment
 };
 

@@ -87,6 +87,24 @@ std::string repeatable(Json message_id) {
   return text.size() <= message_id_bytes_max ? std::string(text) : std::string{};
 }
 
+// A context without the visitor's address.
+std::string without_ip(std::string_view context) {
+  JsonParser parser;
+  std::string out;
+  JsonWriter w(out);
+  w.begin_object();
+  if (parser.parse(context)) {
+    std::vector<JsonPart> members;
+    std::vector<std::string_view> no_elements;
+    cut_json(parser, context, {}, members, no_elements);
+    for (const JsonPart& member : members) {
+      if (member.key != "ip") w.key(member.key).raw(member.text);
+    }
+  }
+  w.end_object();
+  return out;
+}
+
 Error rejected(std::string what) {
   return {Code::rejected, std::move(what)};
 }
@@ -156,7 +174,7 @@ std::string_view TrackingBody::write_key() const {
   return root_["writeKey"].string_or({});
 }
 
-Result<TrackingBody::Common> TrackingBody::read_common() {
+Result<TrackingBody::Common> TrackingBody::read_common(const RequestFacts& facts) {
   Common common;
   common.sent = time_of(root_["sentAt"]);
   for (const JsonPart& member : members_) {
@@ -168,6 +186,10 @@ Result<TrackingBody::Common> TrackingBody::read_common() {
     return rejected(
         "the batch's context and integrations may have at most 8 KiB each; put what is longer into its "
         "events");
+  }
+  if (facts.derive != nullptr && facts.derive->takes_address() && root_["context"]["ip"]) {
+    common_context_ = without_ip(common.context);
+    common.context = common_context_;
   }
   return common;
 }
@@ -183,7 +205,7 @@ Result<ParsedBody> TrackingBody::read(const RequestFacts& facts) {
   cut_json(parser_, text_, "batch", members_, elements_);
   if (std::max(elements_.size(), loose_ ? loose_->elements.size() : 0) > batch_events_max)
     return rejected("a batch may have at most 2,500 events");
-  const Common common = SLUICE_TRY(read_common());
+  const Common common = SLUICE_TRY(read_common(facts));
   parsed.drafts.reserve(elements_.size());
   if (loose_) {
     take_loosely(facts, common, parsed);
@@ -211,9 +233,19 @@ void TrackingBody::take(Json event, std::string_view text, std::size_t index, co
     return reject(m.type.is_null_or_missing() ? Flaw::missing_type : Flaw::unknown_type, m.message_id);
   if (const auto flaw = flaw_of(m, *kind)) return reject(*flaw, m.message_id);
 
+  std::string derived;
+  bool has_address = false;
+  if (facts.derive != nullptr) {
+    const Json context = m.context ? m.context : facts.single ? Json() : root_["context"];
+    const std::string_view ip = facts.caller.empty() ? context["ip"].string_or("") : facts.caller;
+    derived = facts.derive->find(event, context, {ip, facts.user_agent});
+    has_address = facts.derive->takes_address() && m.context["ip"];
+  }
+
   const bool retype = facts.single && type != name_of(*kind);
-  if (retype || m.write_key) {
-    if (!rewrite(text, retype ? kind : std::nullopt)) return reject(Flaw::not_an_object, m.message_id);
+  if (retype || m.write_key || has_address) {
+    if (!rewrite(text, retype ? kind : std::nullopt, has_address))
+      return reject(Flaw::not_an_object, m.message_id);
     text = rewritten_;
   }
 
@@ -225,18 +257,19 @@ void TrackingBody::take(Json event, std::string_view text, std::size_t index, co
   input.context = common.context;
   input.integrations = common.integrations;
   input.text = text;
+  input.derived = derived;
   constexpr std::size_t frame_bytes = 48;  // more than the lengths, flags and times take
   Draft draft;
   draft.kind = InputKind::event;
   draft.event_time = event_time(m.timestamp, m.original_timestamp, m.sent_at, common.sent, facts.received);
   draft.payload.reserve(text.size() + input.source.size() + input.ip.size() + input.context.size() +
-                        input.integrations.size() + frame_bytes);
+                        input.integrations.size() + derived.size() + frame_bytes);
   input.encode(draft.payload);
   parsed.drafts.push_back(std::move(draft));
 }
 
 // Into rewritten_: the event without its `writeKey` and with the given type; every other value byte for byte.
-bool TrackingBody::rewrite(std::string_view text, std::optional<EventKind> kind) {
+bool TrackingBody::rewrite(std::string_view text, std::optional<EventKind> kind, bool without_address) {
   if (!event_parser_.parse(text)) return false;
   cut_json(event_parser_, text, {}, event_members_, no_elements_);
   rewritten_.clear();
@@ -245,7 +278,11 @@ bool TrackingBody::rewrite(std::string_view text, std::optional<EventKind> kind)
   if (kind) out.member("type", name_of(*kind));
   for (const JsonPart& member : event_members_) {
     if (member.key == "writeKey" || (kind && member.key == "type")) continue;
-    out.key(member.key).raw(member.text);
+    if (without_address && member.key == "context") {
+      out.key(member.key).raw(without_ip(member.text));
+    } else {
+      out.key(member.key).raw(member.text);
+    }
   }
   out.end_object();
   return true;

@@ -10,6 +10,7 @@
 
 #include "base/json.hpp"
 #include "base/json_slices.hpp"
+#include "ingest/derive.hpp"
 #include "ingest/tracking_salvage.hpp"
 #include "journal/journal.hpp"
 #include "model/event.hpp"
@@ -56,6 +57,10 @@ struct RequestFacts {
   TimeUs received = 0;
   std::string_view ip;              // to keep with the events; empty: not to
   std::optional<EventKind> single;  // the path's type: the body is one event
+  // What to find out of each event. Where it looks the address up, `ip` is empty, and no event's own is kept.
+  const Derivation* derive = nullptr;
+  std::string_view caller = {};      // the visitor's address; empty: it is not the visitor who sends
+  std::string_view user_agent = {};  // likewise
 };
 
 // The type of that name; nothing when there is none.
@@ -70,9 +75,9 @@ class TrackingBody {
   Status open(const std::string& body);
   std::string_view write_key() const;  // the root's `writeKey`; empty if it has none
   // The events of what was opened. Their text is journaled as it was received, but for what had to be mended
-  // and two cases: a `writeKey` is left out, since no credential enters the journal, and a single call's
-  // `type` is set to its path's. Errors: rejected - no `batch`, more than batch_events_max events, a common
-  // context over its limit.
+  // and three cases: a `writeKey` is left out, since no credential enters the journal, and context's `ip`,
+  // where it is looked up; a single call's `type` is set to its path's. Errors: rejected - no `batch`, more
+  // than batch_events_max events, a common context over its limit.
   Result<ParsedBody> read(const RequestFacts& facts);
 
  private:
@@ -81,11 +86,11 @@ class TrackingBody {
     std::string_view context, integrations;
   };
   bool open_loosely();
-  Result<Common> read_common();
+  Result<Common> read_common(const RequestFacts& facts);
   void take_loosely(const RequestFacts& facts, const Common& common, ParsedBody& parsed);
   void take(Json event, std::string_view text, std::size_t index, const RequestFacts& facts,
             const Common& common, ParsedBody& parsed);
-  bool rewrite(std::string_view text, std::optional<EventKind> kind);
+  bool rewrite(std::string_view text, std::optional<EventKind> kind, bool without_address);
 
   std::string_view text_;
   Json root_;
@@ -96,6 +101,7 @@ class TrackingBody {
   std::vector<JsonPart> event_members_;
   std::vector<std::string_view> no_elements_;
   std::string rewritten_;
+  std::string common_context_;       // the batch's, where its address had to go
   std::string mended_;               // the body, where it had to be
   std::optional<LooseBatch> loose_;  // of a body in which single events cannot be read
 };

@@ -32,6 +32,7 @@ void write_event(JsonWriter& w, std::string_view payload, bool unmasked) {
   w.member("received", format_time(event.received));
   if (event.sent != no_time) w.member("sent", format_time(event.sent));
   if (!unmasked) return;
+  if (!event.derived.empty()) w.key("derived").raw(event.derived);
   if (!event.ip.empty()) w.member("ip", event.ip);
   if (!event.context.empty()) w.member("context", event.context);
   if (!event.integrations.empty()) w.member("integrations", event.integrations);

@@ -33,6 +33,7 @@ void EventInput::encode(std::string& out) const {
   w.text(integrations);
   w.text(type);
   w.text(text);
+  if (!derived.empty()) w.text(derived);
 }
 
 bool EventInput::decode(std::string_view payload, EventInput& out) {
@@ -45,6 +46,7 @@ bool EventInput::decode(std::string_view payload, EventInput& out) {
   out.integrations = r.text();
   out.type = r.text();
   out.text = r.text();
+  out.derived = r.at_end() ? std::string_view{} : r.text();
   return r.ok() && r.at_end();
 }
 

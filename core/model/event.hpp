@@ -46,6 +46,7 @@ struct Event {
   Json traits;           // object or missing
   Json properties;       // object or missing
   Json context;          // object or missing
+  Json derived;          // object or missing: what the door found out
   Json root;             // the whole event
   std::string_view raw;  // its text: a call as it was received, a record as its stream maps it
 };
@@ -59,8 +60,9 @@ struct EventInput {
   std::string_view ip;            // the caller's address, for sources in browsers; else empty
   std::string_view context;       // the batch's `context` object, merged under the event's; or empty
   std::string_view integrations;  // likewise
-  std::string_view type;  // of the path that it was sent to, for an event that has none: "track"; or empty
-  std::string_view text;  // one JSON object
+  std::string_view type;     // of the path that it was sent to, for an event that has none: "track"; or empty
+  std::string_view text;     // one JSON object
+  std::string_view derived;  // one JSON object, of `derive:`; or empty
 
   void encode(std::string& out) const;
   static bool decode(std::string_view payload, EventInput& out);  // borrows; false: not what encode() writes

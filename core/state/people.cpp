@@ -1,7 +1,9 @@
 #include "state/people.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <new>
+#include <utility>
 
 namespace sluice::state {
 
@@ -17,15 +19,40 @@ constexpr std::size_t rounded(std::size_t bytes) {
 Row* People::make_row(std::string_view bytes) {
   SLUICE_CHECK(bytes.size() <= Row::size_max);
   Row* const row = new (::operator new(rounded(bytes.size()))) Row;
+  memory_ += rounded(bytes.size());
   row->set_size(bytes.size());
-  row->hashed = row->refused = row->plain = 0;
+  row->hashed = row->refused = row->plain = row->away = row->wanted = 0;
   std::memcpy(static_cast<void*>(row + 1), bytes.data(), bytes.size());
   return row;
 }
 
 void People::free_row(Row* row) {
+  memory_ -= rounded(row->away != 0 ? sizeof(std::uint64_t) : row->size);
   row->~Row();
   ::operator delete(row);
+}
+
+std::uint64_t People::place_of(const Row& row) const {
+  std::uint64_t place = 0;
+  std::memcpy(&place, static_cast<const void*>(&row + 1), sizeof place);
+  return place;
+}
+
+// A row that cannot be read back ends the process: the next start has it from checkpoint and journal.
+std::string_view People::bytes_of(const Row& row, std::string& scratch) const {
+  if (row.away == 0) return {reinterpret_cast<const char*>(&row + 1), row.size};
+  const Status read = cold_->read(place_of(row), scratch);
+  SLUICE_CHECK(read && scratch.size() == row.size);
+  return scratch;
+}
+
+// Another row with the same head, and these bytes behind it.
+Row* People::moved(const Row& row, std::string_view bytes) {
+  Row* const made = make_row(bytes);
+  *made = row;
+  made->set_size(bytes.size());
+  made->away = 0;
+  return made;
 }
 
 People::~People() {
@@ -33,16 +60,14 @@ People::~People() {
 }
 
 void People::replace_bytes(ProfileId id, Row& row, std::string_view bytes) {
-  if (rounded(bytes.size()) == rounded(row.size)) {
+  if (row.away == 0 && rounded(bytes.size()) == rounded(row.size)) {
+    SLUICE_CHECK(bytes.size() <= Row::size_max);
     row.set_size(bytes.size());
     std::memcpy(static_cast<void*>(&row + 1), bytes.data(), bytes.size());
     return;
   }
-  Row* const moved = make_row(bytes);
-  const std::uint32_t size = moved->size;
-  *moved = row;
-  moved->set_size(size);
-  rows_.find(id)->second = moved;
+  if (row.away != 0) cold_->drop(place_of(row), row.size);
+  rows_.find(id)->second = moved(row, bytes);
   free_row(&row);
 }
 
@@ -55,7 +80,7 @@ Profile& People::unpacked(ProfileId id, Row& row) {
     row.place = free_.back();
     free_.pop_back();
     Profile& profile = pool_[row.place].profile;
-    SLUICE_CHECK(Profile::unpack(row.bytes(), numbers, profile));
+    SLUICE_CHECK(Profile::unpack(bytes_of(row, cold_scratch_), numbers, profile));
     profile.id = id;
     profile.row = &row;
     pool_[row.place].touched = false;
@@ -84,6 +109,7 @@ void People::remove(ProfileId id) {
     free_.push_back(row->place);
   }
   rows_.erase(at);
+  if (row->away != 0) cold_->drop(place_of(*row), row->size);
   free_row(row);
 }
 
@@ -92,6 +118,7 @@ void People::pack(ProfileId id, Row& row) {
   free_.push_back(row.place);
   row.place = Row::nowhere;
   place.profile.row = nullptr;
+  row.wanted = 1;
   if (!place.touched) return;
   row.refused = place.profile.has_refused() ? 1 : 0;
   scratch_.clear();
@@ -115,19 +142,21 @@ void People::let_go(std::size_t most) {
 
 const Profile& People::read(ProfileId id, const Row& row, Profile& out) const {
   if (const Profile* const there = in_pool(row)) return *there;
-  SLUICE_CHECK(Profile::unpack(row.bytes(), numbers, out));
+  std::string scratch;
+  SLUICE_CHECK(Profile::unpack(bytes_of(row, scratch), numbers, out));
   out.id = id;
   return out;
 }
 
 const Profile& People::index(const Row& row, Profile& out) const {
   if (const Profile* const there = in_pool(row)) return *there;
-  SLUICE_CHECK(Profile::unpack_index(row.bytes(), numbers, out));
+  std::string scratch;
+  SLUICE_CHECK(Profile::unpack_index(bytes_of(row, scratch), numbers, out));
   return out;
 }
 
 std::string_view People::packed(const Row& row, std::string& scratch) {
-  if (row.place == Row::nowhere || !pool_[row.place].touched) return row.bytes();
+  if (row.place == Row::nowhere || !pool_[row.place].touched) return bytes_of(row, scratch);
   scratch.clear();
   pool_[row.place].profile.pack(scratch, numbers);
   return scratch;
@@ -135,6 +164,7 @@ std::string_view People::packed(const Row& row, std::string& scratch) {
 
 Row& People::put(ProfileId id, std::string_view bytes) {
   Row*& row = rows_.try_emplace(id, nullptr).first->second;
+  if (row != nullptr && row->away != 0) cold_->drop(place_of(*row), row->size);
   if (row != nullptr) free_row(row);
   row = make_row(bytes);
   return *row;
@@ -144,23 +174,72 @@ bool People::look_through(const std::function<void(const Profile&, Row&)>& each)
   Profile person;
   for (auto& [id, row] : rows_) {
     if (row->plain != 0) {
-      if (!Profile::decode(row->bytes(), person)) return false;
+      if (!Profile::decode(bytes_of(*row, cold_scratch_), person)) return false;
       row->plain = 0;
       row->refused = person.has_refused() ? 1 : 0;
       scratch_.clear();
       person.pack(scratch_, numbers);
-      Row* const packed = make_row(scratch_);
-      const std::uint32_t size = packed->size;
-      *packed = *row;
-      packed->set_size(size);
-      free_row(row);
-      row = packed;
+      replace_bytes(id, *row, scratch_);
     }
-    if (!Profile::unpack_index(row->bytes(), numbers, person)) return false;
+    if (!Profile::unpack_index(bytes_of(*row, cold_scratch_), numbers, person)) return false;
     person.id = id;
     each(person, *row);
   }
   return true;
+}
+
+void People::keep_within(std::unique_ptr<ColdRows> cold, std::uint64_t bytes) {
+  SLUICE_CHECK(cold_ == nullptr);
+  cold_ = std::move(cold);
+  memory_max_ = bytes;
+  constexpr std::uint64_t unpacked_bytes = 4'096;  // about what one takes in the pool
+  pool_max_ = std::clamp<std::uint64_t>(bytes / 8 / unpacked_bytes, 4, pool_people_max);
+}
+
+// Goes around the rows until enough are away. A disk that is full leaves them here: memory is then what it
+// takes, and the next call tries again.
+void People::put_away_some(std::uint64_t others) {
+  // What the other tables leave; at least an eighth, or each row would come and go with each input.
+  const std::uint64_t most = std::max(memory_max_ - std::min(memory_max_, others), memory_max_ / 8);
+  if (memory_ <= most) return;
+  auto at = rows_.find(cold_hand_);
+  for (std::size_t looked = 0; memory_ > most && looked < 2 * rows_.size(); ++looked) {
+    if (at == rows_.end()) at = rows_.begin();
+    Row*& row = at->second;
+    const bool here = row->away == 0 && row->place == Row::nowhere;
+    if (here && row->wanted == 0 && !put_away(row, at->first)) break;
+    row->wanted = 0;
+    ++at;
+  }
+  cold_hand_ = at == rows_.end() ? nobody : at->first;
+  tidy();
+}
+
+bool People::put_away(Row*& row, ProfileId id) {
+  const auto place = cold_->put(id, bytes_of(*row, cold_scratch_));
+  if (!place) return false;
+  std::string text(sizeof(std::uint64_t), '\0');
+  std::memcpy(text.data(), &place.value(), sizeof(std::uint64_t));
+  const std::uint32_t size = row->size;
+  Row* const left = moved(*row, text);
+  free_row(row);
+  left->away = 1;
+  left->set_size(size);
+  row = left;
+  return true;
+}
+
+// Rows that are read again, or go, leave holes on disk.
+void People::tidy() {
+  const Status done = cold_->tidy([&](ProfileId id, std::uint64_t place, std::string_view bytes) -> Status {
+    Row* const found = row(id);
+    if (found == nullptr || found->away == 0 || place_of(*found) != place) return Done{};
+    const std::uint64_t now = SLUICE_TRY(cold_->put(id, bytes));
+    std::memcpy(static_cast<void*>(found + 1), &now, sizeof now);
+    cold_->drop(place, bytes.size());
+    return Done{};
+  });
+  (void)done;  // a full disk: what is there stays where it is, and the next call tries again
 }
 
 std::vector<ProfileId> People::ids() const {

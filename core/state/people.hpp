@@ -16,6 +16,7 @@
 #include "base/check.hpp"
 #include "base/hash.hpp"
 #include "base/time.hpp"
+#include "state/cold_rows.hpp"
 #include "state/flat_map.hpp"
 #include "state/numbers.hpp"
 #include "state/profile.hpp"
@@ -35,14 +36,15 @@ struct Row {
   std::uint32_t changed_in = 0;   // checkpoint generation of the last change
   std::uint32_t written_in = 0;   // checkpoint generation that has the row
   std::uint32_t place = nowhere;  // in the pool
-  std::uint32_t size : 29;        // of the packed bytes
+  std::uint32_t size : 27;        // of the packed bytes
   std::uint32_t hashed : 1;       // `hash` is of the row as it is
   std::uint32_t refused : 1;      // some purpose: as of when it was packed
   std::uint32_t plain : 1;        // its bytes are of the plain spelling: restored and not yet packed
+  std::uint32_t away : 1;         // its bytes are among the ColdRows; their place stands here instead
+  std::uint32_t wanted : 1;       // was unpacked since the hand of shed() came by
 
-  static constexpr std::uint32_t size_max = (1U << 29U) - 1;
+  static constexpr std::uint32_t size_max = (1U << 27U) - 1;
   void set_size(std::size_t bytes) { size = static_cast<std::uint32_t>(bytes) & size_max; }
-  std::string_view bytes() const { return {reinterpret_cast<const char*>(this + 1), size}; }
 };
 
 class People {
@@ -64,8 +66,22 @@ class People {
   void touch(const Row& row) { pool_[row.place].touched = true; }  // who is unpacked is going to change
   void remove(ProfileId id);
   // [step] Between inputs: lets go of people until `most` are unpacked.
-  void rest(std::size_t most = pool_people_max) {
+  void rest() { rest(pool_max_); }
+  void rest(std::size_t most) {
     if (pool_.size() - free_.size() > most) let_go(most);
+  }
+  // [main] From now on rows beyond `bytes` of memory go to `cold`, those first that nobody has wanted for
+  // longest; the pool takes an eighth of it at most.
+  void keep_within(std::unique_ptr<ColdRows> cold, std::uint64_t bytes);
+  // [step] Between inputs: holds to it. `others` is what must be taken from it for other tables.
+  void shed(std::uint64_t others) {
+    if (cold_ != nullptr && memory_ + others > memory_max_) put_away_some(others);
+  }
+  std::uint64_t memory() const { return memory_; }  // of rows
+  std::uint64_t cold_bytes() const { return cold_ == nullptr ? 0 : cold_->bytes(); }
+  // [step] Reads who is away into the pool: before the inputs that are about them.
+  void fetch(ProfileId id, Row& row) {
+    if (row.away != 0) (void)unpacked(id, row);
   }
   // [step] Lets go of this one, who was not unpacked before somebody looked.
   void pack_away(ProfileId id, Row& row);
@@ -78,8 +94,7 @@ class People {
   const Profile& read(ProfileId id, const Row& row, Profile& out) const;
   // Likewise, but only as far as Profile::unpack_index() goes.
   const Profile& index(const Row& row, Profile& out) const;
-  // [any, while the step rests] The packed bytes as they would be now; `scratch` may hold them. [step] where
-  // the person is touched: they may need new numbers.
+  // [step] The packed bytes as they would be now; `scratch` may hold them.
   std::string_view packed(const Row& row, std::string& scratch);
 
   // Restoring: puts a row in place of what was there. Its bytes are not looked at until look_through().
@@ -98,8 +113,14 @@ class People {
     bool touched = false;  // since it was unpacked
     bool wanted = false;   // since the hand came by
   };
-  static Row* make_row(std::string_view bytes);
-  static void free_row(Row* row);
+  Row* make_row(std::string_view bytes);
+  void free_row(Row* row);
+  std::string_view bytes_of(const Row& row, std::string& scratch) const;
+  std::uint64_t place_of(const Row& row) const;  // where it is away
+  Row* moved(const Row& row, std::string_view bytes);
+  void put_away_some(std::uint64_t others);
+  bool put_away(Row*& row, ProfileId id);
+  void tidy();
   void replace_bytes(ProfileId id, Row& row, std::string_view bytes);
   void let_go(std::size_t most);
   void pack(ProfileId id, Row& row);  // the place is free after it
@@ -107,8 +128,12 @@ class People {
   FlatMap<Row*> rows_;
   std::deque<Place> pool_;
   std::vector<std::uint32_t> free_;  // places of the pool
-  std::size_t hand_ = 0;             // goes around the pool, as in the clock algorithm
-  std::string scratch_;
+  std::size_t pool_max_ = pool_people_max;
+  std::size_t hand_ = 0;  // goes around the pool, as in the clock algorithm
+  std::string scratch_, cold_scratch_;
+  std::uint64_t memory_ = 0, memory_max_ = 0;  // of rows
+  std::unique_ptr<ColdRows> cold_;             // null: no bound
+  ProfileId cold_hand_ = nobody;               // goes around the rows, as in the clock algorithm
 };
 
 }  // namespace sluice::state

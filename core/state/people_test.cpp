@@ -1,10 +1,14 @@
 #include "state/people.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <limits>
+#include <map>
 #include <random>
 
 #include <catch2/catch.hpp>
 
+#include "base/sim_file.hpp"
 #include "state/spelling.hpp"
 
 namespace sluice::state {
@@ -145,6 +149,80 @@ TEST_CASE("people who leave the pool and come back are who they were") {
       bytes = plain(p);
     }
     if (random() % 3 == 0) people.rest(random() % 10);
+  }
+}
+
+TEST_CASE("people whose rows lie on disk are who they were, and what memory holds stays within its bound") {
+  std::mt19937_64 random(13);
+  SimFileSystem files(1);
+  People people;
+  auto cold = ColdRows::open(files, "cold", 16 * 1024);
+  REQUIRE(cold);
+  constexpr std::uint64_t bound = 20'000;
+  people.keep_within(std::move(cold).value(), bound);
+  std::map<ProfileId, std::string> known;
+  std::vector<ProfileId> ids;
+  std::uint64_t most_cold = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    if (ids.size() < 400) {
+      const ProfileId id = random() | 1;
+      Profile& p = people.add(id);
+      Row* const row = p.row;
+      p = random_person(random);
+      p.id = id;
+      p.row = row;
+      known[id] = plain(p);
+      ids.push_back(id);
+    }
+    const ProfileId id = ids[random() % ids.size()];
+    Row* const row = people.row(id);
+    Profile other;
+    REQUIRE(plain(people.read(id, *row, other)) == known[id]);
+    if (random() % 2 == 0) {
+      Profile& p = people.unpacked(id, *row);
+      people.touch(*row);
+      p.locale = std::string(random() % 200, 'l');
+      known[id] = plain(p);
+    } else if (random() % 50 == 0) {
+      people.remove(id);
+      std::erase(ids, id);
+      known.erase(id);
+    }
+    people.rest();
+    people.shed(0);
+    if (i > 1'000) REQUIRE(people.memory() <= bound + 400 * (sizeof(Row) + 16));
+    most_cold = std::max(most_cold, people.cold_bytes());
+  }
+  CHECK(most_cold > 40'000);
+  CHECK(most_cold < 400'000);  // holes are closed
+  for (const auto& [id, bytes] : known) {
+    Profile other;
+    REQUIRE(plain(people.read(id, *people.row(id), other)) == bytes);
+  }
+}
+
+TEST_CASE("where the disk is full, people stay in memory") {
+  std::mt19937_64 random(17);
+  SimFileSystem files(1);
+  People people;
+  people.keep_within(ColdRows::open(files, "cold").value(), 10'000);
+  files.set_capacity(5'000);
+  std::map<ProfileId, std::string> known;
+  for (int i = 0; i < 300; ++i) {
+    const ProfileId id = random() | 1;
+    Profile& p = people.add(id);
+    Row* const row = p.row;
+    p = random_person(random);
+    p.id = id;
+    p.row = row;
+    known[id] = plain(p);
+    people.rest();
+    people.shed(0);
+  }
+  CHECK(people.memory() > 20'000);
+  for (const auto& [id, bytes] : known) {
+    Profile other;
+    REQUIRE(plain(people.read(id, *people.row(id), other)) == bytes);
   }
 }
 

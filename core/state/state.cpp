@@ -19,6 +19,20 @@ ProfileId State::resolve(ProfileId id) const {
 
 void State::rest() {
   impl_->people.rest();
+  impl_->people.shed(impl_->tables_bytes());
+}
+
+Status State::keep_within(std::uint64_t bytes, FileSystem& files, const std::string& folder) {
+  impl_->people.keep_within(SLUICE_TRY(ColdRows::open(files, folder)), bytes);
+  return Done{};
+}
+
+std::uint64_t State::memory() const {
+  return impl_->people.memory() + impl_->tables_bytes();
+}
+
+std::uint64_t State::cold_bytes() const {
+  return impl_->people.cold_bytes();
 }
 
 Profile* State::find(ProfileId wanted) {
@@ -36,29 +50,30 @@ Reading State::find(ProfileId wanted) const {
 }
 
 Profile* State::find_by(NameId type, std::string_view value) {
-  const auto at = impl_->identifiers.find(impl_->identifier_key(type, value));
-  if (at == impl_->identifiers.end()) return nullptr;
-  Profile* const profile = find(at->second);
+  const std::uint64_t* const id = impl_->identifiers.find(impl_->identifier_key(type, value));
+  if (id == nullptr) return nullptr;
+  Profile* const profile = find(*id);
   return profile != nullptr && profile->has_identifier(type, value) ? profile : nullptr;
 }
 
 Reading State::find_by(NameId type, std::string_view value) const {
-  const auto at = impl_->identifiers.find(impl_->identifier_key(type, value));
-  if (at == impl_->identifiers.end()) return {};
-  Reading found = find(at->second);
+  const std::uint64_t* const id = impl_->identifiers.find(impl_->identifier_key(type, value));
+  if (id == nullptr) return {};
+  Reading found = find(*id);
   return found && found->has_identifier(type, value) ? std::move(found) : Reading();
 }
 
 void State::bring_near(std::span<const Glance> glances) const {
   constexpr std::size_t most = 32;
   std::array<ProfileId, most> ids{};
-  std::array<const Row*, most> rows{};
+  std::array<Row*, most> rows{};
   glances = glances.first(std::min(glances.size(), most));
+  for (const Glance& g : glances) impl_->identifiers.bring_near(impl_->identifier_key(g.type, g.value));
   std::size_t seen = 0;
   for (std::size_t i = 0; i < glances.size(); ++i) {
     const Glance& g = glances[i];
-    const auto at = impl_->identifiers.find(impl_->identifier_key(g.type, g.value));
-    ids.at(i) = at == impl_->identifiers.end() ? nobody : at->second;
+    const std::uint64_t* const id = impl_->identifiers.find(impl_->identifier_key(g.type, g.value));
+    ids.at(i) = id == nullptr ? nobody : *id;
     seen += impl_->seen.count(hash64(g.message_id, impl_->seed ^ g.source));
   }
   for (std::size_t i = 0; i < glances.size(); ++i) {
@@ -71,6 +86,7 @@ void State::bring_near(std::span<const Glance> glances) const {
   constexpr std::size_t bytes_max = 1'024;  // of a packed row: most are shorter
   for (std::size_t i = 0; i < glances.size(); ++i) {
     if (rows.at(i) == nullptr) continue;
+    impl_->people.fetch(ids.at(i), *rows.at(i));
     if (const Profile* const there = impl_->people.in_pool(*rows.at(i))) {
       near(there, sizeof *there);
     } else {
@@ -100,12 +116,13 @@ void State::touch(Profile& profile) {
 }
 
 void State::index(const Profile& profile, const Identifier& identifier) {
-  impl_->identifiers[impl_->identifier_key(identifier.type, identifier.value)] = profile.id;
+  impl_->identifiers.set(impl_->identifier_key(identifier.type, identifier.value), profile.id);
 }
 
 void State::forget(const Profile& profile, const Identifier& identifier) {
-  const auto at = impl_->identifiers.find(impl_->identifier_key(identifier.type, identifier.value));
-  if (at != impl_->identifiers.end() && resolve(at->second) == profile.id) impl_->identifiers.erase(at);
+  const std::uint64_t key = impl_->identifier_key(identifier.type, identifier.value);
+  const std::uint64_t* const id = impl_->identifiers.find(key);
+  if (id != nullptr && resolve(*id) == profile.id) impl_->identifiers.erase(key);
 }
 
 std::uint64_t State::entity_print(std::string_view source_stream, std::string_view entity) const {
@@ -113,13 +130,13 @@ std::uint64_t State::entity_print(std::string_view source_stream, std::string_vi
 }
 
 Profile* State::find_entity(std::uint64_t print) {
-  const auto at = impl_->entities.find(print);
-  Profile* profile = at == impl_->entities.end() ? nullptr : find(at->second);
+  const std::uint64_t* const id = impl_->entities.find(print);
+  Profile* profile = id == nullptr ? nullptr : find(*id);
   return profile != nullptr && profile->has_entity(print) ? profile : nullptr;
 }
 
 void State::index_entity(const Profile& profile, std::uint64_t print) {
-  impl_->entities[print] = profile.id;
+  impl_->entities.set(print, profile.id);
 }
 
 void State::absorb(Profile& winner, Profile& loser) {
@@ -128,12 +145,13 @@ void State::absorb(Profile& winner, Profile& loser) {
   touch(loser);
   const ProfileId gone = loser.id;
   for (const Identifier& identifier : loser.identifiers) {
-    impl_->identifiers[impl_->identifier_key(identifier.type, identifier.value)] = winner.id;
+    impl_->identifiers.set(impl_->identifier_key(identifier.type, identifier.value), winner.id);
   }
   impl_->erased.emplace_back(gone, loser.row->hash);
   impl_->aliases[gone] = winner.id;
   impl_->set_small(Table::alias, key_of(gone), key_of(winner.id));
   impl_->people.remove(gone);
+  impl_->absorb_member(winner.id, gone);
   ++totals.merges;
 }
 
@@ -153,6 +171,7 @@ void State::each_profile(const std::function<void(Profile&)>& each) {
     const bool was_there = impl_->people.in_pool(*row) != nullptr;
     each(impl_->people.unpacked(id, *row));
     if (!was_there) impl_->people.pack_away(id, *row);
+    impl_->people.shed(impl_->tables_bytes());
   }
 }
 

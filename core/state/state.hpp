@@ -14,9 +14,12 @@
 
 #include "sluice/result.hpp"
 
+#include "base/file.hpp"
 #include "base/hash.hpp"
 #include "base/time.hpp"
 #include "model/effect.hpp"
+#include "state/accounts.hpp"
+#include "state/joins.hpp"
 #include "state/profile.hpp"
 
 namespace sluice::state {
@@ -29,7 +32,10 @@ enum class Table : std::uint8_t {
   name = 4,
   cursor = 5,
   meta = 6,
-  number = 7
+  number = 7,
+  account = 8,
+  member = 9,
+  joins = 10
 };
 
 // Counted as the step runs; part of the state, so a replay counts the same.
@@ -73,7 +79,12 @@ class State {
   // People lie packed; the step gets them unpacked (people.hpp). A Profile* holds until the next rest(),
   // which the step calls between inputs. Readers get a Reading, which holds while the step rests.
   void rest();
-  Profile* find(ProfileId id);  // follows merged ids to who they became; null: nobody
+  // [main] Before rows are restored: people take at most so much memory, index included where that fits; the
+  // rows of those who were not seen for longest lie in `folder`. What lies where changes no result.
+  Status keep_within(std::uint64_t bytes, FileSystem& files, const std::string& folder);
+  std::uint64_t memory() const;      // what people take of it, index included
+  std::uint64_t cold_bytes() const;  // what lies in the folder
+  Profile* find(ProfileId id);       // follows merged ids to who they became; null: nobody
   Reading find(ProfileId id) const;
   ProfileId resolve(ProfileId id) const;  // the surviving id, or `id` itself
   Profile* find_by(NameId type, std::string_view value);
@@ -140,6 +151,29 @@ class State {
   std::uint64_t seq = 0;                           // of the last input
   void count_member(NameId audience, int change);  // sizes, kept as memberships change
   std::uint64_t members(NameId audience) const;
+
+  // ---- accounts (state_accounts.cpp)
+  std::uint64_t account_print(std::string_view id) const;
+  const Account* find_account(std::string_view id) const;  // null: nobody has spoken of it
+  const Account* account_of(ProfileId person) const;       // null: the person belongs to none
+  Account& account(std::string_view id, TimeUs now);       // made if it is not there
+  void keep_account(Account& account);                     // call after it was changed
+  // False: the person belongs to it already, or a newer or more trusted call says otherwise.
+  bool join_account(ProfileId person, Account& account, const MemberOf& as);
+  // Those that people joined or left since this was asked last.
+  std::vector<Account*> take_changed_accounts();
+  // One whose members are to be looked at again; null: there is none.
+  Account* due_account();
+  std::size_t accounts() const;
+
+  // ---- identifiers that join people (state_joins.cpp)
+  bool is_quarantined(NameId type, std::string_view value) const;
+  // True: with this it has joined more than `most` within `within`, and is quarantined from now on.
+  bool note_join(NameId type, std::string_view value, std::uint64_t with, TimeUs at, std::size_t most,
+                 DurationUs within);
+  bool release(NameId type, std::string_view value);  // it joins again; false: it was not quarantined
+  std::vector<const Joins*> quarantine() const;       // the oldest first
+  std::uint64_t identifier_print(NameId type, std::string_view value) const;
 
   // ---- hash and checkpoints
   Hash128 hash();  // of all rows as they are now; completes a checkpoint under way first

@@ -114,8 +114,11 @@ void State::begin_checkpoint(bool all, RowSink sink) {
   if (all) {
     for (const auto& [place, value] : s.small) s.sink(place.first, place.second, value, false);
   } else {
-    for (const auto& place : s.changed_small)
-      s.sink(place.first, place.second, s.small.find(place)->second, false);
+    for (const auto& place : s.changed_small) {
+      const auto row = s.small.find(place);
+      const bool gone = row == s.small.end();
+      s.sink(place.first, place.second, gone ? std::string_view{} : std::string_view(row->second), gone);
+    }
   }
   s.changed_small.clear();
   s.target = s.small_counted;
@@ -204,6 +207,7 @@ bool State::Impl::restore_profile(ProfileId id, std::string_view key, std::strin
   row.plain = packed ? 0 : 1;
   timers_known = timers_known && packed;
   counted += row.hash;
+  people.shed(tables_bytes());
   return true;
 }
 
@@ -247,6 +251,22 @@ bool State::restore_row(Table table, std::string_view key, std::string_view valu
       break;
     case Table::cursor:
       break;
+    case Table::account:
+      if (!s.restore_account(value)) return false;
+      break;
+    case Table::member: {
+      ByteReader v(value);
+      MemberOf as;
+      as.account = v.u64();
+      as.time = v.zigzag();
+      as.trusted = v.u8() != 0;
+      if (!v.ok()) return false;
+      s.put_member(ByteReader(key).u64(), as);
+      return true;
+    }
+    case Table::joins:
+      if (!s.restore_joins(key, value)) return false;
+      break;
     default:
       return false;
   }
@@ -268,12 +288,17 @@ void State::forget_row(Table table, std::string_view key) {
     if (at == s.chunks.end()) return;
     s.counted -= at->counted;
     s.chunks.erase(at);
+  } else if (table == Table::member) {
+    s.drop_member(ByteReader(key).u64());
+  } else if (table == Table::joins) {
+    s.drop_joins(ByteReader(key).u64());
   }
 }
 
 bool State::finish_restore() {
   Impl& s = *impl_;
   s.changed_small.clear();
+  s.changed_accounts.clear();
   std::sort(s.chunks.begin(), s.chunks.end(), [](const Chunk& a, const Chunk& b) {
     return a.hour != b.hour ? a.hour < b.hour : a.number < b.number;
   });

@@ -15,6 +15,7 @@
 #include <boost/unordered/unordered_flat_set.hpp>
 
 #include "base/bytes.hpp"
+#include "state/dense_map.hpp"
 #include "state/people.hpp"
 #include "state/state.hpp"
 
@@ -71,14 +72,21 @@ struct State::Impl {
 
   std::uint64_t seed;
   People people;
-  FlatMap<ProfileId> identifiers;
-  FlatMap<ProfileId> entities;
+  DenseMap identifiers;  // to people
+  DenseMap entities;
   FlatMap<ProfileId> aliases;
   FlatMap<std::string> names;
   FlatMap<std::uint64_t> audience_sizes;
   boost::unordered_flat_set<std::uint64_t, Mixed> seen;
   std::deque<Chunk> chunks;
   std::priority_queue<DueTimer, std::vector<DueTimer>, LaterFirst> timers;
+  FlatMap<std::unique_ptr<Account>> accounts;
+  FlatMap<MemberOf> members;                                 // by person
+  std::set<std::uint64_t> due_accounts;                      // prints
+  std::set<std::uint64_t> changed_accounts;                  // prints: members came or went
+  FlatMap<std::unique_ptr<Joins>> joins;                     // by identifier
+  std::set<std::pair<TimeUs, std::uint64_t>> joins_by_time;  // those that are not quarantined, by `newest`
+  std::uint64_t quarantined = 0;                             // how many are
   // The small tables: rows as they are. Ordered, since checkpoints and hashes of a whole table walk them.
   std::map<std::pair<Table, std::string>, std::string> small;
 
@@ -112,6 +120,31 @@ struct State::Impl {
     row->second = std::move(value);
     small_counted += row_hash(table, place.second, row->second);
     changed_small.insert(place);
+  }
+
+  void erase_small(Table table, std::string key) {
+    const auto place = std::make_pair(table, std::move(key));
+    const auto row = small.find(place);
+    if (row == small.end()) return;
+    small_counted -= row_hash(table, place.second, row->second);
+    small.erase(row);
+    changed_small.insert(place);
+  }
+
+  // state_accounts.cpp
+  void put_member(ProfileId person, const MemberOf& as);
+  void drop_member(ProfileId person);
+  void absorb_member(ProfileId winner, ProfileId loser);
+  bool restore_account(std::string_view value);
+  // state_joins.cpp
+  bool restore_joins(std::string_view key, std::string_view value);
+  void drop_joins(std::uint64_t key);
+  void keep_joins(std::uint64_t key, const Joins& joins);
+
+  // What people take beside their rows: the ways to them.
+  std::uint64_t tables_bytes() const {
+    constexpr std::uint64_t entry = 17;  // two words, and a byte of the table's own
+    return people.rows().bucket_count() * entry + identifiers.bytes() + entities.bytes();
   }
 
   // The person by id, or who they became.

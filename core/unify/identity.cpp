@@ -178,11 +178,58 @@ void Identity::add_identifiers(State& state, Profile& profile, const std::vector
   }
 }
 
+void Identity::drop_quarantined(const State& state, std::vector<Claim>& claims, Resolution& out) const {
+  if (claims.size() < 2) return;
+  const auto is_quarantined = [&](const Claim& claim) {
+    return state.is_quarantined(compiled_.identity_ids[claim.rule], claim.value);
+  };
+  const auto joins = std::stable_partition(claims.begin(), claims.end(),
+                                           [&](const Claim& claim) { return !is_quarantined(claim); });
+  const auto first_left_out = joins == claims.begin() ? joins + 1 : joins;
+  out.demoted += static_cast<std::size_t>(claims.end() - first_left_out);
+  claims.erase(first_left_out, claims.end());
+}
+
+void Identity::note_join(State& state, const Claim& claim, const Claim& with, TimeUs now,
+                         Resolution& out) const {
+  const config::IdentityRule& rule = compiled_.config->identity[claim.rule];
+  state.intern(rule.id);
+  if (state.note_join(compiled_.identity_ids[claim.rule], claim.value,
+                      state.identifier_print(compiled_.identity_ids[with.rule], with.value), now,
+                      rule.joins_most, rule.joins_within))
+    out.quarantined.push_back(claim.rule);
+}
+
+// Whoever has one of these identifiers is one with who has the others, or would be, had no limit forbidden
+// it. It is counted against the strongest other one, so that two people who meet often count once.
+void Identity::note_joins(State& state, const std::vector<Profile*>& people, const std::vector<Claim>& kept,
+                          const std::vector<Claim>& left_out, TimeUs now, Resolution& out) const {
+  for (std::size_t i = 0; people.size() > 1 && i < kept.size() && kept.size() > 1; ++i) {
+    const auto held = [&](const Profile* p) {
+      return p->has_identifier(compiled_.identity_ids[kept[i].rule], kept[i].value);
+    };
+    if (std::any_of(people.begin(), people.end(), held))
+      note_join(state, kept[i], kept[i == 0 ? 1 : 0], now, out);
+  }
+  for (const Claim& claim : left_out) {
+    const Profile* const holder = state.find_by(compiled_.identity_ids[claim.rule], claim.value);
+    if (holder != nullptr && std::find(people.begin(), people.end(), holder) == people.end())
+      note_join(state, claim, kept.front(), now, out);
+  }
+}
+
 Resolution Identity::resolve(State& state, const Event& event, std::vector<Claim> claims, std::uint64_t seq,
                              TimeUs now) const {
   Resolution out;
   std::vector<Profile*> people;
-  for (;; claims.pop_back(), ++out.demoted) {  // claims stand by trust: the last is the weakest
+  std::vector<Claim> left_out;
+  drop_quarantined(state, claims, out);
+  const auto leave_out = [&] {  // claims stand by trust: the last is the weakest
+    left_out.push_back(std::move(claims.back()));
+    claims.pop_back();
+    ++out.demoted;
+  };
+  for (;; leave_out()) {
     if (claims.empty()) return out;
     people = candidates(state, claims);
     const bool known =
@@ -191,6 +238,7 @@ Resolution Identity::resolve(State& state, const Event& event, std::vector<Claim
     if (fits(people, claims, event)) break;
   }
   state.totals.demoted += out.demoted;
+  if (people.size() > 1 || !left_out.empty()) note_joins(state, people, claims, left_out, now, out);
   if (people.empty()) {
     out.profile = &state.create(seq, 0, now);
     out.created = true;

@@ -4,7 +4,8 @@
 // with all of them would break a limit (or two people with different user_ids would become one), the
 // identifier of least trust is left out of the match and it is tried again. A public source never joins two
 // known people, and an anonymous source never joins anybody known. The older permanent id survives a merge;
-// the other leads to it for ever.
+// the other leads to it for ever. An identifier that joins too many people too fast is quarantined: it joins
+// no more, and stands for the person who has it only where it comes alone.
 #pragma once
 
 #include <memory>
@@ -32,7 +33,8 @@ struct Resolution {
   bool created = false;
   bool identifiers_changed = false;
   std::vector<Merged> merged;
-  std::size_t demoted = 0;  // identifiers left out
+  std::size_t demoted = 0;               // identifiers left out
+  std::vector<std::size_t> quarantined;  // rules whose identifier has just joined too many people
 };
 
 class Identity {
@@ -60,6 +62,13 @@ class Identity {
   std::vector<state::Profile*> candidates(state::State& state, const std::vector<Claim>& claims) const;
   bool fits(const std::vector<state::Profile*>& people, const std::vector<Claim>& claims,
             const Event& event) const;
+  // Leaves out what joins no more, where something else says who it is.
+  void drop_quarantined(const state::State& state, std::vector<Claim>& claims, Resolution& out) const;
+  void note_join(state::State& state, const Claim& claim, const Claim& with, TimeUs now,
+                 Resolution& out) const;
+  void note_joins(state::State& state, const std::vector<state::Profile*>& people,
+                  const std::vector<Claim>& kept, const std::vector<Claim>& left_out, TimeUs now,
+                  Resolution& out) const;
   void add_identifiers(state::State& state, state::Profile& profile, const std::vector<Claim>& claims,
                        const Event& event, TimeUs now, Resolution& out) const;
 

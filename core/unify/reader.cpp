@@ -147,6 +147,7 @@ Result<Event> Reader::read_event(const EventInput& input) {
   event.properties = members.properties;
   event.context = members.context;
   if (!event.context && !input.context.empty()) event.context = context_parser_.parse(input.context);
+  if (!input.derived.empty()) event.derived = derived_parser_.parse(input.derived);
   switch (event.kind) {
     case EventKind::track:
       event.name = members.event.string_or("");
@@ -159,6 +160,8 @@ Result<Event> Reader::read_event(const EventInput& input) {
       break;
     case EventKind::group:
       event.name = members.group_id.string_or("");
+      if (event.name.empty() && members.group_id.type() == JsonType::number)
+        event.name = members.group_id.text();
       break;
     default:
       break;

@@ -38,7 +38,7 @@ class Reader {  // one thread at a time
   void append_mapped(std::string& json, const std::vector<config::Mapped>& fields, expr::Context& context);
 
   const config::Config& config_;
-  JsonParser parser_, made_parser_, context_parser_;
+  JsonParser parser_, made_parser_, context_parser_, derived_parser_;
   expr::Arena arena_;
   std::deque<std::string> texts_;  // what the Event borrows and no input holds
 };

@@ -70,8 +70,8 @@ class Compiler {
   void sizes() {
     const std::size_t audiences = config_.audiences.size();
     const std::size_t routes = config_.routes.size();
-    for (Readers* r : {&out_.any_trait, &out_.by_profile, &out_.by_zone, &out_.by_time, &out_.by_now,
-                       &out_.by_birth, &out_.all})
+    for (Readers* r : {&out_.any_trait, &out_.by_account, &out_.by_profile, &out_.by_zone, &out_.by_time,
+                       &out_.by_now, &out_.by_birth, &out_.all})
       r->resize(audiences, routes);
     out_.all.fill();
     const auto many = [&](std::vector<Readers>& readers, std::size_t count) {
@@ -214,6 +214,9 @@ class Compiler {
       mark(out_.by_audience[out_.audience_slot(audience.name)]);
     for (const expr::Symbol& purpose : program->purposes()) mark(out_.by_purpose[purpose_slot(purpose.name)]);
     if (program->reads_profile()) mark(out_.by_profile);
+    if (!program->accounts().empty()) mark(out_.by_account);
+    for (const expr::Symbol& field : program->accounts())
+      out_.reads_members = out_.reads_members || field.name == "members";
     if (program->reads_now()) {
       mark(out_.by_time);
       mark(out_.by_now);

@@ -150,11 +150,13 @@ struct Compiled {
   // Readers, direct and through computed traits.
   std::vector<Readers> by_series, by_sequence, by_purpose, by_audience;
   std::unordered_map<NameId, Readers> by_trait;
-  Readers any_trait;   // reads all traits: a profile route without `fields`
-  Readers by_profile;  // reads first_seen, last_seen, …
-  Readers by_zone;     // reads calendar days of the person
-  Readers by_time;     // reads a watched window or `now`
-  Readers by_birth;    // holds for somebody of whom nothing is known, or may as time goes
+  Readers any_trait;           // reads all traits: a profile route without `fields`
+  Readers by_account;          // reads the person's account
+  bool reads_members = false;  // some of them how many members it has
+  Readers by_profile;          // reads first_seen, last_seen, …
+  Readers by_zone;             // reads calendar days of the person
+  Readers by_time;             // reads a watched window or `now`
+  Readers by_birth;            // holds for somebody of whom nothing is known, or may as time goes
   Readers all;
   // Aggregates whose windows set timers, by what they look at: a person has only some of these. A key may
   // stand for both.

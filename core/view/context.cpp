@@ -110,6 +110,15 @@ Value PersonContext::profile_field(std::string_view name) {
   return Value::unknown("missing");
 }
 
+Value PersonContext::account_field(std::string_view name) {
+  const state::Account* account = profile_ == nullptr ? nullptr : state_.account_of(profile_->id);
+  if (account == nullptr) return Value::unknown("no account");
+  if (name == "id") return Value::string(account->id);
+  if (name == "members") return Value::integer(static_cast<std::int64_t>(account->members.size()));
+  const state::Trait* trait = account->trait(state::name_id(name));
+  return trait == nullptr ? Value::unknown("missing") : stored(trait->value);
+}
+
 Value PersonContext::event_field(std::string_view name) {
   if (event_ == nullptr) return Value::unknown("no event here");
   const auto text = [](std::string_view t) {
@@ -121,6 +130,7 @@ Value PersonContext::event_field(std::string_view name) {
   if (name == "time") return Value::timestamp(event_->time);
   if (name == "traits") return Value::json(event_->traits);
   if (name == "context") return Value::json(event_->context);
+  if (name == "derived") return Value::json(event_->derived);
   if (name == "source") return Value::string(event_->source);
   if (name == "message_id") return text(event_->message_id);
   for (const ExternalId& id : event_->ids) {

@@ -26,6 +26,7 @@ class PersonContext final : public expr::Context {
   expr::Value consent(const expr::Symbol& purpose) override;
   expr::Value profile_field(std::string_view name) override;
   expr::Value event_field(std::string_view name) override;
+  expr::Value account_field(std::string_view name) override;
   expr::Value row() override { return expr::Value::unknown("no row here"); }
   expr::Value now() override { return expr::Value::timestamp(now_); }
   expr::Value aggregate(std::uint32_t slot) override;

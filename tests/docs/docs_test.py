@@ -13,7 +13,7 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 SLUICE = os.environ["SLUICE"]
-SECRETS = {"WEBSITE_WRITE_KEY": "w", "BRAZE_KEY": "b", "HOOK_SECRET": "whsec_YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFh",
+SECRETS = {"WEBSITE_WRITE_KEY": "w", "SHOP_WRITE_KEY": "s", "BRAZE_KEY": "b", "HOOK_SECRET": "whsec_YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFh",
            "WEBHOOK_SECRET": "whsec_YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFh"}
 READY_SECONDS = 30
 
