@@ -105,6 +105,7 @@ class PackedWriter {
     *at++ = static_cast<char>(v);
     size_ = static_cast<std::size_t>(at - out_.data());
   }
+  void zigzag(std::int64_t v) { varint(zigzag_of(v)); }
   void bytes(std::string_view v) {
     room(v.size());
     std::memcpy(out_.data() + size_, v.data(), v.size());
