@@ -47,6 +47,8 @@ audiences:
   spenders: traits.revenue_2h > 60.0
   cart_left: |
     events("Product Added").within("1h").exists() && !events("Order Completed").within("1h").exists()
+  bought: events("Product Added").then("Order Completed", "30m").within("3h").exists()
+  today: events("Order Completed").within("1 day local").count() >= 2
 routes:
   everything: { events: ["*"], to: lake, fields: { id: event.message_id } }
   people: { profiles: has(traits.city), to: archive, fields: { city: traits.city, orders: traits.orders } }
