@@ -103,7 +103,8 @@ Status LaneLog::load_outcomes() {
 void LaneLog::settle_kept() {
   std::erase_if(kept_, [this](const auto& one) { return one.first < floor_ || done_.contains(one.first); });
   std::unordered_map<const Kept*, std::shared_ptr<Kept>> left;
-  for (const auto& [key, kept] : kept_) {
+  for (const auto& entry : kept_) {
+    const std::shared_ptr<const Kept>& kept = entry.second;
     std::shared_ptr<Kept>& own = left[kept.get()];
     if (own) continue;
     own = std::make_shared<Kept>(Kept{{}, kept->text});

@@ -41,9 +41,9 @@ void Projector::changed(ProfileId person) {
 std::vector<ProfileId> Projector::take(std::size_t most) {
   const std::lock_guard lock(mutex_);
   std::vector<ProfileId> people;
-  while (people.size() < most && !waiting_.empty()) {
-    people.push_back(*waiting_.begin());
-    waiting_.erase(waiting_.begin());
+  for (auto at = waiting_.begin(); at != waiting_.end() && people.size() < most;) {
+    people.push_back(*at);
+    waiting_.erase(at++);
   }
   while (people.size() < most && !backlog_.empty()) {
     people.push_back(backlog_.back());

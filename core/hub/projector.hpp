@@ -7,8 +7,9 @@
 #include <condition_variable>
 #include <mutex>
 #include <thread>
-#include <unordered_set>
 #include <vector>
+
+#include <boost/unordered/unordered_flat_set.hpp>
 
 #include "hub/step_thread.hpp"
 #include "store/database.hpp"
@@ -46,7 +47,7 @@ class Projector {
   const Clock& clock_;
   std::mutex mutex_;  // guards what follows
   std::condition_variable wake_;
-  std::unordered_set<ProfileId> waiting_;
+  boost::unordered_flat_set<ProfileId> waiting_;
   std::vector<ProfileId> backlog_;
   bool stopping_ = false;
   std::thread thread_;

@@ -29,6 +29,8 @@ struct StepOptions {
 
 class StepThread {
  public:
+  static constexpr std::size_t glance = 16;  // inputs whose people are fetched together
+
   struct Hooks {
     std::function<Status(std::uint64_t seq, std::vector<Effect>)> offer;  // [step] to the lanes
     std::function<void(const std::vector<GateChange>&)> gate;  // [step] before the effects of the same inputs
@@ -69,7 +71,6 @@ class StepThread {
 
  private:
   static constexpr std::size_t queue_bytes_max = 16 * 1024 * 1024;
-  static constexpr std::size_t glance = 16;         // inputs whose people are fetched together
   static constexpr std::size_t bite = 128;          // inputs stepped before readers get their turn
   static constexpr std::size_t rows_per_input = 4;  // of a checkpoint under way, so that it is soon done
 

@@ -99,6 +99,28 @@ audiences: { back: 'events("View").then("Order").within("1d").exists()' }
   CHECK_FALSE(hub.inside("user_id", "1", "back"));
 }
 
+TEST_CASE("who became one with somebody leaves when that one's window closes", "[time]") {
+  StepBench hub(head + R"(
+audiences:
+  viewer: events("View").within("1d").exists()
+  back: events("View").then("View").within("1d").exists()
+  old: now - timestamp(traits.since) > duration("3d")
+)");
+  hub.call("'type':'identify','userId':'1'");
+  hub.call("'type':'identify','anonymousId':'a','traits':{'since':'" + format_time(hub.now) + "'}");
+  hub.call("'type':'track','event':'View','anonymousId':'a'");
+  hub.call("'type':'track','event':'View','anonymousId':'a'");
+  hub.now += us_per_h;
+  hub.call("'type':'identify','userId':'1','anonymousId':'a'");
+  CHECK(hub.person("anonymous_id", "a")->id == hub.person("user_id", "1")->id);
+  CHECK((hub.inside("user_id", "1", "viewer") && hub.inside("user_id", "1", "back")));
+  hub.wait(23 * us_per_h);
+  CHECK_FALSE((hub.inside("user_id", "1", "viewer") || hub.inside("user_id", "1", "back")));
+  CHECK_FALSE(hub.inside("user_id", "1", "old"));
+  hub.wait(2 * us_per_d + 1);
+  CHECK(hub.inside("user_id", "1", "old"));
+}
+
 TEST_CASE("an explanation of a sequence shows its steps and when it is over", "[time][explain]") {
   StepBench hub(head + R"(
 audiences: { back: 'events("View").then("Order").within("1d").exists()' }

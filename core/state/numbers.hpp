@@ -3,6 +3,7 @@
 // has which number changes no result and no hash, so two hubs with the same state may number differently.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -15,8 +16,11 @@ class Numbers {
  public:
   // [step] The number of an id, from 0; a new one where it has none yet.
   std::uint64_t of(std::uint64_t id) {
+    Recent& recent = recent_[id % recent_.size()];  // ids are hashes, and the same ones come again and again
+    if (recent.known && recent.id == id) return recent.number;
     const auto [at, fresh] = numbers_.try_emplace(id, ids_.size());
     if (fresh) ids_.push_back(id);
+    recent = {id, at->second, true};
     return at->second;
   }
   std::size_t size() const { return ids_.size(); }
@@ -30,7 +34,12 @@ class Numbers {
   }
 
  private:
+  struct Recent {
+    std::uint64_t id = 0, number = 0;
+    bool known = false;
+  };
   FlatMap<std::uint64_t> numbers_;
+  std::array<Recent, 256> recent_{};
   std::vector<std::uint64_t> ids_;
 };
 

@@ -326,6 +326,7 @@ void Profile::pack(std::string& out, Numbers& numbers) const {
   write_sequences(w, *this);
   write_history(w, *this);
   write_work(w, *this);
+  w.finish();
 }
 
 bool Profile::unpack(std::string_view bytes, const Numbers& numbers, Profile& out) {

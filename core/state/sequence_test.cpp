@@ -32,6 +32,7 @@ Sequence copy_of(const Sequence& s) {
   Numbers numbers;
   PackedWriter w(bytes, numbers);
   s.write(w);
+  w.finish();
   PackedReader r(bytes, numbers);
   Sequence copy;
   copy.add({t0, 1, a | b}, {{0, 0, 0}, us_per_d}, t0);

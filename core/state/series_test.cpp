@@ -32,6 +32,7 @@ std::string packed(const Series& s, Numbers& numbers) {
   std::string bytes;
   PackedWriter w(bytes, numbers);
   s.write(w);
+  w.finish();
   return bytes;
 }
 

@@ -7,10 +7,10 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -80,11 +80,41 @@ inline std::int64_t from_zigzag(std::uint64_t v) {
   return static_cast<std::int64_t>(v >> 1) ^ -static_cast<std::int64_t>(v & 1);
 }
 
-class PackedWriter : public ByteWriter {
+// Writes with room to spare, which finish() gives back: a row is many small pieces.
+class PackedWriter {
  public:
   static constexpr bool packed = true;
-  PackedWriter(std::string& out, Numbers& numbers) : ByteWriter(out), numbers_(numbers) {}
+  PackedWriter(std::string& out, Numbers& numbers) : out_(out), numbers_(numbers), size_(out.size()) {
+    room(256);
+  }
+  void finish() { out_.resize(size_); }
 
+  void u8(std::uint8_t v) {
+    room(1);
+    out_[size_++] = static_cast<char>(v);
+  }
+  void u64(std::uint64_t v) {
+    room(sizeof v);
+    std::memcpy(out_.data() + size_, &v, sizeof v);
+    size_ += sizeof v;
+  }
+  void varint(std::uint64_t v) {
+    room(10);
+    char* at = out_.data() + size_;
+    for (; v >= 0x80; v >>= 7) *at++ = static_cast<char>(v | 0x80);
+    *at++ = static_cast<char>(v);
+    size_ = static_cast<std::size_t>(at - out_.data());
+  }
+  void zigzag(std::int64_t v) { varint(zigzag_of(v)); }
+  void bytes(std::string_view v) {
+    room(v.size());
+    std::memcpy(out_.data() + size_, v.data(), v.size());
+    size_ += v.size();
+  }
+  void text(std::string_view v) {
+    varint(v.size());
+    bytes(v);
+  }
   void id(std::uint64_t v) { varint(numbers_.of(v)); }
   // Whole milliseconds, as sources say them, or microseconds: the lowest bit tells.
   void time(TimeUs v) {
@@ -150,10 +180,16 @@ class PackedWriter : public ByteWriter {
         return begin(Packing::hundredths, zigzag_of(hundredths));
     }
     begin(Packing::number, 0);
-    f64(n);
+    u64(std::bit_cast<std::uint64_t>(n));
   }
 
+  void room(std::size_t bytes) {
+    if (out_.size() - size_ < bytes) out_.resize(2 * out_.size() + bytes);
+  }
+
+  std::string& out_;
   Numbers& numbers_;
+  std::size_t size_;  // of what is written; out_ is longer
   TimeUs time_ = 0;
   std::uint64_t seq_ = 0;
 };

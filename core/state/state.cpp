@@ -50,16 +50,16 @@ Reading State::find(ProfileId wanted) const {
 }
 
 Profile* State::find_by(NameId type, std::string_view value) {
-  const auto at = impl_->identifiers.find(impl_->identifier_key(type, value));
-  if (at == impl_->identifiers.end()) return nullptr;
-  Profile* const profile = find(at->second);
+  const std::uint64_t* const id = impl_->identifiers.find(impl_->identifier_key(type, value));
+  if (id == nullptr) return nullptr;
+  Profile* const profile = find(*id);
   return profile != nullptr && profile->has_identifier(type, value) ? profile : nullptr;
 }
 
 Reading State::find_by(NameId type, std::string_view value) const {
-  const auto at = impl_->identifiers.find(impl_->identifier_key(type, value));
-  if (at == impl_->identifiers.end()) return {};
-  Reading found = find(at->second);
+  const std::uint64_t* const id = impl_->identifiers.find(impl_->identifier_key(type, value));
+  if (id == nullptr) return {};
+  Reading found = find(*id);
   return found && found->has_identifier(type, value) ? std::move(found) : Reading();
 }
 
@@ -68,11 +68,12 @@ void State::bring_near(std::span<const Glance> glances) const {
   std::array<ProfileId, most> ids{};
   std::array<Row*, most> rows{};
   glances = glances.first(std::min(glances.size(), most));
+  for (const Glance& g : glances) impl_->identifiers.bring_near(impl_->identifier_key(g.type, g.value));
   std::size_t seen = 0;
   for (std::size_t i = 0; i < glances.size(); ++i) {
     const Glance& g = glances[i];
-    const auto at = impl_->identifiers.find(impl_->identifier_key(g.type, g.value));
-    ids.at(i) = at == impl_->identifiers.end() ? nobody : at->second;
+    const std::uint64_t* const id = impl_->identifiers.find(impl_->identifier_key(g.type, g.value));
+    ids.at(i) = id == nullptr ? nobody : *id;
     seen += impl_->seen.count(hash64(g.message_id, impl_->seed ^ g.source));
   }
   for (std::size_t i = 0; i < glances.size(); ++i) {
@@ -115,12 +116,13 @@ void State::touch(Profile& profile) {
 }
 
 void State::index(const Profile& profile, const Identifier& identifier) {
-  impl_->identifiers[impl_->identifier_key(identifier.type, identifier.value)] = profile.id;
+  impl_->identifiers.set(impl_->identifier_key(identifier.type, identifier.value), profile.id);
 }
 
 void State::forget(const Profile& profile, const Identifier& identifier) {
-  const auto at = impl_->identifiers.find(impl_->identifier_key(identifier.type, identifier.value));
-  if (at != impl_->identifiers.end() && resolve(at->second) == profile.id) impl_->identifiers.erase(at);
+  const std::uint64_t key = impl_->identifier_key(identifier.type, identifier.value);
+  const std::uint64_t* const id = impl_->identifiers.find(key);
+  if (id != nullptr && resolve(*id) == profile.id) impl_->identifiers.erase(key);
 }
 
 std::uint64_t State::entity_print(std::string_view source_stream, std::string_view entity) const {
@@ -128,13 +130,13 @@ std::uint64_t State::entity_print(std::string_view source_stream, std::string_vi
 }
 
 Profile* State::find_entity(std::uint64_t print) {
-  const auto at = impl_->entities.find(print);
-  Profile* profile = at == impl_->entities.end() ? nullptr : find(at->second);
+  const std::uint64_t* const id = impl_->entities.find(print);
+  Profile* profile = id == nullptr ? nullptr : find(*id);
   return profile != nullptr && profile->has_entity(print) ? profile : nullptr;
 }
 
 void State::index_entity(const Profile& profile, std::uint64_t print) {
-  impl_->entities[print] = profile.id;
+  impl_->entities.set(print, profile.id);
 }
 
 void State::absorb(Profile& winner, Profile& loser) {
@@ -143,7 +145,7 @@ void State::absorb(Profile& winner, Profile& loser) {
   touch(loser);
   const ProfileId gone = loser.id;
   for (const Identifier& identifier : loser.identifiers) {
-    impl_->identifiers[impl_->identifier_key(identifier.type, identifier.value)] = winner.id;
+    impl_->identifiers.set(impl_->identifier_key(identifier.type, identifier.value), winner.id);
   }
   impl_->erased.emplace_back(gone, loser.row->hash);
   impl_->aliases[gone] = winner.id;

@@ -15,6 +15,7 @@
 #include <boost/unordered/unordered_flat_set.hpp>
 
 #include "base/bytes.hpp"
+#include "state/dense_map.hpp"
 #include "state/people.hpp"
 #include "state/state.hpp"
 
@@ -71,8 +72,8 @@ struct State::Impl {
 
   std::uint64_t seed;
   People people;
-  FlatMap<ProfileId> identifiers;
-  FlatMap<ProfileId> entities;
+  DenseMap identifiers;  // to people
+  DenseMap entities;
   FlatMap<ProfileId> aliases;
   FlatMap<std::string> names;
   FlatMap<std::uint64_t> audience_sizes;
@@ -143,7 +144,7 @@ struct State::Impl {
   // What people take beside their rows: the ways to them.
   std::uint64_t tables_bytes() const {
     constexpr std::uint64_t entry = 17;  // two words, and a byte of the table's own
-    return (people.rows().bucket_count() + identifiers.bucket_count() + entities.bucket_count()) * entry;
+    return people.rows().bucket_count() * entry + identifiers.bytes() + entities.bytes();
   }
 
   // The person by id, or who they became.
