@@ -185,6 +185,12 @@ void write_lanes(Metrics& m, hub::Hub& hub) {
 }
 
 void write_doors(Metrics& m, hub::Hub& hub) {
+  if (const net::HttpServer* server = hub.server()) {
+    m.one("sluice_connections", "gauge", "Connections open to the listening door.",
+          std::uint64_t{server->connections()});
+    m.one("sluice_connections_refused_total", "counter",
+          "Connections closed unread: there were too many, of all or of one caller.", server->refused());
+  }
   if (const ingest::TrackingDoor* door = hub.door()) {
     const ingest::TrackingCounters& c = door->counters();
     m.one("sluice_tracking_accepted_total", "counter", "Events accepted over HTTP.", c.accepted);

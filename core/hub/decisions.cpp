@@ -86,7 +86,16 @@ void Decisions::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
+TimeUs Decisions::now(const World& world) const {
+  return wall_ ? std::max(world.state.now, clock_.wall_us()) : world.state.now;
+}
+
 bool Decisions::ask(std::string anonymous_id, Told told) {
+  std::optional<std::string> said;
+  if (step_.try_read([&](const World& world) { said = decision_json(world, anonymous_id, now(world)); })) {
+    told(said);
+    return true;
+  }
   {
     const std::lock_guard lock(mutex_);
     if (stopping_ || waiting_.size() >= waiting_max) return false;
@@ -113,9 +122,8 @@ void Decisions::answer(std::vector<Question>& questions) const {
   for (std::size_t first = 0; first < questions.size(); first += glance) {
     const std::size_t last = std::min(first + glance, questions.size());
     step_.read([&](const World& world) {
-      const TimeUs now = wall_ ? std::max(world.state.now, clock_.wall_us()) : world.state.now;
       for (std::size_t i = first; i < last; ++i)
-        questions[i].answer = decision_json(world, questions[i].anonymous_id, now);
+        questions[i].answer = decision_json(world, questions[i].anonymous_id, now(world));
     });
     for (std::size_t i = first; i < last; ++i) questions[i].told(questions[i].answer);
   }

@@ -1,6 +1,6 @@
-// What pages may read of their visitors (GET /v1/decide): who asks waits in a short queue, and one thread
-// answers all that wait with one look at the state, as the profile API does. Neither the door's threads nor
-// the step wait.
+// What pages may read of their visitors (GET /v1/decide). While the step rests, who asks is answered at once;
+// else they wait in a short queue, and one thread answers all that wait with one look at the state, as the
+// profile API does. The door's threads never wait for the step.
 #pragma once
 
 #include <condition_variable>
@@ -34,7 +34,7 @@ class Decisions {
   void start();  // [main]
   void stop();   // [main] answers who waits; nobody may ask afterwards
 
-  // False: too many wait. [any]
+  // False: too many wait. `told` may be called before this returns. [any]
   bool ask(std::string anonymous_id, Told told);
 
  private:
@@ -48,6 +48,7 @@ class Decisions {
   };
   void run();
   void answer(std::vector<Question>& questions) const;
+  TimeUs now(const World& world) const;
 
   const StepThread& step_;
   const Clock& clock_;

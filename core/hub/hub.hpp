@@ -97,6 +97,7 @@ class Hub {
   Checkpoints& checkpoints() { return engine_->checkpoints(); }
   const StepThread& step() const { return engine_->step(); }
   const ingest::TrackingDoor* door() const { return door_.get(); }
+  const net::HttpServer* server() const { return server_.get(); }  // of `listen`
   const Webhooks* webhooks() const { return webhooks_.get(); }
   const Receipts* receipts() const { return receipts_.get(); }
   const Subscriptions* subscriptions() const { return subscriptions_.get(); }

@@ -189,6 +189,8 @@ Status Hub::listen(const Next& next) {
   if (server_ || (!needed && !config.hub.listen_written)) return Done{};
   net::ServerOptions server;
   server.error_headers = ingest::TrackingDoor::cors_headers();
+  constexpr std::size_t of_one_caller = 256;  // an office behind one address, and no more
+  server.connections_per_peer_max = of_one_caller;
   server_ = SLUICE_TRY(net::HttpServer::listen(
       config.hub.listen, server, [this](net::Request request, net::Responder responder) {
         if (ingest::WebhookDoor::is_at(request.path)) {

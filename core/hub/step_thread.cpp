@@ -101,6 +101,13 @@ void StepThread::read(const std::function<void(const World&)>& look) const {
   look(world_);
 }
 
+bool StepThread::try_read(const std::function<void(const World&)>& look) const {
+  const std::shared_lock lock(world_mutex_, std::try_to_lock);
+  if (!lock) return false;
+  look(world_);
+  return true;
+}
+
 bool StepThread::wait_until_stepped(std::uint64_t seq, DurationUs timeout) {
   std::unique_lock lock(mutex_);
   return changed_.wait_for(lock, std::chrono::microseconds(timeout), [&] { return stepped_ >= seq; });

@@ -57,6 +57,8 @@ class StepThread {
   void push(std::shared_ptr<const Batch> batch);
   // [any] Calls `look` with the state as of some input, never in the middle of one; several may look at once.
   void read(const std::function<void(const World&)>& look) const;
+  // [any] The same if it can be looked at without waiting; else false, and `look` is not called.
+  bool try_read(const std::function<void(const World&)>& look) const;
   // [main] Takes a base checkpoint and waits until it is durable; nothing may be pushed meanwhile.
   void checkpoint_now();
 

@@ -17,8 +17,13 @@ constexpr std::chrono::seconds linger_time{
     2};  // for a peer that goes on sending after we refused its request
 }  // namespace
 
-Connection::Connection(Worker& worker, std::uint64_t id, Socket socket, std::string peer)
-    : worker_(worker), shared_(worker.shared()), id_(id), socket_(std::move(socket)), peer_(std::move(peer)) {
+Connection::Connection(Worker& worker, std::uint64_t id, Socket socket, std::string peer, std::string counted)
+    : worker_(worker),
+      shared_(worker.shared()),
+      id_(id),
+      socket_(std::move(socket)),
+      peer_(std::move(peer)),
+      counted_(std::move(counted)) {
   shared_.connections.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -27,6 +32,7 @@ Connection::~Connection() {
   for (const Slot& slot : slots_) held += slot.held_bytes;
   shared_.held_bytes.fetch_sub(held, std::memory_order_relaxed);
   shared_.connections.fetch_sub(1, std::memory_order_relaxed);
+  shared_.leave(counted_);
 }
 
 void Connection::start() {

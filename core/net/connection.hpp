@@ -108,12 +108,21 @@ struct Shared {
   ServerOptions options;
   Handler handler;
   std::atomic<std::size_t> connections{0};
+  std::atomic<std::uint64_t> refused{0};
+  std::mutex peers_mutex;                              // guards peers
+  std::unordered_map<std::string, std::size_t> peers;  // connections of each that is counted
+
+  // The name under which a caller is counted; empty: it is not.
+  std::string counted_as(const std::string& peer) const;
+  bool enter(const std::string& counted);  // false: it has as many as it may; an empty name always enters
+  void leave(const std::string& counted);
   std::atomic<std::size_t> held_bytes{0};  // of bodies read, or announced, and not yet answered
 };
 
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(Worker& worker, std::uint64_t id, Socket socket, std::string peer);
+  // `counted`: see Shared::enter(), which it has passed.
+  Connection(Worker& worker, std::uint64_t id, Socket socket, std::string peer, std::string counted);
   ~Connection();
   void start();
   void answer(std::uint64_t request, Response response);  // keeps it until flush()
@@ -149,7 +158,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Shared& shared_;
   const std::uint64_t id_;
   Socket socket_;
-  const std::string peer_;
+  const std::string peer_, counted_;
   std::optional<Parser> parser_;  // of the request that is being read
   std::string rest_;              // read, not parsed yet
   std::deque<Slot> slots_;        // requests without a written answer, in order

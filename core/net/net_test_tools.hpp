@@ -18,7 +18,12 @@ namespace sluice::net {
 
 class RawClient {
  public:
-  explicit RawClient(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+  // `from`: the last byte of the loopback address that it calls from.
+  explicit RawClient(std::uint16_t port, unsigned from = 1) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in own{};
+    own.sin_family = AF_INET;
+    own.sin_addr.s_addr = htonl((INADDR_LOOPBACK & ~0xFFU) | from);
+    (void)::bind(socket_, reinterpret_cast<const sockaddr*>(&own), sizeof own);
     sockaddr_in at{};
     at.sin_family = AF_INET;
     at.sin_port = htons(port);

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "base/thread_name.hpp"
+#include "net/client.hpp"
 #include "net/connection.hpp"
 
 namespace sluice::net {
@@ -47,6 +48,32 @@ void Mailbox::close() {
   answers_.clear();
 }
 
+std::string Shared::counted_as(const std::string& peer) const {
+  if (options.connections_per_peer_max == 0) return {};
+  if (!options.count_private_peers && !is_public_address(peer)) return {};
+  ErrorCode ec;
+  const auto address = asio::ip::make_address(peer, ec);
+  if (ec || !address.is_v6()) return ec ? std::string{} : peer;
+  const auto bytes = address.to_v6().to_bytes();  // who has one address of a /64 has all of them
+  return {bytes.begin(), bytes.begin() + 8};
+}
+
+bool Shared::enter(const std::string& counted) {
+  if (counted.empty()) return true;
+  const std::lock_guard lock(peers_mutex);
+  std::size_t& open = peers[counted];
+  if (open >= options.connections_per_peer_max) return false;
+  ++open;
+  return true;
+}
+
+void Shared::leave(const std::string& counted) {
+  if (counted.empty()) return;
+  const std::lock_guard lock(peers_mutex);
+  const auto at = peers.find(counted);
+  if (at != peers.end() && --at->second == 0) peers.erase(at);
+}
+
 Worker::Worker(Shared& shared)
     : shared_(shared),
       io_(1),
@@ -69,9 +96,15 @@ void Worker::run() {
 }
 
 void Worker::adopt(Socket socket, std::string peer) {
-  if (stopping_ || shared_.connections.load(std::memory_order_relaxed) >= shared_.options.connections_max)
+  if (stopping_) return;
+  std::string counted = shared_.counted_as(peer);
+  const bool full = shared_.connections.load(std::memory_order_relaxed) >= shared_.options.connections_max;
+  if (full || !shared_.enter(counted)) {
+    shared_.refused.fetch_add(1, std::memory_order_relaxed);
     return;
-  const auto connection = std::make_shared<Connection>(*this, ++last_id_, std::move(socket), std::move(peer));
+  }
+  const auto connection =
+      std::make_shared<Connection>(*this, ++last_id_, std::move(socket), std::move(peer), std::move(counted));
   connections_.emplace(last_id_, connection);
   connection->start();
 }
@@ -296,6 +329,9 @@ const std::string& HttpServer::address() const {
 }
 std::size_t HttpServer::connections() const {
   return impl_->shared.connections.load(std::memory_order_relaxed);
+}
+std::uint64_t HttpServer::refused() const {
+  return impl_->shared.refused.load(std::memory_order_relaxed);
 }
 void HttpServer::stop() {
   impl_->stop();

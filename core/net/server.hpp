@@ -6,9 +6,9 @@
 // come together leave in one write.
 //
 // Limits: a head over header_bytes_max is answered 431, a body over body_bytes_max 413, a malformed request
-// 400, one that takes longer than read_timeout 408; each closes the connection. Above connections_max new
-// connections are closed unread. When the bodies that were read and not yet answered hold more than
-// held_bytes_max, new requests with a body get 503.
+// 400, one that takes longer than read_timeout 408; each closes the connection. Above connections_max, and
+// above connections_per_peer_max of one caller, new connections are closed unread. When the bodies that were
+// read and not yet answered hold more than held_bytes_max, new requests with a body get 503.
 #pragma once
 
 #include <chrono>
@@ -85,6 +85,10 @@ struct ServerOptions {
   std::chrono::milliseconds write_timeout{30'000};  // without progress of a reader
   std::chrono::milliseconds drain_timeout{5'000};   // how long stop() waits for answers that are due
   std::size_t connections_max = 4'096;
+  // Of one address in the public internet (of IPv6: one /64); 0: as many. Private and loopback addresses may
+  // be a proxy, behind which everybody comes, and are not counted unless `count_private_peers`.
+  std::size_t connections_per_peer_max = 0;
+  bool count_private_peers = false;
   std::size_t pipelined_max = 64;  // requests of a connection that wait for their answer; then it is not read
   std::size_t held_bytes_max = std::size_t{256} << 20;
   unsigned threads = 1;
@@ -107,6 +111,7 @@ class HttpServer {
   std::uint16_t port() const;          // of TCP; 0 over a Unix socket
   const std::string& address() const;  // "127.0.0.1:8080" with the port in use, or "unix:PATH"
   std::size_t connections() const;     // open now [any]
+  std::uint64_t refused() const;       // connections that were closed unread, since the start [any]
   // No new connections and requests; waits until what is due was answered, at most drain_timeout; then closes
   // everything and joins the threads. The handler is not called afterwards. Not from an io thread.
   void stop();

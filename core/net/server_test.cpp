@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <filesystem>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include <catch2/catch.hpp>
@@ -258,6 +259,42 @@ TEST_CASE("more connections than may be are closed unread", "[net]") {
   CHECK(RawClient(server->port()).read_to_end().empty());
   REQUIRE(first.send("GET /2 HTTP/1.1\r\n\r\n"));
   CHECK(body_of(first.answer()) == "GET /2:");
+}
+
+TEST_CASE("one caller takes no more connections than its share, and others are served meanwhile", "[net]") {
+  ServerOptions options;
+  options.connections_per_peer_max = 2;
+  options.count_private_peers = true;
+  const auto server = serve(echo, options);
+  std::optional<RawClient> first(std::in_place, server->port(), 2U),
+      second(std::in_place, server->port(), 2U);
+  REQUIRE(first->send("GET /slow HTTP/1.1\r\nX-Half: "));  // heads that never end
+  REQUIRE(second->send("GET /2 HTTP/1.1\r\n\r\n"));
+  CHECK(body_of(second->answer()) == "GET /2:");
+  CHECK(RawClient(server->port(), 2).read_to_end().empty());
+  CHECK(server->refused() == 1);
+  RawClient other(server->port(), 3);
+  REQUIRE(other.send("GET /3 HTTP/1.1\r\n\r\n"));
+  CHECK(body_of(other.answer()) == "GET /3:");
+  second.reset();  // what it gives back it may take again
+  bool served = false;
+  for (int i = 0; i < 200 && !served; ++i) {
+    RawClient again(server->port(), 2);
+    served = again.send("GET /4 HTTP/1.1\r\n\r\n") && body_of(again.answer()) == "GET /4:";
+  }
+  CHECK(served);
+}
+
+TEST_CASE("callers at private addresses may be a proxy, behind which everybody comes, and are not counted",
+          "[net]") {
+  ServerOptions options;
+  options.connections_per_peer_max = 1;
+  const auto server = serve(echo, options);
+  RawClient first(server->port()), second(server->port());
+  for (RawClient* client : {&first, &second}) {
+    REQUIRE(client->send("GET / HTTP/1.1\r\n\r\n"));
+    CHECK(body_of(client->answer()) == "GET /:");
+  }
 }
 
 TEST_CASE("a large answer reaches a reader who takes his time", "[net]") {

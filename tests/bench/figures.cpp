@@ -25,9 +25,9 @@ double percentile(std::vector<std::uint32_t>& values, double share) {
 }
 
 void print_header() {
-  std::printf("%-14s %9s %9s %7s %8s %7s %5s %9s %9s %9s %9s %9s %9s\n", "job", "events/s", "CPU-s/M",
+  std::printf("%-14s %9s %9s %7s %8s %7s %5s %9s %9s %9s %9s %9s %9s %9s %9s\n", "job", "events/s", "CPU-s/M",
               "seconds", "peak MiB", "lost", "twice", "ack p50", "ack p99", "end p50", "end p99", "read p50",
-              "read p99");
+              "read p99", "page p50", "page p99");
 }
 
 void print_row(const Figures& f) {
@@ -38,6 +38,7 @@ void print_row(const Figures& f) {
                 static_cast<long long>(f.duplicates), f.ack_p50, f.ack_p99, f.end_p50, f.end_p99);
   }
   if (f.read_p99 > 0) std::printf(" %9.2f %9.2f", f.read_p50, f.read_p99);
+  if (f.decide_p99 > 0) std::printf(" %9.2f %9.2f", f.decide_p50, f.decide_p99);
   if (f.person_bytes > 0) std::printf("   %.0f bytes a person", f.person_bytes);
   std::printf("\n");
   if (f.delivers) {
@@ -63,6 +64,7 @@ void print_json(const Figures& f) {
     std::printf(R"(,"end_to_end_ms":{"p50":%.3f,"p99":%.3f})", f.end_p50, f.end_p99);
   }
   if (f.read_p99 > 0) std::printf(R"(,"read_ms":{"p50":%.3f,"p99":%.3f})", f.read_p50, f.read_p99);
+  if (f.decide_p99 > 0) std::printf(R"(,"page_ms":{"p50":%.3f,"p99":%.3f})", f.decide_p50, f.decide_p99);
   if (f.person_bytes > 0) std::printf(R"(,"bytes_a_person":%.0f)", f.person_bytes);
   std::printf("}\n");
 }

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <chrono>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -157,13 +158,14 @@ bool introduce_people(const Traffic& traffic, std::uint16_t port, int connection
   return good;
 }
 
-ReadResult read_profiles(const Traffic& traffic, const std::string& socket, const std::atomic<bool>& stop) {
-  Connection connection(socket);
+namespace {
+
+// One request every two milliseconds, one after the other.
+ReadResult ask_on(Connection& connection, const std::atomic<bool>& stop,
+                  const std::function<std::string(std::int64_t)>& request_of) {
   ReadResult result;
   for (std::int64_t n = 0; !stop; ++n) {
-    const std::string request = "GET /v1/spaces/bench/collections/users/profiles/user_id:user-" +
-                                std::to_string(traffic.person_of(n)) +
-                                "/traits HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    const std::string request = request_of(n);
     const std::int64_t from = now_us();
     if (connection.post(request) == 200) {
       result.us.push_back(static_cast<std::uint32_t>(now_us() - from));
@@ -173,6 +175,24 @@ ReadResult read_profiles(const Traffic& traffic, const std::string& socket, cons
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   return result;
+}
+
+}  // namespace
+
+ReadResult read_profiles(const Traffic& traffic, const std::string& socket, const std::atomic<bool>& stop) {
+  Connection connection(socket);
+  return ask_on(connection, stop, [&](std::int64_t n) {
+    return "GET /v1/spaces/bench/collections/users/profiles/user_id:user-" +
+           std::to_string(traffic.person_of(n)) + "/traits HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  });
+}
+
+ReadResult read_decisions(const Traffic& traffic, std::uint16_t port, const std::atomic<bool>& stop) {
+  Connection connection(port);
+  return ask_on(connection, stop, [&](std::int64_t n) {
+    return "GET /v1/decide?writeKey=" + std::string(write_key) + "&anonymousId=device-" +
+           std::to_string(traffic.person_of(n)) + " HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  });
 }
 
 }  // namespace sluice::bench

@@ -39,5 +39,7 @@ bool introduce_people(const Traffic& traffic, std::uint16_t port, int connection
 
 // Reads the traits of people that the traffic is about, one every two milliseconds, until `stop`.
 ReadResult read_profiles(const Traffic& traffic, const std::string& socket, const std::atomic<bool>& stop);
+// Likewise what a page may read of them, at the listening door.
+ReadResult read_decisions(const Traffic& traffic, std::uint16_t port, const std::atomic<bool>& stop);
 
 }  // namespace sluice::bench

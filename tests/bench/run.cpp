@@ -89,16 +89,18 @@ Figures Run::measure(std::string job, std::int64_t events, double rate) {
   const HubCost before = hub_->cost();
   const std::int64_t started = now_us();
   std::atomic<bool> stop_reading{false};
-  ReadResult read;
-  std::thread reader;
+  ReadResult read, decided;
+  std::thread reader, page;
   if (rate > 0 && options_.ours) {
     reader =
         std::thread([&] { read = read_profiles(traffic_, options_.folder + "/admin.sock", stop_reading); });
+    page = std::thread([&] { decided = read_decisions(traffic_, hub_->port(), stop_reading); });
   }
   LoadResult load =
       send_load(traffic_, {hub_->port(), options_.connections, first, events, rate, options_.lines}, sent_);
   stop_reading = true;
   if (reader.joinable()) reader.join();
+  if (page.joinable()) page.join();
   wait_for_arrivals();
   const HubCost cost = hub_->cost();
   f.seconds = static_cast<double>(std::max(sink_.last_us(), started + 1) - started) / 1e6;
@@ -119,6 +121,9 @@ Figures Run::measure(std::string job, std::int64_t events, double rate) {
   f.read_p50 = percentile(read.us, 0.5);
   f.read_p99 = percentile(read.us, 0.99);
   if (read.failed > 0) f.read_p99 = -1;
+  f.decide_p50 = percentile(decided.us, 0.5);
+  f.decide_p99 = percentile(decided.us, 0.99);
+  if (decided.failed > 0) f.decide_p99 = -1;
   return f;
 }
 
