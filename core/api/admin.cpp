@@ -288,10 +288,12 @@ net::Response AdminDoor::route(const net::Request& request) {
   if (request.method != "GET" && request.method != "HEAD") {
     return error_answer(405, "method_not_allowed", "only GET here");
   }
+  if (path == "/v1/backfill") return json_answer(hub::backfill_json(hub_.backfill()));
   if (path == "/v1/outbox") return json_answer(hub::outbox_json(hub_.delivery().status()));
   if (path == "/v1/audiences") {
     std::string out;
-    hub_.read([&](const hub::World& world) { out = hub::audiences_json(world); });
+    const std::string backfill = hub::backfill_json(hub_.backfill());
+    hub_.read([&](const hub::World& world) { out = hub::audiences_json(world, backfill); });
     return json_answer(std::move(out));
   }
   if (take_prefix(path, "/v1/audiences/")) {

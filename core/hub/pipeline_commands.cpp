@@ -13,6 +13,8 @@ void Pipeline::command(const Input& input, StepOutput& out) {
   JsonParser parser;
   const Json root = parser.parse(input.payload);
   if (root["command"].string_or("") == "resync") return begin_resync(root["route"].string_or(""));
+  if (root["command"].string_or("") == "switch")
+    return switch_over(static_cast<std::uint64_t>(root["backfill"].integer().value_or(0)));
   if (root["command"].string_or("") != "replay") return;
   if (const auto letter = root["letter"].integer()) out.letters.push_back(*letter);
   std::string bytes;

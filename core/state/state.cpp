@@ -265,6 +265,10 @@ std::string_view State::meta(std::string_view key) const {
   return at == impl_->small.end() ? std::string_view{} : std::string_view(at->second);
 }
 
+void State::keep_backfill() {
+  set_meta(backfill_key, backfill.encode());
+}
+
 void State::count_member(NameId audience, int change) {
   impl_->audience_sizes[audience] += static_cast<std::uint64_t>(static_cast<std::int64_t>(change));
 }

@@ -17,6 +17,7 @@
 #include "base/hash.hpp"
 #include "base/time.hpp"
 #include "model/effect.hpp"
+#include "state/backfill.hpp"
 #include "state/profile.hpp"
 
 namespace sluice::state {
@@ -103,6 +104,8 @@ class State {
   void set_meta(std::string_view key, std::string_view value);
   std::string_view meta(std::string_view key) const;
   Totals totals;
+  Backfill backfill;  // of the past; keep_backfill() writes its row
+  void keep_backfill();
   TimeUs now = 0;                                  // of the last input
   std::uint64_t seq = 0;                           // of the last input
   void count_member(NameId audience, int change);  // sizes, kept as memberships change

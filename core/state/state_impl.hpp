@@ -26,6 +26,8 @@ struct Mixed {  // our keys are hashes already
 template <typename V>
 using FlatMap = boost::unordered_flat_map<std::uint64_t, V, Mixed>;
 
+inline constexpr std::string_view backfill_key = "backfill";  // of the meta table
+
 inline std::string key_of(std::uint64_t id) {
   std::string key;
   ByteWriter(key).u64(id);

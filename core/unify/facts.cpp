@@ -133,13 +133,23 @@ void apply_counts(state::Profile& profile, const Event& event, const view::Compi
     if (plan.where && !context.holds(plan.where)) continue;
     StoredValue value;
     if (plan.value) value = to_stored(context.evaluate(*plan.value));
-    state::Series* series = profile.find_series(plan.key);
-    if (series == nullptr) {
-      profile.series.emplace_back();
-      series = &profile.series.back();
-      series->key = plan.key;
+    const auto count = [&](std::uint64_t key, StoredValue of) {
+      state::Series* series = profile.find_series(key);
+      if (series == nullptr) {
+        profile.series.emplace_back();
+        series = &profile.series.back();
+        series->key = key;
+      }
+      series->add(event.time, seq, std::move(of), plan.needs, now);
+    };
+    if (context.waits_series(slot)) {
+      // Up to the switch the shadow counts; what comes behind it is counted beside, until the past comes.
+      const state::Backfill& backfill = context.backfill();
+      if (backfill.switched != 0) count(state::beside(plan.key), value);
+      if (!counts_nothing(backfill.needs_of(plan.key))) count(plan.key, std::move(value));
+    } else {
+      count(plan.key, std::move(value));
     }
-    series->add(event.time, seq, std::move(value), plan.needs, now);
     readers.add(compiled.by_series[slot]);
   }
 }

@@ -218,7 +218,7 @@ Resolution Identity::resolve(State& state, const Event& event, std::vector<Claim
       for (const state::Membership& m : loser.memberships) {  // two members become one
         if (out.profile->membership(m.audience) != nullptr) state.count_member(m.audience, -1);
       }
-      merge_profiles(*out.profile, loser, compiled_, now);
+      merge_profiles(*out.profile, loser, compiled_, state.backfill, now);
       out.profile->merges.push_back(cause);
       out.merged.push_back({loser});
       state.absorb(*out.profile, loser);
@@ -277,9 +277,42 @@ void merge_work(Profile& winner, const Profile& loser) {
   }
 }
 
+void merge_into(Profile& winner, std::uint64_t key, const state::Series& theirs,
+                const state::SeriesNeeds& needs, TimeUs now) {
+  state::Series* ours = winner.find_series(key);
+  if (ours != nullptr) return ours->merge(theirs, needs, now);
+  winner.series.push_back(theirs);
+  winner.series.back().key = key;
+}
+
+// While the past is read, somebody who has theirs may become one with somebody who waits: what is whole then
+// counts beside for who waits, and what counts beside is all that the one who waits brings along, since the
+// rest comes with the past.
+void merge_series(Profile& winner, const Profile& loser, const view::Compiled& compiled,
+                  const state::Backfill& backfill, TimeUs now) {
+  const bool winner_waits = backfill.waits(winner.id), loser_waits = backfill.waits(loser.id);
+  for (const state::Series& theirs : loser.series) {
+    const auto plan =
+        std::find_if(compiled.series.begin(), compiled.series.end(), [&](const view::SeriesPlan& s) {
+          return s.key == theirs.key || (loser_waits && state::beside(s.key) == theirs.key);
+        });
+    if (plan == compiled.series.end()) continue;  // nobody reads it any more
+    const bool is_beside = plan->key != theirs.key;
+    const bool missing = backfill.id != 0 && !state::covers(backfill.needs_of(plan->key), plan->needs);
+    if (is_beside) {
+      merge_into(winner, winner_waits ? theirs.key : plan->key, theirs, plan->needs, now);
+    } else if (!missing || winner_waits || !loser_waits) {
+      merge_into(winner, plan->key, theirs, plan->needs, now);
+      if (missing && winner_waits && !loser_waits)
+        merge_into(winner, state::beside(plan->key), theirs, plan->needs, now);
+    }
+  }
+}
+
 }  // namespace
 
-void merge_profiles(Profile& winner, const Profile& loser, const view::Compiled& compiled, TimeUs now) {
+void merge_profiles(Profile& winner, const Profile& loser, const view::Compiled& compiled,
+                    const state::Backfill& backfill, TimeUs now) {
   winner.first_seen = std::min(winner.first_seen, loser.first_seen);
   winner.last_seen = std::max(winner.last_seen, loser.last_seen);
   winner.partial = winner.partial || loser.partial;
@@ -288,16 +321,7 @@ void merge_profiles(Profile& winner, const Profile& loser, const view::Compiled&
   if (winner.locale.empty()) winner.locale = loser.locale;
   winner.identifiers.insert(winner.identifiers.end(), loser.identifiers.begin(), loser.identifiers.end());
   merge_facts(winner, loser);
-  for (const state::Series& theirs : loser.series) {
-    const auto plan = std::find_if(compiled.series.begin(), compiled.series.end(),
-                                   [&](const view::SeriesPlan& s) { return s.key == theirs.key; });
-    state::Series* ours = winner.find_series(theirs.key);
-    if (ours == nullptr) {
-      winner.series.push_back(theirs);
-    } else if (plan != compiled.series.end()) {
-      ours->merge(theirs, plan->needs, now);
-    }
-  }
+  merge_series(winner, loser, compiled, backfill, now);
   for (const state::Membership& m : loser.memberships) {
     auto* ours = find_in(winner.memberships, [&](const auto& o) { return o.audience == m.audience; });
     if (ours == nullptr) {

@@ -140,15 +140,17 @@ class Compiler {
     const auto [at, fresh] = aggregates_.try_emplace(spec.text, out_.aggregates.size());
     if (!fresh) return at->second;
     const std::size_t slot = out_.aggregates.size();
-    out_.aggregates.push_back({spec.op, series_slot(spec), spec.within, spec.top, false});
+    out_.aggregates.push_back({spec.op, series_slot(spec), spec.within, spec.top, false, {}});
+    state::SeriesNeeds& own = out_.aggregates[slot].needs;
+    own.window_max = spec.within;
+    own.values = spec.within > 0 && needs_value(spec.op);
+    own.totals = spec.within == 0;
+    own.distinct = own.totals && (spec.op == Aggregation::unique || spec.op == Aggregation::top);
     state::SeriesNeeds& needs = out_.series[out_.aggregates[slot].series].needs;
-    if (spec.within > 0) {
-      needs.window_max = std::max(needs.window_max, spec.within);
-      needs.values = needs.values || needs_value(spec.op);
-    } else {
-      needs.totals = true;
-      needs.distinct = needs.distinct || spec.op == Aggregation::unique || spec.op == Aggregation::top;
-    }
+    needs.window_max = std::max(needs.window_max, own.window_max);
+    needs.values = needs.values || own.values;
+    needs.totals = needs.totals || own.totals;
+    needs.distinct = needs.distinct || own.distinct;
     return slot;
   }
 
@@ -176,7 +178,11 @@ class Compiler {
     }
     out_.by_series.resize(out_.series.size());
     for (const expr::AggregateSpec& spec : program->aggregates()) {
-      AggregatePlan& plan = out_.aggregates[aggregate_slot(spec)];
+      const std::size_t slot = aggregate_slot(spec);
+      AggregatePlan& plan = out_.aggregates[slot];
+      out_.by_aggregate.resize(out_.aggregates.size());
+      out_.by_aggregate[slot].resize(config_.audiences.size(), config_.routes.size());
+      mark(out_.by_aggregate[slot]);
       Readers& readers = out_.by_series[plan.series];
       readers.resize(config_.audiences.size(), config_.routes.size());
       mark(readers);
@@ -237,9 +243,21 @@ class Compiler {
     }
   }
 
+  void add_reads(const ProgramPtr& program, std::vector<std::size_t>& aggregates) {
+    for (const expr::AggregateSpec& spec : program->aggregates()) aggregates.push_back(aggregate_slot(spec));
+    for (const expr::Symbol& trait : program->traits()) {
+      const auto computed = out_.computed_names.find(state::name_id(trait.name));
+      if (computed != out_.computed_names.end())
+        add_reads(config_.computed[computed->second].program, aggregates);
+    }
+  }
+
   void finish() {
     out_.by_series.resize(out_.series.size());
     for (Readers& r : out_.by_series) r.resize(config_.audiences.size(), config_.routes.size());
+    out_.by_aggregate.resize(out_.aggregates.size());
+    for (Readers& r : out_.by_aggregate) r.resize(config_.audiences.size(), config_.routes.size());
+    for (const auto& trait : config_.computed) add_reads(trait.program, out_.computed_reads.emplace_back());
     for (std::size_t i = 0; i < out_.aggregates.size(); ++i) {
       if (out_.aggregates[i].watched) out_.watched.push_back(i);
     }

@@ -33,6 +33,7 @@ struct AggregatePlan {
   DurationUs within = 0;   // 0: all time
   std::uint32_t top = 0;
   bool watched = false;  // something must be done when it changes by time alone
+  state::SeriesNeeds needs;
 };
 
 struct TraitPlan {  // a trait that some program reads
@@ -49,6 +50,9 @@ class SlotSet {
   bool test(std::size_t slot) const { return (words_[slot / 64] >> (slot % 64) & 1) != 0; }
   void add(const SlotSet& other) {
     for (std::size_t i = 0; i < words_.size(); ++i) words_[i] |= other.words_[i];
+  }
+  void remove(const SlotSet& other) {
+    for (std::size_t i = 0; i < words_.size(); ++i) words_[i] &= ~other.words_[i];
   }
   void fill() { words_.assign(words_.size(), ~0ULL); }
   void clear() { words_.assign(words_.size(), 0); }
@@ -113,6 +117,8 @@ struct Compiled {
   std::vector<std::size_t> profile_routes;                                 // slots of routes with `profiles`
 
   std::vector<Readers> by_series, by_purpose, by_audience;  // readers, direct and through computed traits
+  std::vector<Readers> by_aggregate;                        // likewise
+  std::vector<std::vector<std::size_t>> computed_reads;  // as config->computed: aggregates, all the way down
   std::unordered_map<NameId, Readers> by_trait;
   Readers any_trait;   // reads all traits: a profile route without `fields`
   Readers by_profile;  // reads first_seen, last_seen, …

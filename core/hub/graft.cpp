@@ -1,0 +1,141 @@
+#include "hub/graft.hpp"
+
+#include <algorithm>
+
+#include "base/bytes.hpp"
+#include "base/json.hpp"
+#include "view/waiting.hpp"
+
+namespace sluice::hub {
+
+namespace {
+
+bool has(const std::vector<std::uint64_t>& list, std::uint64_t one) {
+  return std::find(list.begin(), list.end(), one) != list.end();
+}
+
+void encode_row(ByteWriter& w, std::string& out, const GraftRow& row) {
+  w.u64(row.person);
+  w.varint(row.series.size());
+  for (const state::Series& series : row.series) series.encode(out);
+  w.varint(row.memberships.size());
+  for (const state::Membership& m : row.memberships) {
+    w.u64(m.audience);
+    w.zigzag(m.entered);
+    w.varint(m.cause);
+  }
+}
+
+GraftRow decode_row(ByteReader& r) {
+  GraftRow row;
+  row.person = r.u64();
+  for (std::uint64_t n = r.varint(); n > 0 && r.ok(); --n) {
+    if (!row.series.emplace_back().decode(r)) break;
+  }
+  for (std::uint64_t n = r.varint(); n > 0 && r.ok(); --n) {
+    state::Membership m;
+    m.audience = r.u64();
+    m.entered = r.zigzag();
+    m.cause = r.varint();
+    row.memberships.push_back(m);
+  }
+  return row;
+}
+
+std::size_t bytes_of(const GraftRow& row) {
+  std::size_t bytes = 16 + row.memberships.size() * 24;
+  for (const state::Series& series : row.series)
+    bytes += 64 + series.entries().size() * 16 + series.distinct().size() * 32;
+  return bytes;
+}
+
+}  // namespace
+
+void Graft::encode(std::string& out) const {
+  ByteWriter w(out);
+  w.varint(backfill);
+  w.u64(after);
+  w.u64(to);
+  w.zigzag(since);
+  w.varint(rows.size());
+  for (const GraftRow& row : rows) encode_row(w, out, row);
+}
+
+bool Graft::decode(std::string_view bytes, Graft& out) {
+  ByteReader r(bytes);
+  out.backfill = r.varint();
+  out.after = r.u64();
+  out.to = r.u64();
+  out.since = r.zigzag();
+  for (std::uint64_t n = r.varint(); n > 0 && r.ok(); --n) out.rows.push_back(decode_row(r));
+  return r.ok() && r.at_end();
+}
+
+Graft next_graft(const World& shadow, std::uint64_t backfill, ProfileId after,
+                 const std::vector<std::uint64_t>& series, const std::vector<state::NameId>& audiences) {
+  Graft out;
+  out.backfill = backfill;
+  out.after = after;
+  const auto everybody = [](const state::Profile&) { return true; };
+  const std::vector<ProfileId> people = shadow.state.profiles_after(after, graft_people, everybody);
+  out.to = people.size() < graft_people ? graft_end : people.back();
+  std::size_t bytes = 0;
+  for (const ProfileId id : people) {
+    const state::Profile& profile = *shadow.state.find(id);
+    GraftRow row;
+    row.person = id;
+    for (const state::Series& one : profile.series) {
+      if (has(series, one.key)) row.series.push_back(one);
+    }
+    for (const state::Membership& m : profile.memberships) {
+      if (has(audiences, m.audience)) row.memberships.push_back(m);
+    }
+    if (row.series.empty() && row.memberships.empty()) continue;
+    bytes += bytes_of(row);
+    out.rows.push_back(std::move(row));
+    if (bytes < graft_bytes || id == people.back()) continue;
+    out.to = id;
+    break;
+  }
+  return out;
+}
+
+Wanted wanted(const World& live) {
+  Wanted out;
+  const view::Compiled* const compiled = live.pipeline.compiled();
+  if (compiled == nullptr) return out;
+  const view::Waiting waiting = view::waiting(*compiled, live.state.backfill);
+  for (std::size_t slot = 0; slot < compiled->series.size(); ++slot) {
+    if (waiting.series[slot]) out.series.push_back(compiled->series[slot].key);
+  }
+  for (std::size_t slot = 0; slot < compiled->audience_ids.size(); ++slot) {
+    if (waiting.readers.audiences.test(slot)) out.audiences.push_back(compiled->audience_ids[slot]);
+  }
+  return out;
+}
+
+std::string switch_command(std::uint64_t backfill) {
+  std::string out;
+  JsonWriter(out)
+      .begin_object()
+      .member("command", "switch")
+      .member_integer("backfill", static_cast<std::int64_t>(backfill))
+      .end_object();
+  return out;
+}
+
+Status graft_all(World& live, World& shadow, TimeUs now, StepOutput& out) {
+  const std::uint64_t backfill = live.state.backfill.id;
+  const Wanted all = wanted(live);
+  StepOutput none;
+  SLUICE_TRY(shadow.step({shadow.state.seq + 1, now, InputKind::tick, false, {}}, none));
+  SLUICE_TRY(live.step({live.state.seq + 1, now, InputKind::command, false, switch_command(backfill)}, out));
+  while (live.state.backfill.id == backfill) {
+    std::string payload;
+    next_graft(shadow, backfill, live.state.backfill.after, all.series, all.audiences).encode(payload);
+    SLUICE_TRY(live.step({live.state.seq + 1, now, InputKind::graft, false, payload}, out));
+  }
+  return Done{};
+}
+
+}  // namespace sluice::hub
