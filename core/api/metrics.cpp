@@ -183,6 +183,8 @@ void write_doors(Metrics& m, hub::Hub& hub) {
     const ingest::TrackingCounters& c = door->counters();
     m.one("sluice_tracking_accepted_total", "counter", "Events accepted over HTTP.", c.accepted);
     m.one("sluice_tracking_requests_total", "counter", "Requests to the tracking API.", c.requests);
+    m.one("sluice_decide_requests_total", "counter", "Requests for what a page may read of its visitor.",
+          c.decisions);
     m.family("sluice_tracking_refused_requests_total", "counter", "Requests refused, by reason.");
     m.labelled("reason", "malformed", c.malformed);
     m.labelled("reason", "unauthorized", c.unauthorized);

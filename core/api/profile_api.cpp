@@ -201,8 +201,8 @@ net::Response profile_api(hub::Hub& hub, std::string_view rest, const net::Reque
   Profile copy;
   bool known = false;
   hub.read([&](const hub::World& world) {
-    const Profile* profile = world.state.find(hub::find_person(world, who));
-    if (profile == nullptr) return;
+    const state::Reading profile = world.state.find(hub::find_person(world, who));
+    if (!profile) return;
     known = true;
     JsonWriter w(out.body);
     w.begin_object();

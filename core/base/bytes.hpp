@@ -34,6 +34,7 @@ class ByteWriter {
     varint(v.size());
     out_.append(v);
   }
+  void bytes(std::string_view v) { out_.append(v); }  // without their count
 
  private:
   void raw(const void* p, std::size_t n) { out_.append(static_cast<const char*>(p), n); }
@@ -67,18 +68,20 @@ class ByteReader {
   }
   // Borrows from the text that the reader was made of.
   std::string_view text() {
-    const std::uint64_t n = varint();
+    return bytes(varint());
+  }
+  std::string_view bytes(std::uint64_t n) {
     if (n > left()) return fail(), std::string_view{};
     const std::string_view v(p_, n);
     p_ += n;
     return v;
   }
-
- private:
-  void fail() {
+  void fail() {  // also of the caller, who finds what was read impossible
     ok_ = false;
     p_ = end_;
   }
+
+ private:
   template <typename T>
   T fixed() {
     T v{};

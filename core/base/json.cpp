@@ -68,12 +68,23 @@ JsonParser& JsonParser::operator=(JsonParser&&) noexcept = default;
 
 Json JsonParser::parse(std::string_view text) {
   impl_->error = impl_->parser.parse(text.data(), text.size(), true).error();
-  return impl_->error == simdjson::SUCCESS ? Json(&impl_->parser.doc, 1) : Json();
+  return root();
 }
 
 Json JsonParser::parse_padded(std::string_view text) {
   impl_->error = impl_->parser.parse(text.data(), text.size(), false).error();
+  return root();
+}
+
+Json JsonParser::root() const {
   return impl_->error == simdjson::SUCCESS ? Json(&impl_->parser.doc, 1) : Json();
+}
+
+// The index of simdjson's first stage (of 3.0, Debian's; the tests of json_slices hold it), which ends with
+// the length of the text.
+std::span<const std::uint32_t> JsonParser::structure() const {
+  const auto& stage = *impl_->parser.implementation;
+  return {stage.structural_indexes.get(), std::size_t{stage.n_structural_indexes} + 1};
 }
 
 std::string_view JsonParser::error() const {
@@ -146,12 +157,13 @@ void Json::Cursor::next() {
 }
 
 Json Json::operator[](std::string_view key) const {
-  Json found;
-  if (type() != JsonType::object) return found;
-  for (Cursor c = cursor(); !c.done(); c.next()) {
-    if (c.key() == key) found = c.value();
+  if (type() != JsonType::object) return {};
+  const std::size_t end = behind(document_, index_) - 1;
+  std::size_t found = 0;  // no value stands there
+  for (std::size_t at = index_ + 1; at < end; at = behind(document_, at + 1)) {
+    if (text_at(document_, at) == key) found = at + 1;
   }
-  return found;
+  return found == 0 ? Json() : Json(document_, found);
 }
 
 Json Json::at(std::size_t index) const {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -81,6 +82,11 @@ class JsonParser {
   Json parse(std::string_view text);
   // As parse, for a text with at least 64 readable bytes behind its end: without the copy.
   Json parse_padded(std::string_view text);
+  // What was parsed last: its root (`missing`: it was no JSON), and where in its text each bracket, comma and
+  // colon and the first byte of each other value or key stands, in order, then the end. Valid until the next
+  // parse.
+  Json root() const;
+  std::span<const std::uint32_t> structure() const;
   std::string_view error() const;  // why the last parse failed; of our own words, holds none of the text
 
  private:
@@ -90,6 +96,8 @@ class JsonParser {
 
 inline constexpr std::size_t json_padding = 64;
 
+// How many of the first bytes stand in a JSON string as they are, being ASCII.
+std::size_t json_plain_bytes(std::string_view text);
 // Appends `text` as a JSON string, quotes included. Invalid UTF-8 becomes U+FFFD.
 void append_json_string(std::string& out, std::string_view text);
 // Appends a number; what is not finite becomes null.

@@ -1,66 +1,68 @@
 #include "base/json_slices.hpp"
 
-#include <simdjson.h>
-
-#include "base/json.hpp"
+#include "base/check.hpp"
 #include "base/text.hpp"
 
 namespace sluice {
 
-namespace ondemand = simdjson::ondemand;
-static_assert(simdjson::SIMDJSON_PADDING <= json_padding);
-
-struct JsonSlicer::Impl {
-  ondemand::parser parser;
-};
-
-JsonSlicer::JsonSlicer() : impl_(std::make_unique<Impl>()) {}
-JsonSlicer::~JsonSlicer() = default;
-JsonSlicer::JsonSlicer(JsonSlicer&&) noexcept = default;
-JsonSlicer& JsonSlicer::operator=(JsonSlicer&&) noexcept = default;
-
 namespace {
 
-bool cut_elements(ondemand::value& value, std::vector<std::string_view>& elements) {
-  elements.clear();
-  ondemand::array array;
-  if (value.get_array().get(array) != simdjson::SUCCESS) return true;
-  for (auto element : array) {
-    ondemand::value item;
-    std::string_view text;
-    if (std::move(element).get(item) != simdjson::SUCCESS) return false;
-    if (simdjson::to_json_string(item).get(text) != simdjson::SUCCESS) return false;
-    elements.push_back(trim(text));
+// Walks from value to value over the places of a document's brackets, commas, colons and first bytes of
+// values.
+class Walk {
+ public:
+  Walk(const JsonParser& parser, std::string_view text) : places_(parser.structure()), text_(text) {}
+
+  char here() const { return text_[places_[at_]]; }
+  void step() { ++at_; }
+  // The text of the value that begins here; then stands at what follows it.
+  std::string_view value() {
+    const std::size_t begin = places_[at_];
+    std::size_t depth = 0;
+    do {
+      const char c = here();
+      if (c == '{' || c == '[') ++depth;
+      if (c == '}' || c == ']') --depth;
+      step();
+    } while (depth > 0);
+    return trim(text_.substr(begin, places_[at_] - begin));
   }
-  return true;
+
+ private:
+  std::span<const std::uint32_t> places_;
+  std::string_view text_;
+  std::size_t at_ = 0;
+};
+
+void cut_elements(Walk& walk, std::vector<std::string_view>& elements) {
+  walk.step();  // the bracket
+  while (walk.here() != ']') {
+    elements.push_back(walk.value());
+    if (walk.here() == ',') walk.step();
+  }
+  walk.step();
 }
 
 }  // namespace
 
-bool JsonSlicer::cut(std::string_view padded, std::string_view array, std::vector<Member>& members,
-                     std::vector<std::string_view>& elements) {
+void cut_json(const JsonParser& parser, std::string_view text, std::string_view array,
+              std::vector<JsonPart>& members, std::vector<std::string_view>& elements) {
   members.clear();
   elements.clear();
-  ondemand::document document;
-  ondemand::object root;
-  const simdjson::padded_string_view text(padded.data(), padded.size(), padded.size() + json_padding);
-  if (impl_->parser.iterate(text).get(document) != simdjson::SUCCESS) return false;
-  if (document.get_object().get(root) != simdjson::SUCCESS) return false;
-  for (auto result : root) {
-    ondemand::field field;
-    std::string_view key;
-    if (std::move(result).get(field) != simdjson::SUCCESS) return false;
-    if (field.unescaped_key().get(key) != simdjson::SUCCESS) return false;
-    ondemand::value value = field.value();
+  const Json root = parser.root();
+  SLUICE_CHECK(root.is_object());
+  Walk walk(parser, text);
+  walk.step();  // the brace
+  root.members([&](std::string_view key, Json) {
+    walk.step(), walk.step();  // the key and its colon
     if (!array.empty() && key == array) {
-      if (!cut_elements(value, elements)) return false;
-      continue;
+      elements.clear();
+      walk.here() == '[' ? cut_elements(walk, elements) : void(walk.value());
+    } else {
+      members.push_back({key, walk.value()});
     }
-    std::string_view slice;
-    if (simdjson::to_json_string(value).get(slice) != simdjson::SUCCESS) return false;
-    members.push_back({std::string(key), trim(slice)});
-  }
-  return true;
+    if (walk.here() == ',') walk.step();
+  });
 }
 
 }  // namespace sluice

@@ -1,7 +1,10 @@
 // Writing JSON, and numbers as it writes them.
 #include <array>
+#include <bit>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 
 #include "base/json.hpp"
 
@@ -60,15 +63,32 @@ void append_escaped(std::string& out, unsigned char c) {
 
 }  // namespace
 
+// Eight bytes are looked at together: what is below 0x20, a quote, a backslash or above 0x7F has its highest
+// bit set in `special`.
+std::size_t json_plain_bytes(std::string_view text) {
+  constexpr std::uint64_t ones = 0x0101010101010101U, tops = 0x8080808080808080U;
+  const auto zero = [](std::uint64_t word) { return (word - ones) & ~word; };
+  std::size_t i = 0;
+  for (; i + sizeof(std::uint64_t) <= text.size(); i += sizeof(std::uint64_t)) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, text.data() + i, sizeof word);
+    const std::uint64_t special =
+        (word | (word - ones * 0x20) | zero(word ^ (ones * '"')) | zero(word ^ (ones * '\\'))) & tops;
+    if (special != 0) return i + static_cast<std::size_t>(std::countr_zero(special)) / 8;
+  }
+  const auto plain = [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte >= 0x20 && byte < 0x80 && c != '"' && c != '\\';
+  };
+  while (i < text.size() && plain(text[i])) ++i;
+  return i;
+}
+
 void append_json_string(std::string& out, std::string_view text) {
   out += '"';
   std::size_t plain = 0;  // where the run that needs no change begins
-  for (std::size_t i = 0; i < text.size();) {
+  for (std::size_t i = json_plain_bytes(text); i < text.size(); i += json_plain_bytes(text.substr(i))) {
     const auto c = static_cast<unsigned char>(text[i]);
-    if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
-      ++i;
-      continue;
-    }
     const std::size_t length = c < 0x80 ? 0 : utf8_sequence(text.substr(i));
     if (length > 0) {
       i += length;

@@ -79,6 +79,14 @@ int run(const Common& common, const RunOptions& options) {
   Setup setup = load(common, true);
   try_connectors(setup);
   if (!report(setup, true)) return 1;
+  if (options.clock == "events") {
+    for (const config::Route& route : setup.config->routes) {
+      if (route.resync > 0)
+        return fail("the route '" + route.name +
+                    "' has 'resync': with --clock events time comes with the events alone, and nothing would "
+                    "drive it; leave it out for this run");
+    }
+  }
   hub::HubOptions wanted;
   wanted.config = setup.config;
   wanted.watch = setup.watch;

@@ -150,7 +150,7 @@ class Checker {
   void element(const Member& entry, const Field& field) {
     if (field.type == Type::settings) return;  // by the connector's manifest
     if (field.type == Type::map) {
-      const bool free_name = field.name == "computed" || field.name == "streams";
+      const bool free_name = field.name == "computed" || field.name == "streams" || field.name == "traits";
       if (!free_name && !is_name(entry.key.text)) {
         return bad(entry.key, entry.value, "bad-name", quoted(entry.key.text) + " cannot be a name here",
                    "use up to 64 letters, digits, _ - and .");

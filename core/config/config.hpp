@@ -119,12 +119,27 @@ struct Retention {
 struct ComputedTrait {
   std::string name;
   expr::ProgramPtr program;
+  bool is_public = false;  // pages may read it: see Decide
+  Place place;
+};
+
+struct TraitRule {  // of a trait that sources say
+  std::string name;
+  bool is_public = false;
   Place place;
 };
 
 struct Audience {
   std::string name;
   expr::ProgramPtr condition;
+  bool is_public = false;
+  Place place;
+};
+
+struct Decide {         // what a page may read of its visitor
+  std::string purpose;  // that the visitor must have allowed
+  bool trust_pages =
+      false;  // a page's own word says who its visitor is; else a server's source has to say it
   Place place;
 };
 
@@ -142,6 +157,8 @@ struct Route {  // exactly one of profiles, audience, events is set
   std::vector<Mapped> fields;  // empty: everything
   OnLeave on_leave = OnLeave::keep;
   bool backfill = false;
+  DurationUs resync =
+      0;  // of an audience: how often the list over there is replaced by all members; 0: never
   Place place;
 };
 
@@ -197,8 +214,10 @@ struct Config {
   Retention retention;
   std::vector<ComputedTrait> computed;
   std::vector<std::size_t> computed_order;  // a computed trait stands after those that it reads
+  std::vector<TraitRule> traits;
   std::vector<Audience> audiences;  // each only reads audiences that stand before it in `audience_order`
   std::vector<std::size_t> audience_order;
+  std::optional<Decide> decide;  // absent: pages read nothing
   std::vector<Route> routes;
   std::vector<Workflow> workflows;
   std::vector<Destination> destinations;

@@ -119,11 +119,26 @@ constexpr Section retention{"retention", retention_fields};
 
 constexpr Field computed_fields[] = {
     required("expression", T::value, "what it is, in CEL"),
+    optional("public", T::boolean, "a page may read its visitor's: see decide"),
 };
 constexpr Section computed{"a computed trait", computed_fields, "expression", true};
 
+constexpr Field trait_fields[] = {
+    optional("public", T::boolean, "a page may read its visitor's: see decide"),
+    later("prefer", "precedence of sources"),
+};
+constexpr Section trait{"a trait", trait_fields};
+
+constexpr Field decide_fields[] = {
+    required("purpose", T::name, "what a visitor must have allowed; internal where nobody has to be asked"),
+    choice("trust", "server|public",
+           "who says that a visitor is a known person: a server's source, or the page itself"),
+};
+constexpr Section decide{"decide", decide_fields};
+
 constexpr Field audience_fields[] = {
     required("where", T::condition, "who is in it, in CEL"),
+    optional("public", T::boolean, "a page may read whether its visitor is in it: see decide"),
     later("backfill", "what people found in the history trigger"),
 };
 constexpr Section audience{"an audience", audience_fields, "where", true};
@@ -139,6 +154,8 @@ constexpr Field route_fields[] = {
     optional("fields", T::mapping, "what is sent; everything, if it is left out"),
     choice("on_leave", "keep|delete|unsubscribe", "when the condition ends"),
     optional("backfill", T::boolean, "send what the history holds, too"),
+    optional("resync", T::duration,
+             "with audience: how often the list over there is replaced as a whole: 7d"),
 };
 constexpr Section route{"a route", route_fields, {}, true};
 
@@ -224,12 +241,13 @@ constexpr Field root_fields[] = {
     group("retention", T::object, retention, "how long data is kept at most"),
     group("computed", T::map, computed, "traits that the hub works out, read as traits.NAME"),
     group("audiences", T::map, audience, "groups of people"),
+    group("traits", T::map, trait, "traits that sources say: what holds of them"),
+    group("decide", T::object, decide, "what a page may read of its visitor, with GET /v1/decide"),
     group("routes", T::map, route, "what flows where all the time"),
     group("workflows", T::map, workflow, "what happens in sequence"),
     group("destinations", T::map, destination, "where data goes"),
     later("scores", "models that are trained and read in real time"),
     later("limits", "frequency caps and quiet hours"),
-    later("traits", "precedence of sources"),
     later("groups", "accounts and households"),
     later("allow_only", "who may receive anything on a staging system"),
 };

@@ -206,7 +206,7 @@ Loaded no_such_file(const std::string& file, const Reading& reading) {
 
 // `text`: the first file's, where it is given.
 Loaded load_from(std::optional<std::string> text, const std::string& file, const LoadOptions& options) {
-  Reading reading{options, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
+  Reading reading{options, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
   std::error_code ignored;
   const std::string folder = fs::absolute(fs::path(file), ignored).parent_path().lexically_normal().string();
   reading.config.file = file;
@@ -220,6 +220,7 @@ Loaded load_from(std::optional<std::string> text, const std::string& file, const
     read_people(reading);
     read_sources(reading);
     read_destinations(reading);
+    read_decide(reading);
     read_routes(reading);
     read_workflows(reading);
   }

@@ -144,6 +144,11 @@ const Mistake mistakes[] = {
     {"    profiles: has(traits.city)\n", "    profiles: has(traits.city)\n    @audience: vip\n", "conflict",
      "not both"},
     {"    to: braze", "    to: braze\n    @where: traits.a == 1", "conflict", "goes with events"},
+    {"    to: braze", "    to: braze\n    @resync: 7d", "conflict", "goes with audience"},
+    {"    profiles: has(traits.city)\n    to: braze\n    fields: { city: traits.city }\n",
+     "    audience: vip\n    to: braze\n    resync: @5m\n", "out-of-range", "once an hour"},
+    {"    profiles: has(traits.city)\n    to: braze\n    fields: { city: traits.city }\n",
+     "    audience: vip\n    to: braze\n    resync: @7d\n", "unsupported", "takes no full refreshes"},
     {"      - wait: 1h", "      - wait: 1h\n        @send: braze", "conflict", "not both"},
     {"      - wait: 1h", "      - @id: x", "missing-key", "'wait' or 'send'"},
     {"      - wait: 1h", "      - { id: mail, wait: 1h }", "duplicate-name", "two steps"},
@@ -228,6 +233,16 @@ const Mistake mistakes[] = {
      ""},
     {"ids: { user_id: row.id }", "ids: { user_id: @traits.id }", "bad-expression", ""},
     {"city: traits.city }", "city: @event.name }", "bad-expression", ""},
+    // what pages may read
+    {"  vip: traits.revenue > 1000.0", "  vip: { where: traits.revenue > 1000.0, public: @true }",
+     "missing-key", "decide: { purpose"},
+    {"routes:", "decide: { purpose: @ads }\ntraits: { city: { public: true } }\nroutes:", "unknown-name",
+     "newsletter"},
+    {"routes:", "decide: { purpose: internal, @audience: vip }\ntraits: { city: { public: true } }\nroutes:",
+     "unknown-key", "purpose"},
+    {"routes:", "decide: { purpose: internal }\ntraits: { @revenue: { public: true } }\nroutes:",
+     "reserved-name", "computed: revenue"},
+    {"routes:", "traits: { city: { @prefer: [shop] } }\nroutes:", "not-supported-yet", "prefer"},
 };
 
 bool says(const Diagnostic& d, std::string_view words) {

@@ -234,7 +234,8 @@ void read_computed(Reading& reading) {
   std::vector<Reader> readers;
   for (const Member* m : reading.members("computed")) {
     const Node* text = expression_of(m->value, "expression");
-    ComputedTrait trait{m->key.text, read_expression(reading, text, scope, false), reading.place(m->key)};
+    ComputedTrait trait{m->key.text, read_expression(reading, text, scope, false),
+                        boolean_of(m->value, "public"), reading.place(m->key)};
     if (!trait.program || (m->value.is_map() && !enabled(m->value))) continue;
     readers.push_back({trait.name, text, {}});
     reading.config.computed.push_back(std::move(trait));
@@ -249,7 +250,8 @@ void read_audiences(Reading& reading) {
   std::vector<Reader> readers;
   for (const Member* m : reading.members("audiences")) {
     const Node* text = expression_of(m->value, "where");
-    Audience audience{m->key.text, read_expression(reading, text, scope, true), reading.place(m->key)};
+    Audience audience{m->key.text, read_expression(reading, text, scope, true),
+                      boolean_of(m->value, "public"), reading.place(m->key)};
     if (!audience.condition || (m->value.is_map() && !enabled(m->value))) continue;
     readers.push_back({audience.name, text, {}});
     reading.config.audiences.push_back(std::move(audience));

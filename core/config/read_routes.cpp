@@ -1,3 +1,6 @@
+#include <algorithm>
+
+#include "base/json.hpp"
 #include "config/expressions.hpp"
 #include "config/reading.hpp"
 
@@ -35,6 +38,40 @@ bool one_kind(Reading& reading, const Node& section, const Node& owner) {
   return one;
 }
 
+bool takes_snapshots(const Reading& reading, const std::string& destination) {
+  const auto& destinations = reading.config.destinations;
+  const auto to = std::find_if(destinations.begin(), destinations.end(),
+                               [&](const Destination& d) { return d.name == destination; });
+  if (to == destinations.end()) return true;  // reported elsewhere
+  JsonParser parser;
+  for (const ConnectorInfo& c : reading.options.connectors) {
+    if (c.plugin != to->plugin || !c.destination) continue;
+    bool begin = false, end = false;
+    parser.parse(c.manifest.empty() ? "{}" : c.manifest)["ops"].elements([&](Json op) {
+      begin = begin || op.string_or("") == "snapshot_begin";
+      end = end || op.string_or("") == "snapshot_end";
+    });
+    return begin && end;
+  }
+  return true;
+}
+
+void read_resync(Reading& reading, const Node& section, Route& route) {
+  constexpr DurationUs shortest = us_per_h;
+  const Node* resync = section.find("resync");
+  if (resync == nullptr) return;
+  route.resync = duration_of(section, "resync").value_or(0);
+  if (route.resync < shortest) {
+    error(reading.report, *resync, "out-of-range", "a list is replaced once an hour at the most",
+          "write 7d, or leave it out");
+  } else if (!route.to.empty() && !takes_snapshots(reading, route.to)) {
+    error(reading.report, *resync, "unsupported",
+          "the destination '" + route.to +
+              "' takes no full refreshes: its connector keeps lists by entering and leaving alone",
+          "leave 'resync' out");
+  }
+}
+
 Route read_route(Reading& reading, const Member& m) {
   const Node& section = m.value;
   const bool of_events = section.member("events") != nullptr;
@@ -48,6 +85,8 @@ Route read_route(Reading& reading, const Member& m) {
     check_company(reading, section, "list", "audience", section.member("audience") != nullptr,
                   "leave it out");
     check_company(reading, section, "on_leave", "profiles and audience", !of_events, "leave it out");
+    check_company(reading, section, "resync", "audience", section.member("audience") != nullptr,
+                  "leave it out");
   }
   route.profiles = read_expression(reading, section.find("profiles"), scope, true);
   if (const Node* audience = section.find("audience")) {
@@ -74,6 +113,7 @@ Route read_route(Reading& reading, const Member& m) {
                    : on_leave == "unsubscribe" ? OnLeave::unsubscribe
                                                : OnLeave::keep;
   route.backfill = boolean_of(section, "backfill");
+  read_resync(reading, section, route);
   return route;
 }
 

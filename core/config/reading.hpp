@@ -59,6 +59,7 @@ void read_hub(Reading& reading);
 void read_people(Reading& reading);  // identity, consent, retention, computed, audiences
 void read_sources(Reading& reading);
 void read_destinations(Reading& reading);
+void read_decide(Reading& reading);  // what pages may read: decide, and the traits' `public`
 void read_routes(Reading& reading);
 void read_workflows(Reading& reading);
 

@@ -22,11 +22,18 @@ class Resolver {
     list("computed", c_.computed, [this](const ComputedTrait& t) {
       w_.member("name", t.name);
       program("expression", t.program);
+      is_public(t.is_public);
+    });
+    list("traits", c_.traits, [this](const TraitRule& t) {
+      w_.member("name", t.name);
+      is_public(t.is_public);
     });
     list("audiences", c_.audiences, [this](const Audience& a) {
       w_.member("name", a.name);
       program("where", a.condition);
+      is_public(a.is_public);
     });
+    decide();
     list("routes", c_.routes, [this](const Route& r) { route(r); });
     list("workflows", c_.workflows, [this](const Workflow& w) { workflow(w); });
     list("destinations", c_.destinations, [this](const Destination& d) { destination(d); });
@@ -140,6 +147,16 @@ class Resolver {
     w_.end_object();
   }
 
+  void is_public(bool is) {
+    if (is) w_.member_boolean("public", true);
+  }
+
+  void decide() {
+    if (!c_.decide) return;
+    w_.key("decide").begin_object().member("purpose", c_.decide->purpose);
+    w_.member("trust", c_.decide->trust_pages ? "public" : "server").end_object();
+  }
+
   void retention() {
     w_.key("retention").begin_object();
     span("events", c_.retention.events);
@@ -160,6 +177,7 @@ class Resolver {
                           : r.on_leave == OnLeave::unsubscribe ? "unsubscribe"
                                                                : "keep");
     w_.member_boolean("backfill", r.backfill);
+    if (r.resync > 0) w_.member_integer("resync_us", r.resync);
   }
 
   void workflow(const Workflow& w) {

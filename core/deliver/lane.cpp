@@ -290,11 +290,8 @@ bool Lane::stopping() const {
 }
 
 LaneStatus Lane::status() const {
-  LaneStatus status;
-  {
-    const std::lock_guard lock(status_mutex_);
-    status = status_;
-  }
+  const std::lock_guard lock(status_mutex_);
+  LaneStatus status = status_;
   status.backlog_records = unfinished_;
   status.backlog_bytes = unfinished_bytes_;
   return status;

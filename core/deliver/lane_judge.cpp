@@ -331,7 +331,12 @@ Status Lane::write_outcomes() {
   }
   memory_ -= bytes;
   unfinished_bytes_ -= bytes;
-  const std::uint64_t before = unfinished_.fetch_sub(ended_.size(), std::memory_order_acq_rel);
+  std::uint64_t before = 0;
+  {  // whoever reads that nothing waits reads what became of it, too
+    const std::lock_guard lock(status_mutex_);
+    status_.outcomes = counts_;
+    before = unfinished_.fetch_sub(ended_.size(), std::memory_order_acq_rel);
+  }
   if (before == ended_.size() && options_.on_idle) options_.on_idle();
   ended_.clear();
   ended_items_.clear();

@@ -72,6 +72,7 @@ std::string Redactor::operator()(std::string_view text) const {
       out.replace(at, secret.size(), "***");
     }
   }
+  if (out.find('=') == std::string::npos) return out;
   // What a connector works out of a secret is unknown here, and is known by its name: appsecret_proof,
   // signature.
   static const RE2 credential(

@@ -14,13 +14,14 @@ struct Section {
   const char* key;   // in Config::resolved
   const char* noun;  // of one item
 };
-constexpr std::array<Section, 6> lists{{{"sources", "source"},
+constexpr std::array<Section, 7> lists{{{"sources", "source"},
                                         {"computed", "computed trait"},
+                                        {"traits", "trait"},
                                         {"audiences", "audience"},
                                         {"routes", "route"},
                                         {"workflows", "workflow"},
                                         {"destinations", "destination"}}};
-constexpr std::array<const char*, 4> wholes{"hub", "identity", "consent", "retention"};
+constexpr std::array<const char*, 5> wholes{"hub", "identity", "consent", "retention", "decide"};
 
 using Items = std::vector<std::pair<std::string, std::string>>;  // name and text
 

@@ -55,12 +55,12 @@ void write_membership(JsonWriter& w, const Profile& profile, state::NameId audie
 
 std::string explain_json(const World& world, ProfileId person, std::string_view audience) {
   const view::Compiled* const compiled = world.pipeline.compiled();
-  const Profile* const profile = world.state.find(person);
+  const state::Reading profile = world.state.find(person);
   const std::size_t slot = compiled == nullptr ? SIZE_MAX : compiled->audience_slot(audience);
-  if (profile == nullptr || slot == SIZE_MAX) return {};
+  if (!profile || slot == SIZE_MAX) return {};
   const config::Audience& wanted = compiled->config->audiences[slot];
   view::PersonContext context(*compiled, world.state);
-  context.at(profile, world.state.now, nullptr);
+  context.at(profile.get(), world.state.now, nullptr);
   std::string out;
   JsonWriter w(out);
   w.begin_object().member("person", format_profile_id(profile->id)).member("audience", audience);

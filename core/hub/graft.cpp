@@ -14,32 +14,24 @@ bool has(const std::vector<std::uint64_t>& list, std::uint64_t one) {
   return std::find(list.begin(), list.end(), one) != list.end();
 }
 
-void encode_row(ByteWriter& w, std::string& out, const GraftRow& row) {
-  w.u64(row.person);
-  w.varint(row.series.size());
-  for (const state::Series& series : row.series) series.encode(out);
-  w.varint(row.memberships.size());
-  for (const state::Membership& m : row.memberships) {
-    w.u64(m.audience);
-    w.zigzag(m.entered);
-    w.varint(m.cause);
-  }
+// A row is a person of whom nothing else is known, as the state spells people.
+void encode_row(ByteWriter& w, const GraftRow& row) {
+  state::Profile person;
+  person.id = row.person;
+  person.series = row.series;
+  person.memberships = row.memberships;
+  std::string bytes;
+  person.encode(bytes);
+  w.text(bytes);
 }
 
-GraftRow decode_row(ByteReader& r) {
-  GraftRow row;
-  row.person = r.u64();
-  for (std::uint64_t n = r.varint(); n > 0 && r.ok(); --n) {
-    if (!row.series.emplace_back().decode(r)) break;
-  }
-  for (std::uint64_t n = r.varint(); n > 0 && r.ok(); --n) {
-    state::Membership m;
-    m.audience = r.u64();
-    m.entered = r.zigzag();
-    m.cause = r.varint();
-    row.memberships.push_back(m);
-  }
-  return row;
+bool decode_row(std::string_view bytes, GraftRow& row) {
+  state::Profile person;
+  if (!state::Profile::decode(bytes, person)) return false;
+  row.person = person.id;
+  row.series = std::move(person.series);
+  row.memberships = std::move(person.memberships);
+  return true;
 }
 
 std::size_t bytes_of(const GraftRow& row) {
@@ -58,7 +50,7 @@ void Graft::encode(std::string& out) const {
   w.u64(to);
   w.zigzag(since);
   w.varint(rows.size());
-  for (const GraftRow& row : rows) encode_row(w, out, row);
+  for (const GraftRow& row : rows) encode_row(w, row);
 }
 
 bool Graft::decode(std::string_view bytes, Graft& out) {
@@ -67,7 +59,9 @@ bool Graft::decode(std::string_view bytes, Graft& out) {
   out.after = r.u64();
   out.to = r.u64();
   out.since = r.zigzag();
-  for (std::uint64_t n = r.varint(); n > 0 && r.ok(); --n) out.rows.push_back(decode_row(r));
+  for (std::uint64_t n = r.varint(); n > 0 && r.ok(); --n) {
+    if (!decode_row(r.text(), out.rows.emplace_back())) return false;
+  }
   return r.ok() && r.at_end();
 }
 
@@ -76,12 +70,12 @@ Graft next_graft(const World& shadow, std::uint64_t backfill, ProfileId after,
   Graft out;
   out.backfill = backfill;
   out.after = after;
-  const auto everybody = [](const state::Profile&) { return true; };
-  const std::vector<ProfileId> people = shadow.state.profiles_after(after, graft_people, everybody);
+  const std::vector<ProfileId> people = shadow.state.ids_after(after, graft_end, graft_people);
   out.to = people.size() < graft_people ? graft_end : people.back();
   std::size_t bytes = 0;
   for (const ProfileId id : people) {
-    const state::Profile& profile = *shadow.state.find(id);
+    const state::Reading person = shadow.state.find(id);
+    const state::Profile& profile = *person;
     GraftRow row;
     row.person = id;
     for (const state::Series& one : profile.series) {

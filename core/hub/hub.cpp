@@ -128,10 +128,7 @@ void Hub::start_step() {
   const state::State& state = engine_->world().state;
   const auto projected = database_->projected_seq();
   if (projected && projected.value() != state.seq) {
-    std::vector<ProfileId> all;
-    all.reserve(state.profiles());
-    state.each_profile([&](const state::Profile& p) { all.push_back(p.id); });
-    projector_->add(std::move(all));
+    projector_->add(state.ids());
   }
   engine_->checkpointer().start();
 }
@@ -219,6 +216,7 @@ void Hub::stop() {
   if (subscriptions_) subscriptions_->stop();
   for (const auto& source : sources_) source->runner->stop();
   if (server_) server_->stop();
+  if (decisions_) decisions_->stop();
   if (connecting_) connecting_->stop();
   if (webhooks_) webhooks_->stop();
   engine_->backfiller().stop();

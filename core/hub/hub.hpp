@@ -22,6 +22,7 @@
 #include "hub/connecting.hpp"
 #include "hub/connector_metrics.hpp"
 #include "hub/connector_processes.hpp"
+#include "hub/decisions.hpp"
 #include "hub/engine.hpp"
 #include "hub/projector.hpp"
 #include "hub/receipts.hpp"
@@ -216,6 +217,7 @@ class Hub {
   std::stop_source opening_;  // connectors that are being opened; stopped with the hub
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Projector> projector_;
+  std::unique_ptr<Decisions> decisions_;
   std::unique_ptr<ingest::TrackingDoor> door_;
   std::unique_ptr<Receipts> receipts_;
   std::unique_ptr<Webhooks> webhooks_;

@@ -168,6 +168,11 @@ void Hub::make_door() {
   door.percent_used = [this] { return engine_->journal().percent_used(); };
   door.ready = [this] { return ready_.load(); };
   door.public_url = [this] { return config()->hub.public_url; };
+  decisions_ = std::make_unique<Decisions>(engine_->step(), clock_, !options_.clock_events);
+  decisions_->start();
+  door.decide = [this](std::string anonymous_id, Decisions::Told told) {
+    return decisions_->ask(std::move(anonymous_id), std::move(told));
+  };
   door_ = std::make_unique<ingest::TrackingDoor>(clock_, std::move(door));
 }
 

@@ -192,8 +192,8 @@ TEST_CASE("what is backfilled is what a hub has that counted from the first even
   for (const char* const name : {"buyers", "spenders", "cart_left"}) {
     late.world->state.each_profile([&](const state::Profile& profile) {
       const state::Membership* const m = profile.membership(state::name_id(name));
-      const state::Membership* const same =
-          early.world->state.find(profile.id)->membership(state::name_id(name));
+      const state::Reading other = std::as_const(early.world->state).find(profile.id);
+      const state::Membership* const same = other->membership(state::name_id(name));
       if (m == nullptr || same == nullptr || same->entered > early.inputs[at - 1].stamp) return;
       ++compared;
       CHECK((m->entered == same->entered && m->cause == same->cause));

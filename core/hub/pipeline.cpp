@@ -21,10 +21,12 @@ Pipeline::~Pipeline() = default;
 void Pipeline::resume(std::shared_ptr<const view::Compiled> compiled) {
   compiled_ = std::move(compiled);
   parts_ = std::make_unique<Parts>(*compiled_, state_);
+  parts_->resync_due = next_resync();
 }
 
 void Pipeline::apply(const Input& input, StepOutput& out) {
   SLUICE_CHECK(input.seq == state_.seq + 1);
+  state_.rest();
   ++counters_.inputs;
   state_.seq = input.seq;
   if (parts_) {
@@ -82,7 +84,10 @@ void Pipeline::apply(const Input& input, StepOutput& out) {
     }
   }
   if (!parts_) return;
-  if (role_ == Role::hub) continue_resync();
+  if (role_ == Role::hub) {
+    begin_due_resyncs();
+    continue_resync();
+  }
   state_.totals.effects += parts_->effects.count();
   hand_over(out);
 }
@@ -243,6 +248,7 @@ void Pipeline::fire_timers(TimeUs until, StepOutput&) {
     SLUICE_CHECK(profile != nullptr);
     state_.now = std::max(state_.now, timer.due);
     fire(*profile, timer.due);
+    state_.rest();
   }
 }
 
@@ -280,7 +286,7 @@ void Pipeline::describe_gate(std::vector<GateChange>& out) const {
   state_.each_alias([&](ProfileId loser, ProfileId winner) {
     out.push_back({GateChange::Kind::merge, loser, state_.resolve(winner), {}});
   });
-  std::as_const(state_).each_profile([&](const Profile& profile) {
+  state_.each_refusal([&](const Profile& profile) {
     for (const state::ConsentState& said : profile.consents) {
       if (!said.granted)
         out.push_back({GateChange::Kind::deny, profile.id, nobody, std::string(state_.name(said.purpose))});
@@ -289,7 +295,7 @@ void Pipeline::describe_gate(std::vector<GateChange>& out) const {
 }
 
 void Pipeline::set_timers() {
-  if (!parts_) return;
+  if (!parts_ || state_.timers_known()) return;
   state_.each_profile([&](Profile& profile) { set_due(profile, state_.now); });
 }
 

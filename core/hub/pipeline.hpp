@@ -84,7 +84,7 @@ class Pipeline {
   void describe_gate(std::vector<GateChange>& out) const;
   // When the step has something to do without an input from outside; never: it has not.
   TimeUs next_due();
-  // Sets every person's timer: once, after recovery.
+  // Sets every person's timer, where the checkpoint did not have them: once, after recovery.
   void set_timers();
   // A shadow that was restored from a checkpoint of the hub's own: see World::begin_shadow().
   void begin_shadow();
@@ -126,6 +126,9 @@ class Pipeline {
   void resend(const Effect& effect, TimeUs now);
   // resync.cpp: full refreshes of a list, a slice with each input
   void begin_resync(std::string_view route);
+  TimeUs resynced(std::string_view route) const;
+  TimeUs next_resync() const;
+  void begin_due_resyncs();
   void continue_resync();
   Effect& add_mark(Operation op, std::size_t destination);
   Effect* list_member(const state::Profile& profile, std::size_t route);

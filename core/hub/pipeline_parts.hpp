@@ -13,7 +13,7 @@
 namespace sluice::hub {
 
 struct Pipeline::Parts {
-  Parts(const view::Compiled& compiled, const state::State& state)
+  Parts(const view::Compiled& compiled, state::State& state)
       : reader(*compiled.config), identity(compiled, &state), context(compiled, state), effects(compiled) {
     readers.resize(compiled.config->audiences.size(), compiled.config->routes.size());
     new_routes.resize(compiled.config->routes.size());
@@ -23,6 +23,7 @@ struct Pipeline::Parts {
   view::PersonContext context;
   view::EffectList effects;
   view::Readers readers;         // of the person at hand; cleared for each
+  TimeUs resync_due = never;     // of the route whose list is next to be replaced
   std::vector<bool> new_routes;  // by slot: came with the epoch that holds
 };
 

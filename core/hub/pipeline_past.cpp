@@ -54,8 +54,7 @@ void Pipeline::graft(const Input& input) {
   if (rows.backfill != b.id || rows.after != b.after) return;
   std::map<ProfileId, std::vector<state::Membership>> members;
   for (const GraftRow& row : rows.rows) graft_row(row, members);
-  const std::vector<ProfileId> people =
-      state_.profiles_after(b.after, SIZE_MAX, [&](const Profile& p) { return p.id <= rows.to; });
+  const std::vector<ProfileId> people = state_.ids_after(b.after, rows.to, SIZE_MAX);
   for (const ProfileId id : people) {
     b.after = id;
     graft_person(*state_.find(id), members[id], rows.since);

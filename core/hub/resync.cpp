@@ -1,5 +1,6 @@
 // Full refreshes of an audience's list: the command, and its work in the step, a slice with each input.
 #include <algorithm>
+#include <charconv>
 
 #include "base/json.hpp"
 #include "hub/hub.hpp"
@@ -11,6 +12,7 @@ namespace sluice::hub {
 namespace {
 
 constexpr std::string_view pending_key = "resync";  // of State::meta: lines of Pending
+const std::string resynced_prefix = "resynced/";    // of State::meta: with a route's name, a time
 constexpr std::size_t members_per_input = 5'000;
 constexpr DurationUs step_patience = 30 * us_per_s;
 
@@ -74,6 +76,38 @@ void Pipeline::begin_resync(std::string_view name) {
   mark.route = route.name;
   mark.snapshot = mark.key;
   state_.set_meta(pending_key, pending + line_of({mark.key, nobody, route.name, route.to, list_of(route)}));
+  if (route.resync == 0) return;
+  state_.set_meta(resynced_prefix + route.name, std::to_string(state_.now));
+  parts_->resync_due = next_resync();
+}
+
+// When the list of a route with `resync` was last replaced, or the route began. 0: not known.
+TimeUs Pipeline::resynced(std::string_view route) const {
+  const std::string_view text = state_.meta(resynced_prefix + std::string(route));
+  TimeUs time = 0;
+  (void)std::from_chars(text.data(), text.data() + text.size(), time);
+  return time;
+}
+
+void Pipeline::begin_due_resyncs() {
+  if (state_.now < parts_->resync_due) return;
+  for (const config::Route& route : compiled_->config->routes) {
+    if (route.resync == 0) continue;
+    const TimeUs last = resynced(route.name);
+    if (last != 0 && state_.now - last >= route.resync) begin_resync(route.name);
+    if (last == 0) state_.set_meta(resynced_prefix + route.name, std::to_string(state_.now));
+  }
+  parts_->resync_due = next_resync();
+}
+
+TimeUs Pipeline::next_resync() const {
+  TimeUs next = never;
+  for (const config::Route& route : compiled_->config->routes) {
+    if (route.resync == 0) continue;
+    const TimeUs last = resynced(route.name);
+    next = std::min(next, last == 0 ? 0 : last + route.resync);
+  }
+  return next;
 }
 
 // The next members, in the order of their ids. Whoever enters or leaves meanwhile is sent by himself too, and
@@ -91,8 +125,7 @@ void Pipeline::continue_resync() {
   if (goes_on) {
     const state::NameId audience =
         compiled_->audience_ids[compiled_->audience_slot(compiled_->config->routes[index].audience)];
-    const auto is_member = [&](const state::Profile& one) { return one.membership(audience) != nullptr; };
-    const std::vector<ProfileId> members = state_.profiles_after(p.after, members_per_input, is_member);
+    const std::vector<ProfileId> members = state_.members_after(audience, p.after, members_per_input);
     for (const ProfileId id : members) {
       if (Effect* const effect = list_member(*state_.find(id), index)) effect->snapshot = p.mark;
     }
@@ -113,7 +146,9 @@ void Pipeline::continue_resync() {
 }
 
 TimeUs Pipeline::next_due() {
-  return parts_ && !state_.meta(pending_key).empty() ? state_.now : state_.next_due();
+  if (!parts_) return state_.next_due();
+  if (!state_.meta(pending_key).empty()) return state_.now;
+  return std::min(state_.next_due(), parts_->resync_due);
 }
 
 Result<std::uint64_t> Hub::resync(std::string_view route) {

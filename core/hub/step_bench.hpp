@@ -18,7 +18,9 @@ namespace sluice::hub::testing {
 inline std::vector<config::ConnectorInfo> connectors() {
   return {{"csv", true, false, R"({"config":{"type":"object"}})"},
           {"file", false, true, R"({"config":{"type":"object"}})"},
-          {"smtp", false, true, R"({"channel":"email","config":{"type":"object"}})"}};
+          {"smtp", false, true, R"({"channel":"email","config":{"type":"object"}})"},
+          {"ads", false, true,
+           R"({"ops":["enter","leave","snapshot_begin","snapshot_end"],"config":{"type":"object"}})"}};
 }
 
 // The payload of the epoch that this connectors.yaml makes.

@@ -14,8 +14,7 @@ using state::Profile;
 
 ProfileId find_person(const World& world, std::string_view person) {
   if (const ProfileId id = parse_profile_id(person); id != nobody) {
-    const Profile* profile = world.state.find(id);
-    if (profile != nullptr) return profile->id;
+    if (const state::Reading profile = world.state.find(id)) return profile->id;
   }
   const std::size_t colon = person.find(':');
   const view::Compiled* compiled = world.pipeline.compiled();
@@ -29,8 +28,8 @@ ProfileId find_person(const World& world, std::string_view person) {
       normal = normalize_phone(value, compiled->config->hub.country);
     if (normal) value = *normal;
   }
-  const Profile* profile = world.state.find_by(state::name_id(person.substr(0, colon)), value);
-  return profile == nullptr ? nobody : profile->id;
+  const state::Reading profile = world.state.find_by(state::name_id(person.substr(0, colon)), value);
+  return profile ? profile->id : nobody;
 }
 
 namespace {
@@ -109,26 +108,21 @@ void write_audiences(JsonWriter& w, const World& world, const Profile& profile) 
   w.end_array();
 }
 
-}  // namespace
-
-std::string profile_json(const World& world, ProfileId person) {
-  const Profile* profile = world.state.find(person);
-  if (profile == nullptr || world.pipeline.compiled() == nullptr) return {};
+std::string json_of(const World& world, const Profile& profile) {
+  if (world.pipeline.compiled() == nullptr) return {};
   std::string out;
   JsonWriter w(out);
   w.begin_object()
-      .member("id", format_profile_id(profile->id))
-      .member("first_seen", format_time(profile->first_seen));
-  w.member("last_seen", format_time(profile->last_seen)).member_boolean("partial", profile->partial);
-  w.key("identifiers").raw(view::identifiers_json(*profile, *world.pipeline.compiled()));
-  write_traits(w, world, *profile);
-  write_computed(w, world, *profile);
-  write_audiences(w, world, *profile);
+      .member("id", format_profile_id(profile.id))
+      .member("first_seen", format_time(profile.first_seen));
+  w.member("last_seen", format_time(profile.last_seen)).member_boolean("partial", profile.partial);
+  w.key("identifiers").raw(view::identifiers_json(profile, *world.pipeline.compiled()));
+  write_traits(w, world, profile);
+  write_computed(w, world, profile);
+  write_audiences(w, world, profile);
   w.end_object();
   return out;
 }
-
-namespace {
 
 bool waits_for_past(const World& world, std::string_view audience) {
   const view::Compiled& compiled = *world.pipeline.compiled();
@@ -138,17 +132,24 @@ bool waits_for_past(const World& world, std::string_view audience) {
 
 }  // namespace
 
+std::string profile_json(const World& world, ProfileId person) {
+  const state::Reading profile = world.state.find(person);
+  return profile ? json_of(world, *profile) : std::string();
+}
+
 std::string audience_json(const World& world, std::string_view name) {
   const view::Compiled* compiled = world.pipeline.compiled();
   if (compiled == nullptr || compiled->audience_slot(name) == SIZE_MAX) return {};
   struct Member {
-    const Profile* profile;
+    ProfileId id;
+    std::string identifiers;
     TimeUs entered;
   };
   std::vector<Member> members;
   const state::NameId id = state::name_id(name);
   world.state.each_profile([&](const Profile& profile) {
-    if (const state::Membership* m = profile.membership(id)) members.push_back({&profile, m->entered});
+    if (const state::Membership* m = profile.membership(id))
+      members.push_back({profile.id, view::identifiers_json(profile, *compiled), m->entered});
   });
   std::stable_sort(members.begin(), members.end(),
                    [](const Member& a, const Member& b) { return a.entered < b.entered; });
@@ -158,8 +159,8 @@ std::string audience_json(const World& world, std::string_view name) {
   if (waits_for_past(world, name)) w.member_boolean("waits_for_history", true);
   w.member("at", format_time(world.state.now)).key("members").begin_array();
   for (const Member& member : members) {
-    w.begin_object().member("id", format_profile_id(member.profile->id));
-    w.key("identifiers").raw(view::identifiers_json(*member.profile, *compiled));
+    w.begin_object().member("id", format_profile_id(member.id));
+    w.key("identifiers").raw(member.identifiers);
     w.member("entered_at", format_time(member.entered)).end_object();
   }
   w.end_array().end_object();
@@ -187,9 +188,9 @@ std::string audiences_json(const World& world, const std::string& backfill) {
 store::ProfileRow profile_row(const World& world, ProfileId person) {
   store::ProfileRow row;
   row.id = person;
-  const Profile* profile = world.state.find(person);
-  if (profile == nullptr || profile->id != person) return row;  // merged away: the row goes
-  row.document = profile_json(world, person);
+  const state::Reading profile = world.state.find(person);
+  if (!profile || profile->id != person) return row;  // merged away: the row goes
+  row.document = json_of(world, *profile);
   for (const state::Identifier& i : profile->identifiers)
     row.identifiers.emplace_back(world.state.name(i.type), i.value);
   for (const state::Membership& m : profile->memberships)

@@ -55,7 +55,8 @@ std::shared_ptr<const view::Compiled> World::load(std::string_view payload) {
 }
 
 Status World::resume(const CheckpointInfo& info) {
-  state.finish_restore();
+  if (!state.finish_restore())
+    return Error{Code::corrupt, "a row of a checkpoint cannot be read by this binary"};
   if (info.extra.empty()) return Done{};
   auto compiled = load(info.extra);
   if (!compiled) return Error{Code::corrupt, failure};
@@ -200,7 +201,7 @@ Result<StoreReport> verify_store(FileSystem& files, const std::string& data) {
   report.profiles = again.state.profiles();
   report.recorded = latest->hash;
   report.recomputed = again.state.hash();
-  if (newest.state.hash() != report.recorded)
+  if (newest.state.hash_again() != report.recorded)
     report.problems.emplace_back("the checkpoint's rows do not give its own hash");
   if (report.recomputed != report.recorded) {
     report.problems.emplace_back(

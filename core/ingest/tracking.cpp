@@ -4,8 +4,8 @@
 
 #include "base/hash.hpp"
 #include "base/text.hpp"
+#include "ingest/tracking_request.hpp"
 #include "ingest/tracking_sdk.hpp"
-#include "net/client.hpp"
 #include "net/gzip.hpp"
 
 namespace sluice::ingest {
@@ -38,41 +38,12 @@ std::optional<EventKind> kind_of_letter(std::string_view letter) {
   return {};
 }
 
-// The user name of `Authorization: Basic`; the colon may be missing (RFC 7617 asks for it, some clients
-// forget it).
-std::string basic_user(std::string_view authorization) {
-  constexpr std::string_view scheme = "basic ";
-  if (!equals_ignoring_case(authorization.substr(0, scheme.size()), scheme)) return {};
-  std::string decoded;
-  if (!base64_decode(trim(authorization.substr(scheme.size())), decoded)) return {};
-  return decoded.substr(0, decoded.find(':'));
-}
-
-// The first that is there counts: an SDK that sends several means the same by all.
-std::string key_of(const net::Request& request, std::string_view body_key) {
-  std::string key = basic_user(request.header("authorization"));
-  if (key.empty()) key = request.header("x-write-key");
-  if (key.empty()) key = body_key;
-  if (key.empty()) key = request.query("writeKey");
-  return key;
-}
-
 const TrackingSource* source_of(const std::vector<TrackingSource>& sources, std::string_view key) {
   const TrackingSource* found = nullptr;
   for (const TrackingSource& source : sources) {
     if (!key.empty() && equal_constant_time(source.write_key, key)) found = &source;
   }
   return found;
-}
-
-// Behind a proxy of ours the caller stands in X-Forwarded-For, last: what comes before it anyone may have
-// written. From elsewhere the header is not believed.
-std::string caller_of(const net::Request& request) {
-  const std::string_view forwarded = request.header("x-forwarded-for");
-  if (forwarded.empty() || net::is_public_address(request.peer)) return request.peer;
-  const std::size_t comma = forwarded.rfind(',');
-  return std::string(
-      trim(comma == std::string_view::npos ? forwarded : forwarded.substr(comma + 1)).substr(0, 45));
 }
 
 std::string rejected_json(const std::vector<Rejected>& rejected) {
@@ -93,20 +64,6 @@ std::string rejected_json(const std::vector<Rejected>& rejected) {
   return out;
 }
 
-// What asks for more headers than today's SDKs send is answered too: none of them means anything to us.
-net::Response preflight(const net::Request& request, bool is_event) {
-  const std::string_view asked = request.header("access-control-request-headers");
-  net::Response response{204, {}, {}, {}};
-  response.headers.emplace_back("Access-Control-Allow-Methods", is_event ? "POST, OPTIONS" : "GET, OPTIONS");
-  response.headers.emplace_back("Access-Control-Allow-Headers",
-                                asked.empty()
-                                    ? "authorization, content-type, content-encoding, anonymousid, sentat, "
-                                      "x-retry-count, x-write-key"
-                                    : asked);
-  response.headers.emplace_back("Access-Control-Max-Age", "86400");
-  return response;
-}
-
 }  // namespace
 
 struct TrackingDoor::Route {
@@ -117,6 +74,7 @@ struct TrackingDoor::Route {
     telemetry,
     settings,
     source_config,
+    decide,
     healthz,
     readyz
   };
@@ -170,6 +128,7 @@ TrackingDoor::Route TrackingDoor::route_of(std::string_view path) {
   }
   (void)strip_prefix(rest, "/beacon");
   (void)strip_prefix(rest, "/v1");
+  if (rest == "/decide") return {To::decide, {}, {}};
   if (strip_prefix(rest, "/projects/") && strip_suffix(rest, "/settings") && !rest.empty()) {
     return {To::settings, {}, std::string(rest)};
   }
@@ -204,6 +163,8 @@ void TrackingDoor::handle(net::Request request, net::Responder responder) {
       return send_settings(call, route.write_key);
     case To::source_config:
       return send_source_config(call);
+    case To::decide:
+      return decide(call);
     case To::telemetry:
       return call.send({200, std::string(success), "application/json", {}});
     default:
@@ -342,6 +303,38 @@ void TrackingDoor::send_source_config(const Call& call) {
     return refuse(call, 401, "unknown_write_key", "none of this hub's sources has this write key");
   }
   call.send({200, rudderstack_config(key, source->name, url_of(call.request)), "application/json", {}});
+}
+
+// Only who has the visitor's own anonymous id is answered: that of a known person can be guessed, theirs
+// cannot.
+void TrackingDoor::decide(const Call& call) {
+  counters_.decisions.fetch_add(1, std::memory_order_relaxed);
+  const auto known = sources();
+  const TrackingSource* source = source_of(*known, key_of(call.request, {}));
+  if (source == nullptr) {
+    return refuse(call, 401, "unknown_write_key",
+                  "the write key is missing, or none of this hub's sources has it");
+  }
+  if (source->paused)
+    return refuse(call, 503, "applying", "the hub applies another configuration; ask again later");
+  for (const char* other : {"userId", "email", "phone"}) {
+    if (!call.request.query(other).empty())
+      return refuse(call, 400, "only_anonymous_id", "a visitor is asked for by anonymousId alone");
+  }
+  std::string visitor = call.request.query("anonymousId");
+  if (visitor.empty() || visitor.size() > identifier_bytes_max) {
+    return refuse(call, 400, "missing_user", "anonymousId is missing: the page's own, of at most 512 bytes");
+  }
+  const bool taken =
+      options_.decide &&
+      options_.decide(std::move(visitor), [this, later = Call{{}, call.responder, call.origin, false}](
+                                              const std::optional<std::string>& said) {
+        if (!said)
+          return refuse(later, 404, "not_enabled",
+                        "pages read nothing here: the configuration has no 'decide'");
+        later.send({200, *said, "application/json", {{"Cache-Control", "no-store"}}});
+      });
+  if (!taken) refuse(call, 429, "full", "too many visitors are waiting; ask again later");
 }
 
 // As the operator says, else as the browser itself reached us.

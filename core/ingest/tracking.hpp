@@ -5,7 +5,7 @@
 // Served: POST /v1/{batch,b,import} with {"batch":[…]}; POST /v1/{identify,track,page,screen,group,alias} and
 // their first letters, and /api/s/{type}, /api/s/s2s/{type}, with one event; each also without /v1;
 // /beacon/v1/batch; OPTIONS on all; GET /v1/projects/KEY/settings and /sourceConfig, which let browser SDKs
-// start; GET /healthz and /readyz.
+// start; GET /v1/decide?anonymousId=…, what a page may read of its visitor; GET /healthz and /readyz.
 //
 // The write key comes as Basic user name, X-Write-Key, `writeKey` in the body or in the query; the first that
 // is there counts. Content-Type is not looked at. gzip is told by its first bytes, whatever the headers say.
@@ -24,6 +24,7 @@
 #include <future>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -51,6 +52,7 @@ struct TrackingCounters {
   std::atomic<std::uint64_t> accepted{0};                         // events, durable
   std::array<std::atomic<std::uint64_t>, flaw_count> rejected{};  // events, by Flaw
   std::atomic<std::uint64_t> requests{0};
+  std::atomic<std::uint64_t> decisions{0};     // requests for /v1/decide
   std::atomic<std::uint64_t> malformed{0};     // requests answered 400 or 413
   std::atomic<std::uint64_t> unauthorized{0};  // 401
   std::atomic<std::uint64_t> full{0};          // 429
@@ -65,6 +67,10 @@ struct TrackingOptions {
   std::function<bool()> ready;             // for /readyz: the hub has recovered and is not stopping
   // "https://collect.shop.example": where browsers reach us; empty: as they say. [any]
   std::function<std::string()> public_url;
+  // What the page of the visitor with this anonymous id may read, as JSON: told later, on any thread. Nothing
+  // is told: pages may read nothing at all. False: too many wait, `told` is not called. Must not wait. [any]
+  using Told = std::function<void(const std::optional<std::string>& json)>;
+  std::function<bool(std::string anonymous_id, Told told)> decide = {};
 };
 
 class TrackingDoor {
@@ -97,6 +103,7 @@ class TrackingDoor {
   void submit(const Call& call, ParsedBody parsed);
   void answer(const Call& call, const Status& status, std::size_t accepted, std::string rejected);
   void refuse(const Call& call, int status, std::string_view code, std::string_view message);
+  void decide(const Call& call);
   void send_settings(const Call& call, std::string_view write_key);
   void send_source_config(const Call& call);
   std::string url_of(const net::Request& request) const;

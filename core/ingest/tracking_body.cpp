@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/text.hpp"
+#include "model/event_members.hpp"
 #include "model/event_time.hpp"
 
 namespace sluice::ingest {
@@ -31,44 +32,6 @@ constexpr std::array<FlawText, flaw_count> flaw_texts{{
      "it is no JSON: a number out of range, a bad escape, bytes that are no UTF-8, or nested too deep"},
 }};
 
-// The members of an event that the checks ask for, found in one walk.
-struct Members {
-  Json type, event, user_id, anonymous_id, previous_id, group_id, message_id, timestamp, original_timestamp,
-      sent_at, write_key;
-};
-
-Json Members::* member_of(std::string_view key) {
-  struct Entry {
-    std::string_view key;
-    Json Members::* member;
-  };
-  static constexpr std::array<Entry, 11> entries{{
-      {"type", &Members::type},
-      {"event", &Members::event},
-      {"userId", &Members::user_id},
-      {"anonymousId", &Members::anonymous_id},
-      {"previousId", &Members::previous_id},
-      {"groupId", &Members::group_id},
-      {"messageId", &Members::message_id},
-      {"timestamp", &Members::timestamp},
-      {"originalTimestamp", &Members::original_timestamp},
-      {"sentAt", &Members::sent_at},
-      {"writeKey", &Members::write_key},
-  }};
-  for (const Entry& entry : entries) {
-    if (entry.key == key) return entry.member;
-  }
-  return nullptr;
-}
-
-Members members_of(Json event) {
-  Members found;
-  event.members([&](std::string_view key, Json value) {
-    if (const auto member = member_of(key)) found.*member = value;
-  });
-  return found;
-}
-
 enum class Id : std::uint8_t { absent, present, bad };
 
 // null and "" stand for absent: SDKs send both before they know the person.
@@ -88,7 +51,7 @@ Id id_of(Json value) {
   }
 }
 
-std::optional<Flaw> flaw_of_kind(const Members& m, EventKind kind) {
+std::optional<Flaw> flaw_of_kind(const EventMembers& m, EventKind kind) {
   switch (kind) {
     case EventKind::track: {
       const std::size_t size = m.event.string_or({}).size();
@@ -106,7 +69,7 @@ std::optional<Flaw> flaw_of_kind(const Members& m, EventKind kind) {
   }
 }
 
-std::optional<Flaw> flaw_of(const Members& m, EventKind kind) {
+std::optional<Flaw> flaw_of(const EventMembers& m, EventKind kind) {
   const Id user = id_of(m.user_id);
   const Id anonymous = id_of(m.anonymous_id);
   if (user == Id::bad) return Flaw::bad_user_id;
@@ -196,7 +159,7 @@ std::string_view TrackingBody::write_key() const {
 Result<TrackingBody::Common> TrackingBody::read_common() {
   Common common;
   common.sent = time_of(root_["sentAt"]);
-  for (const JsonSlicer::Member& member : members_) {
+  for (const JsonPart& member : members_) {
     if (member.key == "context" && member.text.starts_with('{')) common.context = member.text;
     if (member.key == "integrations" && member.text.starts_with('{')) common.integrations = member.text;
   }
@@ -217,7 +180,7 @@ Result<ParsedBody> TrackingBody::read(const RequestFacts& facts) {
   }
   const Json batch = root_["batch"];
   if (batch.type() != JsonType::array) return rejected("batch is missing: it has to be an array of events");
-  if (!slicer_.cut(text_, "batch", members_, elements_)) return rejected("the body is not JSON");
+  cut_json(parser_, text_, "batch", members_, elements_);
   if (std::max(elements_.size(), loose_ ? loose_->elements.size() : 0) > batch_events_max)
     return rejected("a batch may have at most 2,500 events");
   const Common common = SLUICE_TRY(read_common());
@@ -240,7 +203,7 @@ void TrackingBody::take(Json event, std::string_view text, std::size_t index, co
     parsed.rejected.push_back({index, repeatable(message_id), flaw});
   };
   if (!event.is_object()) return reject(Flaw::not_an_object, {});
-  const Members m = members_of(event);
+  const EventMembers m = members_of(event);
   if (text.size() > event_bytes_max) return reject(Flaw::too_large, m.message_id);
   const std::string_view type = m.type.string_or({});
   const auto kind = facts.single ? facts.single : kind_of(type);
@@ -274,15 +237,13 @@ void TrackingBody::take(Json event, std::string_view text, std::size_t index, co
 
 // Into rewritten_: the event without its `writeKey` and with the given type; every other value byte for byte.
 bool TrackingBody::rewrite(std::string_view text, std::optional<EventKind> kind) {
-  std::string padded;
-  padded.reserve(text.size() + json_padding);
-  padded = text;
-  if (!event_slicer_.cut(padded, {}, event_members_, no_elements_)) return false;
+  if (!event_parser_.parse(text)) return false;
+  cut_json(event_parser_, text, {}, event_members_, no_elements_);
   rewritten_.clear();
   JsonWriter out(rewritten_);
   out.begin_object();
   if (kind) out.member("type", name_of(*kind));
-  for (const JsonSlicer::Member& member : event_members_) {
+  for (const JsonPart& member : event_members_) {
     if (member.key == "writeKey" || (kind && member.key == "type")) continue;
     out.key(member.key).raw(member.text);
   }

@@ -90,11 +90,10 @@ class TrackingBody {
   std::string_view text_;
   Json root_;
   JsonParser parser_;
-  JsonSlicer slicer_;
-  std::vector<JsonSlicer::Member> members_;
+  std::vector<JsonPart> members_;
   std::vector<std::string_view> elements_;
-  JsonSlicer event_slicer_;
-  std::vector<JsonSlicer::Member> event_members_;
+  JsonParser event_parser_;
+  std::vector<JsonPart> event_members_;
   std::vector<std::string_view> no_elements_;
   std::string rewritten_;
   std::string mended_;               // the body, where it had to be

@@ -281,6 +281,7 @@ class Recorder {
       w.key("identifiers").raw(record.identifiers.empty() ? "{}" : record.identifiers);
       if (!record.address.empty()) w.member("address", record.address);
       if (!record.remote_id.empty()) w.member("remote_id", record.remote_id);
+      if (!record.audience_id.empty()) w.member("audience_id", record.audience_id);
       w.end_object();
     }
     for (const plugin::Fate& fate : fates) {
@@ -335,7 +336,7 @@ class Recorder {
     Recording out;
     out.requests = count_;
     std::string text = R"({"connector":)" + json_string(entry_.info.id) + R"(,"with":)" + with_ +
-                       R"(,"exchanges":[)" + exchanges_ + "]}";
+                       R"(,"routes_url":"","exchanges":[)" + exchanges_ + "]}";
     text = scissors_(std::move(text));
     const std::string masked = without_people(text);
     out.personal = !options_.mask && masked != text;

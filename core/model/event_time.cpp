@@ -28,8 +28,4 @@ TimeUs event_time(Json timestamp, Json original_timestamp, Json sent_at, TimeUs 
                     received);
 }
 
-TimeUs event_time(Json event, TimeUs batch_sent, TimeUs received) {
-  return event_time(event["timestamp"], event["originalTimestamp"], event["sentAt"], batch_sent, received);
-}
-
 }  // namespace sluice

@@ -20,7 +20,6 @@ TimeUs event_time(TimeUs original, TimeUs sent, TimeUs received);
 // stands beside it, `timestamp` was corrected already (RudderStack's clients and replays do so) and is taken
 // as it is. The event's own `sentAt` wins over the batch's. What is no time counts as absent.
 TimeUs event_time(Json timestamp, Json original_timestamp, Json sent_at, TimeUs batch_sent, TimeUs received);
-TimeUs event_time(Json event, TimeUs batch_sent, TimeUs received);
 
 // A member's time; no_time when it is none.
 TimeUs time_of(Json member);

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "model/event_members.hpp"
+
 namespace sluice {
 namespace {
 
@@ -9,7 +11,8 @@ constexpr TimeUs received = 1'800'000'000 * us_per_s;
 
 TimeUs of(const std::string& event, TimeUs batch_sent = no_time) {
   JsonParser parser;
-  return event_time(parser.parse(event), batch_sent, received);
+  const EventMembers m = members_of(parser.parse(event));
+  return event_time(m.timestamp, m.original_timestamp, m.sent_at, batch_sent, received);
 }
 
 std::string member(const char* name, TimeUs time) {

@@ -99,9 +99,7 @@ bool cut_plain(std::string_view text, const Each& each) {
   };
   const auto take_string = [&](std::string_view& out) {
     if (!take('"')) return false;
-    std::size_t end = 0;
-    while (end < text.size() && text[end] >= ' ' && text[end] < 0x7F && text[end] != '"' && text[end] != '\\')
-      ++end;
+    const std::size_t end = json_plain_bytes(text);
     out = text.substr(0, end);
     text.remove_prefix(end);
     return take('"');

@@ -7,13 +7,13 @@
 #include <thread>
 
 #include "plugin/call.hpp"
+#include "plugin/emissions.hpp"
 
 namespace sluice::plugin {
 
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using wire::Ask;
-using wire::Emission;
 using wire::Function;
 using wire::Message;
 using wire::Reader;
@@ -26,7 +26,6 @@ constexpr auto grace = milliseconds(500);  // from a deadline or a stop to the e
 constexpr int look_up_ms = 20;             // how often a waiting call asks whether it is cancelled
 constexpr std::uint32_t free_deaths = 32;  // restarts at once: as many as finding one bad record takes
 constexpr auto pause_max = milliseconds(10'000);
-constexpr std::uint32_t log_lines_max = 100;  // of one call
 
 constexpr std::array<std::pair<Function, const char*>, 12> names{{{Function::create, "create"},
                                                                   {Function::check, "check"},
@@ -55,14 +54,6 @@ sluice_str text(Reader& r) {
 }
 
 }  // namespace
-
-struct Remote::Answers {
-  void count(sluice_status status) {
-    if (refused == SLUICE_OK) refused = status;
-  }
-  sluice_status refused = SLUICE_OK;  // by the hub: what comes after it does not count
-  std::uint32_t log_lines = 0;
-};
 
 Remote::Remote(RemoteSpec spec, const sluice_host& host) : spec_(std::move(spec)), host_(host) {}
 
@@ -148,7 +139,7 @@ sluice_status Remote::exchange(Function function, const Encode& encode, sluice_c
 
 sluice_status Remote::await(Function function, Writer& arguments, sluice_call* call, std::uint32_t& extra) {
   using Heard = wire::Bell::Heard;
-  Answers answers;
+  HandedOn handed;
   const std::size_t behind_arguments = arguments.size();
   std::optional<steady_clock::time_point> kill_at;  // it is told to stop
   std::optional<Quiet> quiet;
@@ -179,17 +170,17 @@ sluice_status Remote::await(Function function, Writer& arguments, sluice_call* c
     Reader emissions(child_->emissions(message.bytes));
     const bool ours =
         heard == Heard::message && (done || message.say == Say::ask) && message.sequence == sequence_;
-    if (!ours || !take(emissions, answers, call) || (done && !emissions.at_end())) {
+    if (!ours || !hand_on(emissions, handed, host_, call) || (done && !emissions.at_end())) {
       child_->kill();
       return bury("wrote what cannot be read and was killed", function, call);
     }
     if (done) {
       child_->give_back(arguments.size(), message.bytes);
       extra = message.extra;
-      return answers.refused != SLUICE_OK ? answers.refused : message.status;
+      return handed.refused != SLUICE_OK ? handed.refused : message.status;
     }
     arguments.rewind(behind_arguments);
-    sluice_status status = answers.refused;
+    sluice_status status = handed.refused;
     if (status == SLUICE_OK) status = serve(static_cast<Ask>(message.what), emissions, arguments);
     if (!child_->bell().send({.say = Say::answer,
                               .status = status,
@@ -212,104 +203,6 @@ bool Remote::hangs(std::optional<Quiet>& quiet) const {
   const auto silent = std::chrono::duration_cast<std::chrono::microseconds>(now - quiet->from).count();
   return computed > spec_.timeout &&
          computed > silent / 20;  // one that waits and looks up now and then does less
-}
-
-// Hands on what was emitted, up to the end or to a question. False: it cannot be read.
-bool Remote::take(Reader& r, Answers& answers, sluice_call* call) {
-  while (!r.at_end()) {
-    const auto what = static_cast<Emission>(r.number());
-    if (what == Emission{}) return r.ok();  // a question follows
-    const bool known = take_said(what, r, answers) || take_judged(what, r, answers, call) ||
-                       take_sourced(what, r, answers, call);
-    if (!known) return false;
-  }
-  return r.ok();
-}
-
-// What it says of itself.
-bool Remote::take_said(Emission what, Reader& r, Answers& answers) {
-  if (what == Emission::log) {
-    const auto level = static_cast<std::int32_t>(r.number());
-    const sluice_str line = text(r);
-    if (r.ok() && ++answers.log_lines <= log_lines_max) host_.log(&host_, level, line);
-    return true;
-  }
-  if (what != Emission::metric) return false;
-  const auto kind = static_cast<std::int32_t>(r.number());
-  const sluice_str name = text(r);
-  double value = 0;
-  r(value);
-  if (r.ok()) host_.metric(&host_, kind, name, value);
-  return true;
-}
-
-// What becomes of records, of the call, and what it asks for.
-bool Remote::take_judged(Emission what, Reader& r, Answers& answers, sluice_call* call) {
-  switch (what) {
-    case Emission::fail: {
-      const auto status = static_cast<sluice_status>(r.number());
-      const sluice_str why = text(r);
-      if (r.ok()) (void)call->fail(call, status, why);
-      return true;
-    }
-    case Emission::request: {
-      const auto request = wire::read<sluice_request>(r);
-      if (r.ok()) answers.count(call->request(call, &request));
-      return true;
-    }
-    case Emission::outcome: {
-      const auto index = static_cast<std::uint32_t>(r.number());
-      const auto outcome = wire::read<sluice_outcome>(r);
-      if (r.ok()) answers.count(call->outcome(call, index, &outcome));
-      return true;
-    }
-    case Emission::limit: {
-      const sluice_str bucket = text(r);
-      std::int64_t remaining = 0, reset = 0;
-      r(remaining), r(reset);
-      if (r.ok()) answers.count(call->limit(call, bucket, remaining, reset));
-      return true;
-    }
-    case Emission::describe: {
-      const sluice_str stream = text(r);
-      if (r.ok()) answers.count(call->describe(call, stream));
-      return true;
-    }
-    case Emission::reply: {
-      const auto reply = wire::read<sluice_reply>(r);
-      if (r.ok()) answers.count(call->reply(call, &reply));
-      return true;
-    }
-    default:
-      return false;
-  }
-}
-
-// What a source brings: nothing any more once the hub has refused something.
-bool Remote::take_sourced(Emission what, Reader& r, Answers& answers, sluice_call* call) {
-  const auto wanted = [&] { return r.ok() && answers.refused == SLUICE_OK; };
-  switch (what) {
-    case Emission::record: {
-      const auto record = wire::read<sluice_record>(r);
-      if (wanted()) answers.count(call->record(call, &record));
-      return true;
-    }
-    case Emission::reject: {
-      const sluice_str key = text(r), place = text(r), reason = text(r), row = text(r);
-      if (wanted()) answers.count(call->reject(call, key, place, reason, row));
-      return true;
-    }
-    case Emission::checkpoint: {
-      const sluice_str cursor = text(r);
-      if (wanted()) answers.count(call->checkpoint(call, cursor));
-      return true;
-    }
-    case Emission::ended:
-      if (wanted()) answers.count(call->ended(call));
-      return true;
-    default:
-      return false;
-  }
 }
 
 sluice_status Remote::serve(Ask ask, Reader& r, Writer& answer) {

@@ -40,7 +40,6 @@ class Remote {
   sluice_instance* instance() { return static_cast<sluice_instance*>(static_cast<void*>(this)); }
 
  private:
-  struct Answers;  // what a call has emitted so far, and how the hub took it
   using Encode = std::function<void(wire::Writer&)>;
 
   static Remote& self(sluice_instance* instance) {
@@ -60,10 +59,6 @@ class Remote {
     DurationUs cpu = 0;
   };
   bool hangs(std::optional<Quiet>& quiet) const;
-  bool take(wire::Reader& emissions, Answers& answers, sluice_call* call);
-  bool take_said(wire::Emission what, wire::Reader& r, Answers& answers);
-  static bool take_judged(wire::Emission what, wire::Reader& r, Answers& answers, sluice_call* call);
-  static bool take_sourced(wire::Emission what, wire::Reader& r, Answers& answers, sluice_call* call);
   sluice_status serve(wire::Ask ask, wire::Reader& question, wire::Writer& answer);
   void tell(const std::string& how) const {
     if (spec_.ended && table_.size != 0) spec_.ended(how);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/bytes.hpp"
+
 namespace sluice::state {
 
 SeriesNeeds Backfill::needs_of(std::uint64_t series) const {

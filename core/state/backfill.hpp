@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/hash.hpp"
 #include "model/effect.hpp"
 #include "state/profile.hpp"
 

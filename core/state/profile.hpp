@@ -15,6 +15,9 @@
 
 namespace sluice::state {
 
+class Numbers;
+struct Row;
+
 using NameId = std::uint64_t;
 NameId name_id(std::string_view name);
 
@@ -134,15 +137,18 @@ struct Profile {
   bool has_entity(std::uint64_t print) const;
   RouteMark* mark(NameId route);
 
+  bool has_refused() const;  // any purpose
+
+  // The row in its plain spelling, and in its packed one (spelling.hpp), which does not say the id. What is
+  // read into may have been anybody; its memory is used again. False: damaged, or of a later version.
   void encode(std::string& out) const;
   static bool decode(std::string_view bytes, Profile& out);
+  void pack(std::string& out, Numbers& numbers) const;
+  static bool unpack(std::string_view bytes, const Numbers& numbers, Profile& out);
+  // As far as restoring needs it: memberships, identifiers and entities; the rest is left as it is.
+  static bool unpack_index(std::string_view bytes, const Numbers& numbers, Profile& out);
 
-  // Kept by State; not part of the row.
-  TimeUs due = never;            // the earliest timer that is set
-  TimeUs queued = never;         // where it stands in the queue of timers: at or before `due`
-  Hash128 row_hash;              // of the row as the state's hash counts it
-  std::uint32_t changed_in = 0;  // checkpoint generation of the last change
-  std::uint32_t written_in = 0;  // checkpoint generation that has the row
+  Row* row = nullptr;  // [step] where People keeps this person
 };
 
 }  // namespace sluice::state

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "state/spelling.hpp"
+
 namespace sluice::state {
 
 namespace {
@@ -157,76 +159,101 @@ TimeUs Series::next_existence_change(TimeUs now, DurationUs within) const {
 
 namespace {
 
-void encode_extreme(ByteWriter& w, const Extreme& e) {
-  w.text(e.value.bytes());
+template <typename Writer>
+void write_extreme(Writer& w, const Extreme& e) {
+  w.value(e.value);
   if (e.value.is_none()) return;
-  w.zigzag(e.time);
-  w.varint(e.seq);
+  w.time(e.time);
+  w.seq(e.seq);
 }
 
-Extreme decode_extreme(ByteReader& in) {
-  Extreme e;
-  e.value = StoredValue::from_bytes(in.text());
-  if (e.value.is_none()) return e;
-  e.time = in.zigzag();
-  e.seq = in.varint();
-  return e;
+template <typename Reader>
+void read_extreme(Reader& r, Extreme& e) {
+  r.value(e.value);
+  const bool none = e.value.is_none();
+  e.time = none ? 0 : r.time();
+  e.seq = none ? 0 : r.seq();
 }
+
+enum : std::uint8_t { flag_overflowed = 1, flag_windows_alone = 2 };
 
 }  // namespace
 
-void Series::encode(std::string& out) const {
-  ByteWriter w(out);
-  w.u64(key);
-  w.u8(overflowed_ ? 1 : 0);
-  w.varint(count_);
-  w.varint(numbers_);
-  w.u64(total_.low());
-  w.u64(static_cast<std::uint64_t>(total_.high()));
-  w.text(smallest_.bytes());
-  w.text(largest_.bytes());
-  encode_extreme(w, first_);
-  encode_extreme(w, last_);
-  w.varint(distinct_.size());
-  for (const Distinct& d : distinct_) {
-    w.text(d.value.bytes());
-    w.varint(d.count);
+bool Series::counts_over_all_time() const {
+  return count_ != 0 || numbers_ != 0 || total_ != Decimal() || !smallest_.is_none() || !largest_.is_none() ||
+         !first_.value.is_none() || !last_.value.is_none() || !distinct_.empty();
+}
+
+template <typename Writer>
+void Series::write(Writer& w) const {
+  w.id(key);
+  const bool windows_alone = Writer::packed && !counts_over_all_time();
+  w.u8(static_cast<std::uint8_t>((overflowed_ ? flag_overflowed : 0) |
+                                 (windows_alone ? flag_windows_alone : 0)));
+  if (!windows_alone) {
+    w.varint(count_);
+    w.varint(numbers_);
+    w.sum(total_);
+    w.value(smallest_);
+    w.value(largest_);
+    write_extreme(w, first_);
+    write_extreme(w, last_);
+    w.varint(distinct_.size());
+    for (const Distinct& d : distinct_) {
+      w.value(d.value);
+      w.varint(d.count);
+    }
   }
   w.varint(entries_.size());
   TimeUs previous = 0;
   for (const SeriesEntry& e : entries_) {
-    w.zigzag(e.time - previous);
+    w.time_after(e.time, previous);
     previous = e.time;
-    w.varint(e.seq);
-    w.text(e.value.bytes());
+    w.seq(e.seq);
+    w.value(e.value);
   }
 }
 
-bool Series::decode(ByteReader& in) {
-  key = in.u64();
-  overflowed_ = in.u8() != 0;
-  count_ = in.varint();
-  numbers_ = in.varint();
-  const std::uint64_t low = in.u64();
-  total_ = Decimal::from_words(low, static_cast<std::int64_t>(in.u64()));
-  smallest_ = StoredValue::from_bytes(in.text());
-  largest_ = StoredValue::from_bytes(in.text());
-  first_ = decode_extreme(in);
-  last_ = decode_extreme(in);
-  distinct_.clear();
-  for (std::uint64_t n = in.varint(); n > 0 && in.ok(); --n) {
-    Distinct d{StoredValue::from_bytes(in.text()), 0};
-    d.count = in.varint();
-    distinct_.push_back(std::move(d));
+template <typename Reader>
+void Series::read(Reader& r) {
+  key = r.id();
+  const std::uint8_t flags = r.u8();
+  overflowed_ = (flags & flag_overflowed) != 0;
+  if ((flags & flag_windows_alone) != 0) {
+    count_ = numbers_ = 0;
+    total_ = Decimal();
+    smallest_.clear();
+    largest_.clear();
+    first_.value.clear();
+    last_.value.clear();
+    distinct_.clear();
+  } else {
+    count_ = r.varint();
+    numbers_ = r.varint();
+    total_ = r.sum();
+    r.value(smallest_);
+    r.value(largest_);
+    read_extreme(r, first_);
+    read_extreme(r, last_);
+    for (Distinct& d : sized(r, distinct_)) {
+      r.value(d.value);
+      d.count = r.varint();
+    }
   }
-  entries_.clear();
-  TimeUs time = 0;
-  for (std::uint64_t n = in.varint(); n > 0 && in.ok(); --n) {
-    time += in.zigzag();
-    const std::uint64_t seq = in.varint();
-    insert({time, seq, StoredValue::from_bytes(in.text()), {}});
+  TimeUs previous = 0;
+  Decimal sum;
+  for (SeriesEntry& e : sized(r, entries_)) {
+    previous = e.time = r.time_after(previous);
+    e.seq = r.seq();
+    r.value(e.value);
+    e.sum_before = sum;
+    sum += decimal_of(e.value);
   }
-  return in.ok();
 }
+
+template void Series::write(PlainWriter&) const;
+template void Series::write(PackedWriter&) const;
+template void Series::read(PlainReader&);
+template void Series::read(PackedReader&);
 
 }  // namespace sluice::state

@@ -8,7 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/bytes.hpp"
 #include "base/decimal.hpp"
 #include "base/time.hpp"
 #include "state/value.hpp"
@@ -79,10 +78,14 @@ class Series {
   const std::vector<Distinct>& distinct() const { return distinct_; }  // in order of first sight
   bool overflowed() const { return overflowed_; }
 
-  void encode(std::string& out) const;
-  bool decode(ByteReader& in);
+  // As part of a person's row, in either spelling (spelling.hpp). read() uses the memory that is there again.
+  template <typename Writer>
+  void write(Writer& w) const;
+  template <typename Reader>
+  void read(Reader& r);
 
  private:
+  bool counts_over_all_time() const;
   void insert(SeriesEntry entry);
   void count_distinct(const StoredValue& value, std::uint64_t count);
   void add_totals(const Extreme& event, bool distinct);

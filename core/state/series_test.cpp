@@ -4,6 +4,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "state/spelling.hpp"
+
 namespace sluice::state {
 namespace {
 
@@ -21,7 +23,15 @@ double window_sum(const Series& s, TimeUs now, DurationUs within) {
 
 std::string bytes_of(const Series& s) {
   std::string bytes;
-  s.encode(bytes);
+  PlainWriter w(bytes);
+  s.write(w);
+  return bytes;
+}
+
+std::string packed(const Series& s, Numbers& numbers) {
+  std::string bytes;
+  PackedWriter w(bytes, numbers);
+  s.write(w);
   return bytes;
 }
 
@@ -62,6 +72,7 @@ TEST_CASE("an event that is late counts where it belongs, one that is too late o
 
 TEST_CASE("random events give what a sum over all of them gives, encoded and merged too") {
   std::mt19937 random(3);
+  Numbers numbers;
   for (int round = 0; round < 50; ++round) {
     Series whole, parts[2];
     struct Entry {
@@ -80,11 +91,18 @@ TEST_CASE("random events give what a sum over all of them gives, encoded and mer
       if (seq % 50 == 0) {  // through bytes and back
         const std::string bytes = bytes_of(whole);
         Series again;
-        ByteReader in(bytes);
-        REQUIRE(again.decode(in));
+        PlainReader in(bytes);
+        again.read(in);
+        REQUIRE(in.ok());
         REQUIRE(in.at_end());
         REQUIRE(bytes_of(again) == bytes);
-        whole = again;
+        const std::string short_bytes = packed(again, numbers);
+        REQUIRE(short_bytes.size() < bytes.size());
+        PackedReader short_in(short_bytes, numbers);
+        whole.read(short_in);
+        REQUIRE(short_in.ok());
+        REQUIRE(short_in.at_end());
+        REQUIRE(bytes_of(whole) == bytes);
       }
     }
     parts[0].merge(parts[1], everything, now);
@@ -111,8 +129,17 @@ TEST_CASE("a series cut short is not read") {
   const std::string bytes = bytes_of(s);
   for (std::size_t n = 0; n < bytes.size(); ++n) {
     Series again;
-    ByteReader in(std::string_view(bytes).substr(0, n));
-    CHECK_FALSE(again.decode(in));
+    PlainReader in(std::string_view(bytes).substr(0, n));
+    again.read(in);
+    CHECK_FALSE(in.ok());
+  }
+  Numbers numbers;
+  const std::string short_bytes = packed(s, numbers);
+  for (std::size_t n = 0; n < short_bytes.size(); ++n) {
+    Series again;
+    PackedReader in(std::string_view(short_bytes).substr(0, n), numbers);
+    again.read(in);
+    CHECK_FALSE(in.ok());
   }
 }
 

@@ -17,31 +17,42 @@ ProfileId State::resolve(ProfileId id) const {
   return id;
 }
 
-const Profile* State::find(ProfileId id) const {
-  auto at = impl_->profiles.find(id);
-  if (at == impl_->profiles.end()) at = impl_->profiles.find(resolve(id));  // who has merged has no row
-  return at == impl_->profiles.end() ? nullptr : at->second.get();
+void State::rest() {
+  impl_->people.rest();
 }
 
-Profile* State::find(ProfileId id) {
-  return const_cast<Profile*>(std::as_const(*this).find(id));
+Profile* State::find(ProfileId wanted) {
+  const auto [id, row] = impl_->whom(wanted);
+  return row == nullptr ? nullptr : &impl_->people.unpacked(id, *row);
 }
 
-const Profile* State::find_by(NameId type, std::string_view value) const {
-  const auto at = impl_->identifiers.find(impl_->identifier_key(type, value));
-  if (at == impl_->identifiers.end()) return nullptr;
-  const Profile* profile = find(at->second);
-  return profile != nullptr && profile->has_identifier(type, value) ? profile : nullptr;
+Reading State::find(ProfileId wanted) const {
+  const auto [id, row] = impl_->whom(wanted);
+  if (row == nullptr) return {};
+  if (const Profile* const lent = impl_->people.in_pool(*row)) return Reading(lent);
+  auto own = std::make_unique<Profile>();
+  (void)impl_->people.read(id, *row, *own);
+  return Reading(std::move(own));
 }
 
 Profile* State::find_by(NameId type, std::string_view value) {
-  return const_cast<Profile*>(std::as_const(*this).find_by(type, value));
+  const auto at = impl_->identifiers.find(impl_->identifier_key(type, value));
+  if (at == impl_->identifiers.end()) return nullptr;
+  Profile* const profile = find(at->second);
+  return profile != nullptr && profile->has_identifier(type, value) ? profile : nullptr;
+}
+
+Reading State::find_by(NameId type, std::string_view value) const {
+  const auto at = impl_->identifiers.find(impl_->identifier_key(type, value));
+  if (at == impl_->identifiers.end()) return {};
+  Reading found = find(at->second);
+  return found && found->has_identifier(type, value) ? std::move(found) : Reading();
 }
 
 void State::bring_near(std::span<const Glance> glances) const {
   constexpr std::size_t most = 32;
   std::array<ProfileId, most> ids{};
-  std::array<const Profile*, most> people{};
+  std::array<const Row*, most> rows{};
   glances = glances.first(std::min(glances.size(), most));
   std::size_t seen = 0;
   for (std::size_t i = 0; i < glances.size(); ++i) {
@@ -51,29 +62,19 @@ void State::bring_near(std::span<const Glance> glances) const {
     seen += impl_->seen.count(hash64(g.message_id, impl_->seed ^ g.source));
   }
   for (std::size_t i = 0; i < glances.size(); ++i) {
-    const auto at = impl_->profiles.find(ids.at(i));
-    people.at(i) = at == impl_->profiles.end() ? nullptr : at->second.get();
-    if (people.at(i) == nullptr) continue;
-    for (std::size_t byte = 0; byte < sizeof(Profile); byte += 64)
-      __builtin_prefetch(reinterpret_cast<const char*>(people.at(i)) + byte);
+    rows.at(i) = impl_->people.row(ids.at(i));
+    if (rows.at(i) != nullptr) __builtin_prefetch(rows.at(i));
   }
-  const auto near = [](const auto& items, std::size_t lines) {
-    for (std::size_t line = 0; line < lines; ++line)
-      __builtin_prefetch(reinterpret_cast<const char*>(items.data()) + line * 64);
+  const auto near = [](const void* from, std::size_t bytes) {
+    for (std::size_t at = 0; at < bytes; at += 64) __builtin_prefetch(static_cast<const char*>(from) + at);
   };
+  constexpr std::size_t bytes_max = 1'024;  // of a packed row: most are shorter
   for (std::size_t i = 0; i < glances.size(); ++i) {
-    if (people.at(i) == nullptr) continue;
-    near(people.at(i)->identifiers, 5);
-    near(people.at(i)->series, 6);
-    near(people.at(i)->traits, 3);
-    near(people.at(i)->memberships, 3);
-  }
-  for (std::size_t i = 0; i < glances.size(); ++i) {
-    if (people.at(i) == nullptr) continue;
-    for (const Series& series : people.at(i)->series) {
-      if (series.entries().empty()) continue;
-      __builtin_prefetch(&series.entries().front());
-      __builtin_prefetch(&series.entries().back());
+    if (rows.at(i) == nullptr) continue;
+    if (const Profile* const there = impl_->people.in_pool(*rows.at(i))) {
+      near(there, sizeof *there);
+    } else {
+      near(rows.at(i), std::min(sizeof(Row) + rows.at(i)->size, bytes_max));
     }
   }
   asm volatile("" : : "r"(seen));  // the look-ups are wanted for what they fetch
@@ -81,26 +82,21 @@ void State::bring_near(std::span<const Glance> glances) const {
 
 Profile& State::create(std::uint64_t seq_, std::uint32_t ordinal, TimeUs at) {
   std::uint64_t id = hash64_pair(hash64_pair(impl_->seed, seq_), ordinal);
-  while (id == nobody || impl_->profiles.contains(id) || impl_->aliases.contains(id)) ++id;
-  auto profile = std::make_unique<Profile>();
-  profile->id = id;
-  profile->created = seq_;
-  profile->created_ordinal = ordinal;
-  profile->first_seen = profile->last_seen = at;
-  profile->written_in =
-      impl_->running ? impl_->generation : 0;  // the checkpoint under way does not know of it
-  profile->changed_in = 0;
-  Profile& made = *impl_->profiles.emplace(id, std::move(profile)).first->second;
+  while (id == nobody || impl_->people.contains(id) || impl_->aliases.contains(id)) ++id;
+  Profile& made = impl_->people.add(id);
+  made.created = seq_;
+  made.created_ordinal = ordinal;
+  made.first_seen = made.last_seen = at;
+  // The checkpoint under way does not know of it.
+  made.row->written_in = impl_->running ? impl_->generation : 0;
   ++totals.profiles_made;
   touch(made);
   return made;
 }
 
 void State::touch(Profile& profile) {
-  if (impl_->owed(profile)) impl_->write_profile(profile);
-  if (profile.changed_in == impl_->generation) return;
-  profile.changed_in = impl_->generation;
-  impl_->changed.push_back(profile.id);
+  impl_->changes(profile.id, *profile.row);
+  impl_->people.touch(*profile.row);
 }
 
 void State::index(const Profile& profile, const Identifier& identifier) {
@@ -134,30 +130,66 @@ void State::absorb(Profile& winner, Profile& loser) {
   for (const Identifier& identifier : loser.identifiers) {
     impl_->identifiers[impl_->identifier_key(identifier.type, identifier.value)] = winner.id;
   }
-  impl_->erased.emplace_back(gone, loser.row_hash);
+  impl_->erased.emplace_back(gone, loser.row->hash);
   impl_->aliases[gone] = winner.id;
   impl_->set_small(Table::alias, key_of(gone), key_of(winner.id));
-  impl_->profiles.erase(gone);
+  impl_->people.remove(gone);
   ++totals.merges;
 }
 
 std::size_t State::profiles() const {
-  return impl_->profiles.size();
+  return impl_->people.size();
+}
+
+std::vector<ProfileId> State::ids() const {
+  std::vector<ProfileId> ids = impl_->people.ids();
+  std::sort(ids.begin(), ids.end());
+  return ids;
 }
 
 void State::each_profile(const std::function<void(Profile&)>& each) {
-  for (const ProfileId id : sorted_ids(impl_->profiles)) each(*impl_->profiles.find(id)->second);
+  for (const ProfileId id : ids()) {
+    Row* row = impl_->people.row(id);
+    const bool was_there = impl_->people.in_pool(*row) != nullptr;
+    each(impl_->people.unpacked(id, *row));
+    if (!was_there) impl_->people.pack_away(id, *row);
+  }
 }
 
 void State::each_profile(const std::function<void(const Profile&)>& each) const {
-  for (const ProfileId id : sorted_ids(impl_->profiles)) each(*impl_->profiles.find(id)->second);
+  Profile person;
+  for (const ProfileId id : ids()) each(impl_->people.read(id, *impl_->people.row(id), person));
 }
 
-std::vector<ProfileId> State::profiles_after(ProfileId after, std::size_t most,
-                                             const std::function<bool(const Profile&)>& wanted) const {
+void State::each_refusal(const std::function<void(const Profile&)>& each) const {
+  std::vector<ProfileId> ids;
+  for (const auto& [id, row] : impl_->people.rows()) {
+    const Profile* const there = impl_->people.in_pool(*row);
+    if (there != nullptr ? there->has_refused() : row->refused != 0) ids.push_back(id);
+  }
+  std::sort(ids.begin(), ids.end());
+  Profile person;
+  for (const ProfileId id : ids) each(impl_->people.read(id, *impl_->people.row(id), person));
+}
+
+std::vector<ProfileId> State::ids_after(ProfileId after, ProfileId last, std::size_t most) const {
+  std::vector<ProfileId> ids;
+  for (const auto& [id, row] : impl_->people.rows()) {
+    if (id > after && id <= last) ids.push_back(id);
+  }
+  const std::size_t kept = std::min(most, ids.size());
+  std::nth_element(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(kept), ids.end());
+  ids.resize(kept);
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+std::vector<ProfileId> State::members_after(NameId audience, ProfileId after, std::size_t most) const {
   std::vector<ProfileId> lowest;  // a heap, the highest on top
-  for (const auto& [id, profile] : impl_->profiles) {
-    if (id <= after || (lowest.size() == most && id > lowest.front()) || !wanted(*profile)) continue;
+  Profile person;
+  for (const auto& [id, row] : impl_->people.rows()) {
+    if (id <= after || (lowest.size() == most && id > lowest.front())) continue;
+    if (impl_->people.index(*row, person).membership(audience) == nullptr) continue;
     if (lowest.size() == most) {
       std::pop_heap(lowest.begin(), lowest.end());
       lowest.pop_back();
@@ -170,7 +202,10 @@ std::vector<ProfileId> State::profiles_after(ProfileId after, std::size_t most,
 }
 
 void State::each_alias(const std::function<void(ProfileId, ProfileId)>& each) const {
-  for (const ProfileId loser : sorted_ids(impl_->aliases)) each(loser, impl_->aliases.find(loser)->second);
+  std::vector<ProfileId> losers;
+  for (const auto& [loser, winner] : impl_->aliases) losers.push_back(loser);
+  std::sort(losers.begin(), losers.end());
+  for (const ProfileId loser : losers) each(loser, impl_->aliases.find(loser)->second);
 }
 
 NameId State::intern(std::string_view text) {
@@ -195,9 +230,11 @@ bool State::first_sight(NameId source, std::string_view message_id, TimeUs at, s
   auto& chunks = impl_->chunks;
   if (chunks.empty() || chunks.back().hour != hour || chunks.back().prints.size() == chunk_prints) {
     const std::uint32_t number = !chunks.empty() && chunks.back().hour == hour ? chunks.back().number + 1 : 0;
-    chunks.push_back({hour, number, {}, {}, true});
+    chunks.push_back({hour, number, {}, {}, true, 0});
     const auto too_many = [&] { return impl_->seen.size() * bytes_per_print > bytes; };
     while (chunks.size() > 1 && (chunks.front().hour < hour - days * 24 || too_many())) {
+      if (chunks.front().owed > 0) impl_->write_chunk(chunks.front());
+      impl_->next_chunk -= std::min<std::size_t>(impl_->next_chunk, 1);
       for (const std::uint64_t old : chunks.front().prints) impl_->seen.erase(old);
       impl_->erased_chunks.emplace_back(chunks.front().key(), chunks.front().counted);
       chunks.pop_front();
@@ -213,10 +250,8 @@ TimeUs State::dedup_reach(TimeUs at) const {
 }
 
 void State::set_due(Profile& profile, TimeUs due) {
-  profile.due = due;
-  if (due >= profile.queued) return;
-  profile.queued = due;
-  impl_->timers.push({due, profile.id});
+  profile.row->due = due;
+  impl_->queue_timer(profile.id, *profile.row);
 }
 
 // The heap may hold moments that a person no longer has: it is looked at against the person, and a later one
@@ -225,13 +260,13 @@ TimeUs State::next_due() {
   auto& timers = impl_->timers;
   while (!timers.empty()) {
     const DueTimer top = timers.top();
-    const auto at = impl_->profiles.find(top.person);
-    const bool counts = at != impl_->profiles.end() && at->second->queued == top.due;
-    if (counts && at->second->due == top.due) return top.due;
+    Row* const row = impl_->people.row(top.person);
+    const bool counts = row != nullptr && row->queued == top.due;
+    if (counts && row->due == top.due) return top.due;
     timers.pop();
     if (!counts) continue;
-    at->second->queued = never;
-    if (at->second->due != never) set_due(*at->second, at->second->due);
+    row->queued = never;
+    impl_->queue_timer(top.person, *row);
   }
   return never;
 }
@@ -242,9 +277,14 @@ bool State::pop_due(TimeUs until, DueTimer& out) {
   if (next_due() > until) return false;
   out = impl_->timers.top();
   impl_->timers.pop();
-  Profile& profile = *impl_->profiles.find(out.person)->second;
-  profile.due = profile.queued = never;
+  Row& row = *impl_->people.row(out.person);
+  impl_->changes(out.person, row);
+  row.due = row.queued = never;
   return true;
+}
+
+bool State::timers_known() const {
+  return impl_->timers_known;
 }
 
 void State::set_cursor(std::string_view source_stream, std::string_view text) {

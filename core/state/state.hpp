@@ -22,7 +22,16 @@
 
 namespace sluice::state {
 
-enum class Table : std::uint8_t { profile = 1, alias = 2, dedup = 3, name = 4, cursor = 5, meta = 6 };
+// `number` says how packed rows are to be read (numbers.hpp); it is no part of the state's hash.
+enum class Table : std::uint8_t {
+  profile = 1,
+  alias = 2,
+  dedup = 3,
+  name = 4,
+  cursor = 5,
+  meta = 6,
+  number = 7
+};
 
 // Counted as the step runs; part of the state, so a replay counts the same.
 struct Totals {
@@ -38,6 +47,22 @@ struct DueTimer {
 // Receives rows of a checkpoint: value empty and erased true for a row that is gone.
 using RowSink = std::function<void(Table table, std::string_view key, std::string_view value, bool erased)>;
 
+// A person as a reader sees them: unpacked for that reader, or lent by the step where it has them unpacked.
+class Reading {
+ public:
+  Reading() = default;  // nobody
+  explicit Reading(const Profile* lent) : profile_(lent) {}
+  explicit Reading(std::unique_ptr<const Profile> own) : own_(std::move(own)), profile_(own_.get()) {}
+  explicit operator bool() const { return profile_ != nullptr; }
+  const Profile* get() const { return profile_; }
+  const Profile& operator*() const { return *profile_; }
+  const Profile* operator->() const { return profile_; }
+
+ private:
+  std::unique_ptr<const Profile> own_;
+  const Profile* profile_ = nullptr;
+};
+
 class State {
  public:
   explicit State(std::uint64_t hash_seed);
@@ -46,11 +71,14 @@ class State {
   State& operator=(const State&) = delete;
 
   // ---- people
+  // People lie packed; the step gets them unpacked (people.hpp). A Profile* holds until the next rest(),
+  // which the step calls between inputs. Readers get a Reading, which holds while the step rests.
+  void rest();
   Profile* find(ProfileId id);  // follows merged ids to who they became; null: nobody
-  const Profile* find(ProfileId id) const;
+  Reading find(ProfileId id) const;
   ProfileId resolve(ProfileId id) const;  // the surviving id, or `id` itself
   Profile* find_by(NameId type, std::string_view value);
-  const Profile* find_by(NameId type, std::string_view value) const;
+  Reading find_by(NameId type, std::string_view value) const;
   // Whom inputs soon to come are about, as far as a glance tells. Looks all of them up together, so that the
   // waits for memory overlap; changes nothing.
   struct Glance {
@@ -61,7 +89,7 @@ class State {
   // A new person; the id is derived from seq and ordinal and the journal's seed.
   Profile& create(std::uint64_t seq, std::uint32_t ordinal, TimeUs now);
   // Call before changing a profile: the checkpoint under way gets the row as it was, the next one the row as
-  // it becomes.
+  // it becomes. What is changed without it is lost when the person is packed away.
   void touch(Profile& profile);
   void index(const Profile& profile, const Identifier& identifier);
   void forget(const Profile& profile, const Identifier& identifier);  // nobody is found by it any more
@@ -73,13 +101,17 @@ class State {
   // are the caller's.
   void absorb(Profile& winner, Profile& loser);
   std::size_t profiles() const;
-  // Every profile in the order of its id; the callback must not create or absorb.
+  std::vector<ProfileId> ids() const;  // in order
+  // Every profile in the order of its id; the callback must not create or absorb. A Profile holds until the
+  // callback returns.
   void each_profile(const std::function<void(Profile&)>& each);
   void each_profile(const std::function<void(const Profile&)>& each) const;
-
-  // The first so many of those that `wanted` takes, in the order of their ids, behind `after`. Looks at all.
-  std::vector<ProfileId> profiles_after(ProfileId after, std::size_t most,
-                                        const std::function<bool(const Profile&)>& wanted) const;
+  // Those who have refused some purpose, in the order of their ids: looks into no other.
+  void each_refusal(const std::function<void(const Profile&)>& each) const;
+  // The first so many people behind `after`, up to `last`, in the order of their ids. Looks at all ids.
+  std::vector<ProfileId> ids_after(ProfileId after, ProfileId last, std::size_t most) const;
+  // The first so many members in the order of their ids, behind `after`. Looks at all.
+  std::vector<ProfileId> members_after(NameId audience, ProfileId after, std::size_t most) const;
 
   void each_alias(const std::function<void(ProfileId loser, ProfileId winner)>& each) const;  // by loser
 
@@ -97,6 +129,8 @@ class State {
   // The earliest timer due at or before `until`, taken off; false if there is none. Order: (due, person).
   bool pop_due(TimeUs until, DueTimer& out);
   TimeUs next_due();
+  // False where rows were restored that do not say when they are due: each person's must be set anew.
+  bool timers_known() const;
 
   // ---- where sources go on, and small facts
   void set_cursor(std::string_view source_stream, std::string_view cursor);
@@ -113,6 +147,8 @@ class State {
 
   // ---- hash and checkpoints
   Hash128 hash();  // of all rows as they are now; completes a checkpoint under way first
+  // The same, with every person's row hashed again: what a checkpoint said of them is not believed.
+  Hash128 hash_again();
   // Begins a checkpoint of the rows as they are now: all of them, or those changed since the last one. Rows
   // come out of continue_checkpoint(), a few at a time; touch() writes out early what is about to change.
   void begin_checkpoint(bool all, RowSink sink);
@@ -124,7 +160,7 @@ class State {
   // Restoring: give the rows of a base, then of each delta; then finish.
   bool restore_row(Table table, std::string_view key, std::string_view value);
   void forget_row(Table table, std::string_view key);  // a later delta took it away
-  void finish_restore();
+  bool finish_restore();                               // false: some row is damaged
 
  private:
   struct Impl;

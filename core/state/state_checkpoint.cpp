@@ -31,7 +31,51 @@ void decode_facts(std::string_view bytes, State& s) {
 
 constexpr std::string_view facts_key = "facts";
 
+// A person's row in a checkpoint: version, hash, due, whether something is refused; then the packed bytes.
+// Rows of version 1 are a person in the plain spelling.
+constexpr std::uint8_t packed_version = 2;
+
+// Message ids are written as so many rows: in bites, as people are.
+constexpr std::size_t rows_per_chunk = 64;
+
 }  // namespace
+
+void State::Impl::write_profile(ProfileId id, Row& row) {
+  thread_local std::string value, scratch;
+  if (row.hashed == 0) {
+    const Hash128 hash = hash_of(id, row);
+    counted -= row.hash;
+    counted += hash;
+    row.hash = hash;
+    row.hashed = 1;
+  }
+  row.written_in = generation;
+  value.clear();
+  const Profile* const there = people.in_pool(row);
+  ByteWriter w(value);
+  w.u8(packed_version);
+  w.u64(row.hash.low);
+  w.u64(row.hash.high);
+  w.zigzag(row.due);
+  w.u8(there != nullptr ? (there->has_refused() ? 1 : 0) : row.refused);
+  w.bytes(people.packed(row, scratch));
+  sink(Table::profile, key_of(id), value, false);
+}
+
+// The chunk as it was when the checkpoint began: what came since stands behind it.
+void State::Impl::write_chunk(Chunk& chunk) {
+  const std::string value = chunk.value(std::exchange(chunk.owed, 0));
+  counted -= chunk.counted;
+  chunk.counted = row_hash(Table::dedup, chunk.key(), value);
+  counted += chunk.counted;
+  sink(Table::dedup, chunk.key(), value, false);
+}
+
+void State::Impl::write_numbers() {
+  for (; numbers_written < people.numbers.size(); ++numbers_written) {
+    sink(Table::number, key_of(numbers_written), key_of(people.numbers.id(numbers_written)), false);
+  }
+}
 
 bool State::checkpointing() const {
   return impl_->running;
@@ -62,14 +106,11 @@ void State::begin_checkpoint(bool all, RowSink sink) {
   }
   s.erased_chunks.clear();
   for (Chunk& chunk : s.chunks) {
-    if (!chunk.changed && !all) continue;
-    const std::string value = chunk.value();
-    s.counted -= chunk.counted;
-    chunk.counted = row_hash(Table::dedup, chunk.key(), value);
-    s.counted += chunk.counted;
+    chunk.owed = chunk.changed || all ? chunk.prints.size() : 0;
     chunk.changed = false;
-    s.sink(Table::dedup, chunk.key(), value, false);
   }
+  s.next_chunk = 0;
+  if (all) s.numbers_written = 0;
   if (all) {
     for (const auto& [place, value] : s.small) s.sink(place.first, place.second, value, false);
   } else {
@@ -79,7 +120,7 @@ void State::begin_checkpoint(bool all, RowSink sink) {
   s.changed_small.clear();
   s.target = s.small_counted;
   // In any order: rows are found by their keys, and sorting a million ids would hold up the inputs.
-  s.pending = all ? ids_of(s.profiles) : std::move(s.changed);
+  s.pending = all ? s.people.ids() : std::move(s.changed);
   s.changed.clear();
   s.next_pending = 0;
 }
@@ -87,13 +128,21 @@ void State::begin_checkpoint(bool all, RowSink sink) {
 bool State::continue_checkpoint(std::size_t rows) {
   Impl& s = *impl_;
   SLUICE_CHECK(s.running);
+  for (; rows > 0 && s.next_chunk < s.chunks.size(); ++s.next_chunk) {
+    Chunk& chunk = s.chunks[s.next_chunk];
+    if (chunk.owed == 0) continue;
+    s.write_chunk(chunk);
+    rows -= std::min(rows, rows_per_chunk);
+  }
   for (; rows > 0 && s.next_pending < s.pending.size(); ++s.next_pending) {
-    const auto at = s.profiles.find(s.pending[s.next_pending]);
-    if (at == s.profiles.end() || !s.owed(*at->second)) continue;  // gone or changed since: written then
-    s.write_profile(*at->second);
+    const ProfileId id = s.pending[s.next_pending];
+    Row* const row = s.people.row(id);
+    if (row == nullptr || !s.owed(*row)) continue;  // gone or changed since: written then
+    s.write_profile(id, *row);
     --rows;
   }
-  if (s.next_pending < s.pending.size()) return false;
+  if (s.next_chunk < s.chunks.size() || s.next_pending < s.pending.size()) return false;
+  s.write_numbers();  // those that the rows above are packed with
   s.running = false;
   s.pending.clear();
   s.pending.shrink_to_fit();
@@ -109,36 +158,64 @@ Hash128 State::hash() {
   Hash128 sum = s.counted;
   for (const auto& [id, hash] : s.erased) sum -= hash;
   for (const auto& [key, hash] : s.erased_chunks) sum -= hash;
-  std::string bytes;
   for (const ProfileId id : s.changed) {
-    const auto at = s.profiles.find(id);
-    if (at == s.profiles.end()) continue;
-    bytes.clear();
-    at->second->encode(bytes);
-    sum -= at->second->row_hash;
-    sum += row_hash(Table::profile, key_of(id), bytes);
+    const Row* const row = s.people.row(id);
+    if (row == nullptr) continue;
+    sum -= row->hash;
+    sum += s.hash_of(id, *row);
   }
   for (const Chunk& chunk : s.chunks) {
     if (!chunk.changed) continue;
     sum -= chunk.counted;
-    sum += row_hash(Table::dedup, chunk.key(), chunk.value());
+    sum += row_hash(Table::dedup, chunk.key(), chunk.value(chunk.prints.size()));
   }
   sum += s.small_counted;
   return sum;
 }
 
+Hash128 State::hash_again() {
+  Hash128 sum = hash();
+  for (const auto& [id, row] : impl_->people.rows()) {
+    if (row->changed_in == impl_->generation) continue;  // hash() has looked at it
+    sum -= row->hash;
+    sum += impl_->hash_of(id, *row);
+  }
+  return sum;
+}
+
+bool State::Impl::restore_profile(ProfileId id, std::string_view key, std::string_view value) {
+  if (const Row* const before = people.row(id)) counted -= before->hash;  // a delta's row replaces the base's
+  ByteReader r(value);
+  const bool packed = r.u8() == packed_version;
+  Row head;
+  if (packed) {
+    head.hash.low = r.u64();
+    head.hash.high = r.u64();
+    head.due = r.zigzag();
+    head.refused = r.u8() != 0 ? 1 : 0;
+    head.plain = 0;
+    if (!r.ok()) return false;
+  }
+  Row& row = people.put(id, packed ? r.bytes(r.left()) : value);
+  row.hash = packed ? head.hash : row_hash(Table::profile, key, value);
+  row.hashed = 1;
+  row.due = packed ? head.due : never;
+  row.refused = packed ? head.refused : 0;
+  row.plain = packed ? 0 : 1;
+  timers_known = timers_known && packed;
+  counted += row.hash;
+  return true;
+}
+
 bool State::restore_row(Table table, std::string_view key, std::string_view value) {
   Impl& s = *impl_;
   switch (table) {
-    case Table::profile: {
-      auto profile = std::make_unique<Profile>();
-      if (!Profile::decode(value, *profile)) return false;
-      profile->row_hash = row_hash(table, key, value);
-      s.counted += profile->row_hash;
-      std::unique_ptr<Profile>& place = s.profiles[profile->id];
-      if (place) s.counted -= place->row_hash;  // a delta's row replaces the base's
-      place = std::move(profile);
-      return true;
+    case Table::profile:
+      return s.restore_profile(ByteReader(key).u64(), key, value);
+    case Table::number: {
+      const bool follows = s.people.numbers.restore(ByteReader(key).u64(), ByteReader(value).u64());
+      s.numbers_written = s.people.numbers.size();
+      return follows;
     }
     case Table::dedup: {
       ByteReader k(key);
@@ -181,10 +258,11 @@ bool State::restore_row(Table table, std::string_view key, std::string_view valu
 void State::forget_row(Table table, std::string_view key) {
   Impl& s = *impl_;
   if (table == Table::profile) {
-    const auto at = s.profiles.find(ByteReader(key).u64());
-    if (at == s.profiles.end()) return;
-    s.counted -= at->second->row_hash;
-    s.profiles.erase(at);
+    const ProfileId id = ByteReader(key).u64();
+    const Row* const row = s.people.row(id);
+    if (row == nullptr) return;
+    s.counted -= row->hash;
+    s.people.remove(id);
   } else if (table == Table::dedup) {
     const auto at =
         std::find_if(s.chunks.begin(), s.chunks.end(), [&](const Chunk& c) { return c.key() == key; });
@@ -194,23 +272,26 @@ void State::forget_row(Table table, std::string_view key) {
   }
 }
 
-void State::finish_restore() {
+bool State::finish_restore() {
   Impl& s = *impl_;
   s.changed_small.clear();
   std::sort(s.chunks.begin(), s.chunks.end(), [](const Chunk& a, const Chunk& b) {
     return a.hour != b.hour ? a.hour < b.hour : a.number < b.number;
   });
-  std::size_t prints = 0, identifiers = 0;
+  std::size_t prints = 0;
   for (const Chunk& chunk : s.chunks) prints += chunk.prints.size();
-  for (const auto& [id, profile] : s.profiles) identifiers += profile->identifiers.size();
   s.seen.reserve(prints);
-  s.identifiers.reserve(identifiers);
   for (const Chunk& chunk : s.chunks) s.seen.insert(chunk.prints.begin(), chunk.prints.end());
-  for (const auto& [id, profile] : s.profiles) {
-    for (const Identifier& identifier : profile->identifiers) index(*profile, identifier);
-    for (const Entity& entity : profile->entities) index_entity(*profile, entity.print);
-    for (const Membership& m : profile->memberships) count_member(m.audience, 1);
-  }
+  std::vector<DueTimer> timers;
+  const bool readable = s.people.look_through([&](const Profile& profile, Row& row) {
+    for (const Identifier& identifier : profile.identifiers) index(profile, identifier);
+    for (const Entity& entity : profile.entities) index_entity(profile, entity.print);
+    for (const Membership& m : profile.memberships) count_member(m.audience, 1);
+    row.queued = row.due;
+    if (row.due != never) timers.push_back({row.due, profile.id});
+  });
+  s.timers = decltype(s.timers)(LaterFirst{}, std::move(timers));
+  return readable;
 }
 
 }  // namespace sluice::state

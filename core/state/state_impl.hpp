@@ -12,19 +12,13 @@
 #include <utility>
 #include <vector>
 
-#include <boost/unordered/unordered_flat_map.hpp>
 #include <boost/unordered/unordered_flat_set.hpp>
 
 #include "base/bytes.hpp"
+#include "state/people.hpp"
 #include "state/state.hpp"
 
 namespace sluice::state {
-
-struct Mixed {  // our keys are hashes already
-  std::size_t operator()(std::uint64_t key) const { return key * 0x9E3779B97F4A7C15ULL; }
-};
-template <typename V>
-using FlatMap = boost::unordered_flat_map<std::uint64_t, V, Mixed>;
 
 inline constexpr std::string_view backfill_key = "backfill";  // of the meta table
 
@@ -54,6 +48,7 @@ struct Chunk {
   std::vector<std::uint64_t> prints;
   Hash128 counted;
   bool changed = true;
+  std::size_t owed = 0;  // its first so many are to be written by the checkpoint under way
 
   std::string key() const {
     std::string key;
@@ -62,11 +57,8 @@ struct Chunk {
     w.u32(number);
     return key;
   }
-  std::string value() const {
-    std::string value;
-    ByteWriter w(value);
-    for (const std::uint64_t print : prints) w.u64(print);
-    return value;
+  std::string value(std::size_t count) const {
+    return {reinterpret_cast<const char*>(prints.data()), count * sizeof(std::uint64_t)};
   }
 };
 
@@ -80,7 +72,7 @@ struct State::Impl {
   explicit Impl(std::uint64_t hash_seed) : seed(hash_seed) {}
 
   std::uint64_t seed;
-  FlatMap<std::unique_ptr<Profile>> profiles;
+  People people;
   FlatMap<ProfileId> identifiers;
   FlatMap<ProfileId> entities;
   FlatMap<ProfileId> aliases;
@@ -103,7 +95,9 @@ struct State::Impl {
   Hash128 target;         // hash of the checkpoint under way
   bool running = false, all = false;
   std::vector<ProfileId> pending;
-  std::size_t next_pending = 0;
+  std::size_t next_pending = 0, next_chunk = 0;
+  std::size_t numbers_written = 0;  // how many checkpoints have
+  bool timers_known = true;
   RowSink sink;
 
   std::uint64_t identifier_key(NameId type, std::string_view value) const {
@@ -122,38 +116,51 @@ struct State::Impl {
     changed_small.insert(place);
   }
 
-  void write_profile(Profile& p) {
-    thread_local std::string bytes;
-    bytes.clear();
-    p.encode(bytes);
-    const std::string key = key_of(p.id);
-    const Hash128 hash = row_hash(Table::profile, key, bytes);
-    counted -= p.row_hash;
-    counted += hash;
-    p.row_hash = hash;
-    p.written_in = generation;
-    sink(Table::profile, key, bytes, false);
+  // The person by id, or who they became.
+  std::pair<ProfileId, Row*> whom(ProfileId id) const {
+    Row* row = people.row(id);
+    while (row == nullptr) {  // who has merged has no row
+      const auto at = aliases.find(id);
+      if (at == aliases.end()) break;
+      id = at->second;
+      row = people.row(id);
+    }
+    return {id, row};
+  }
+
+  // The hash of the row as it is now.
+  Hash128 hash_of(ProfileId id, const Row& row) const {
+    thread_local Profile unpacked;
+    thread_local std::string plain;
+    plain.clear();
+    people.read(id, row, unpacked).encode(plain);
+    return row_hash(Table::profile, key_of(id), plain);
+  }
+
+  void write_profile(ProfileId id, Row& row);
+  void write_chunk(Chunk& chunk);
+  void write_numbers();
+  bool restore_profile(ProfileId id, std::string_view key, std::string_view value);
+
+  void queue_timer(ProfileId id, Row& row) {
+    if (row.due >= row.queued) return;
+    row.queued = row.due;
+    timers.push({row.due, id});
   }
 
   // A row that the checkpoint under way still has to write as it was when that began.
-  bool owed(const Profile& p) const {
-    return running && p.written_in != generation && (all || p.changed_in + 1 == generation);
+  bool owed(const Row& row) const {
+    return running && row.written_in != generation && (all || row.changed_in + 1 == generation);
+  }
+
+  // Call before a row changes, in what it says or in its due time.
+  void changes(ProfileId id, Row& row) {
+    if (owed(row)) write_profile(id, row);
+    if (row.changed_in == generation) return;
+    row.changed_in = generation;
+    row.hashed = 0;
+    changed.push_back(id);
   }
 };
-
-template <typename Profiles>
-std::vector<ProfileId> ids_of(const Profiles& profiles) {
-  std::vector<ProfileId> ids;
-  ids.reserve(profiles.size());
-  for (const auto& [id, profile] : profiles) ids.push_back(id);
-  return ids;
-}
-
-template <typename Profiles>
-std::vector<ProfileId> sorted_ids(const Profiles& profiles) {
-  std::vector<ProfileId> ids = ids_of(profiles);
-  std::sort(ids.begin(), ids.end());
-  return ids;
-}
 
 }  // namespace sluice::state

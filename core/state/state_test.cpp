@@ -1,9 +1,11 @@
 #include "state/state.hpp"
 
+#include <algorithm>
 #include <map>
-#include <optional>
 
 #include <catch2/catch.hpp>
+
+#include "base/bytes.hpp"
 
 namespace sluice::state {
 namespace {
@@ -11,6 +13,12 @@ namespace {
 constexpr TimeUs t0 = 1'700'000'000 * us_per_s;
 
 using Rows = std::map<std::pair<Table, std::string>, std::string>;
+
+std::string key_of(ProfileId id) {
+  std::string key;
+  ByteWriter(key).u64(id);
+  return key;
+}
 
 RowSink into(Rows& rows) {
   return [&rows](Table table, std::string_view key, std::string_view value, bool erased) {
@@ -31,7 +39,7 @@ Profile& person(State& s, std::uint64_t seq, const std::string& user) {
 
 void restore(State& s, const Rows& rows) {
   for (const auto& [key, value] : rows) REQUIRE(s.restore_row(key.first, key.second, value));
-  s.finish_restore();
+  REQUIRE(s.finish_restore());
 }
 
 }  // namespace
@@ -129,6 +137,87 @@ TEST_CASE("the hash depends on the rows and on nothing else") {
   b.touch(late);
   late.locale = "fr";
   CHECK(a.hash() != b.hash());
+}
+
+TEST_CASE("timers, audiences' sizes and refusals come back with the rows") {
+  State s(7);
+  Rows rows;
+  std::vector<ProfileId> ids;
+  for (std::uint64_t i = 1; i <= 10; ++i) {
+    Profile& p = person(s, i, "u" + std::to_string(i));
+    p.memberships.push_back({s.intern("buyers"), t0, i});
+    s.count_member(name_id("buyers"), 1);
+    if (i == 3) p.consents.push_back({s.intern("mail"), false, t0, s.intern("shop")});
+    s.set_due(p, t0 + static_cast<TimeUs>(i));
+    ids.push_back(p.id);
+  }
+  s.begin_checkpoint(true, into(rows));
+  DueTimer due{};
+  REQUIRE(s.pop_due(t0 + 1, due));  // what the checkpoint has still to write is as it was
+  while (!s.continue_checkpoint(1)) {
+  }
+  State again(7);
+  restore(again, rows);
+  CHECK(again.timers_known());
+  CHECK(again.members(name_id("buyers")) == 10);
+  for (const ProfileId id : ids) {
+    REQUIRE(again.pop_due(never, due));
+    CHECK(due.person == id);
+  }
+  CHECK_FALSE(again.pop_due(never, due));
+  std::vector<ProfileId> refused;
+  again.each_refusal([&](const Profile& p) { refused.push_back(p.id); });
+  CHECK(refused == std::vector<ProfileId>{ids[2]});
+  std::vector<ProfileId> lowest = again.members_after(name_id("buyers"), nobody, 4);
+  std::sort(ids.begin(), ids.end());
+  CHECK(lowest == std::vector<ProfileId>(ids.begin(), ids.begin() + 4));
+  CHECK(again.members_after(name_id("buyers"), ids[7], 4) == std::vector<ProfileId>{ids[8], ids[9]});
+}
+
+TEST_CASE("what a checkpoint says of its rows is not believed where it matters") {
+  State s(7);
+  Rows rows;
+  const ProfileId id = person(s, 1, "x").id;
+  s.begin_checkpoint(true, into(rows));
+  while (!s.continue_checkpoint(1)) {
+  }
+  State right(7), wrong(7);
+  restore(right, rows);
+  CHECK(right.hash_again() == s.hash());
+  std::string& value = rows.at({Table::profile, key_of(id)});
+  value.at(value.find("x")) = 'y';
+  restore(wrong, rows);
+  CHECK(wrong.hash() == s.hash());
+  CHECK(wrong.hash_again() != s.hash());
+}
+
+TEST_CASE("rows of version 0.1 are read, and those that change are written as today's are") {
+  State s(7);
+  Rows rows;
+  Profile& p = person(s, 1, "x");
+  const ProfileId id = p.id;
+  std::string plain;
+  p.encode(plain);
+  s.begin_checkpoint(true, into(rows));
+  while (!s.continue_checkpoint(1)) {
+  }
+  std::erase_if(rows, [](const auto& row) { return row.first.first == Table::number; });
+  rows.at({Table::profile, key_of(id)}) = plain;
+  State again(7);
+  restore(again, rows);
+  CHECK_FALSE(again.timers_known());
+  CHECK(again.hash() == s.hash());
+  CHECK(again.hash_again() == s.hash());
+  again.touch(*again.find(id));
+  again.find(id)->locale = "fr";
+  again.begin_checkpoint(false, into(rows));
+  while (!again.continue_checkpoint(1)) {
+  }
+  CHECK(rows.at({Table::profile, key_of(id)}).front() == 2);
+  State third(7);
+  restore(third, rows);
+  CHECK(third.hash_again() == again.hash());
+  CHECK(third.find_by(name_id("user_id"), "x")->locale == "fr");
 }
 
 TEST_CASE("a glance at many inputs to come, of people known, merged and unknown, changes nothing") {

@@ -16,10 +16,7 @@ StoredValue StoredValue::boolean(bool b) {
 
 StoredValue StoredValue::number(double n) {
   StoredValue v;
-  if (n == 0) n = 0;  // one zero: -0.0 and 0.0 are the same value and must have the same bytes
-  v.bytes_.resize(1 + sizeof n);
-  v.bytes_[0] = 'n';
-  std::memcpy(v.bytes_.data() + 1, &n, sizeof n);
+  v.assign_number(n);
   return v;
 }
 
@@ -86,10 +83,26 @@ void StoredValue::append_json(std::string& out) const {
 
 StoredValue StoredValue::from_bytes(std::string_view bytes) {
   StoredValue v;
-  v.bytes_ = bytes;
-  const bool number_cut = v.kind() == Kind::number && bytes.size() != 1 + sizeof(double);
-  if (number_cut) v.bytes_.clear();
+  v.assign(bytes);
   return v;
+}
+
+void StoredValue::assign(std::string_view bytes) {
+  bytes_ = bytes;
+  const bool number_cut = kind() == Kind::number && bytes.size() != 1 + sizeof(double);
+  if (number_cut) bytes_.clear();
+}
+
+void StoredValue::assign(Kind kind, std::string_view text) {
+  bytes_.assign(1, static_cast<char>(kind));
+  bytes_ += text;
+}
+
+void StoredValue::assign_number(double n) {
+  if (n == 0) n = 0;  // one zero: -0.0 and 0.0 are the same value and must have the same bytes
+  bytes_.resize(1 + sizeof n);
+  bytes_[0] = 'n';
+  std::memcpy(bytes_.data() + 1, &n, sizeof n);
 }
 
 bool StoredValue::operator<(const StoredValue& other) const {

@@ -31,6 +31,11 @@ class StoredValue {
   // The encoded form is the value; equal values have equal bytes.
   const std::string& bytes() const { return bytes_; }
   static StoredValue from_bytes(std::string_view bytes);
+  // The same into a value that is there, whose memory is used again.
+  void assign(std::string_view bytes);
+  void assign(Kind kind, std::string_view text);
+  void assign_number(double n);
+  void clear() { bytes_.clear(); }
   bool operator==(const StoredValue&) const = default;
   // Numbers by size, texts by bytes, false before true; different kinds by tag. A total order without NaN.
   bool operator<(const StoredValue& other) const;

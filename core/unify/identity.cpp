@@ -41,7 +41,7 @@ class Identity::Phones {
   std::vector<Place> places_;
 };
 
-Identity::Identity(const view::Compiled& compiled, const State* known)
+Identity::Identity(const view::Compiled& compiled, State* known)
     : compiled_(compiled),
       known_(known),
       since_(known == nullptr ? 0 : known->now),
@@ -106,12 +106,7 @@ std::vector<Claim> Identity::claims(const Event& event, std::string_view country
 }
 
 bool Identity::is_known(const Profile& profile) const {
-  for (const Identifier& identifier : profile.identifiers) {
-    for (std::size_t rule = 0; rule < compiled_.identity_ids.size(); ++rule) {
-      if (compiled_.identity_ids[rule] == identifier.type && compiled_.known_identifier[rule]) return true;
-    }
-  }
-  return false;
+  return view::is_known(profile, compiled_);
 }
 
 std::vector<Profile*> Identity::candidates(State& state, const std::vector<Claim>& claims) const {

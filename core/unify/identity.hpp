@@ -39,7 +39,7 @@ class Identity {
  public:
   // With `known`, a number that the state has as somebody's, and that was said again since now, is not read
   // again.
-  explicit Identity(const view::Compiled& compiled, const state::State* known = nullptr);
+  explicit Identity(const view::Compiled& compiled, state::State* known = nullptr);
   ~Identity();
 
   // The identifiers of an event that count: known types, normalised, not blocked; most trusted first.
@@ -64,7 +64,7 @@ class Identity {
                        const Event& event, TimeUs now, Resolution& out) const;
 
   const view::Compiled& compiled_;
-  const state::State* known_;
+  state::State* known_;
   TimeUs since_;  // of the state, when these rules came to hold
   std::unique_ptr<Blocked> blocked_;
   std::unique_ptr<Phones>

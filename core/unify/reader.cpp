@@ -84,12 +84,11 @@ void Reader::read_external_ids(Event& event, Json context) {
   });
 }
 
-void Reader::read_rule_id(Event& event, const config::IdentityRule& rule) {
+void Reader::read_rule_id(Event& event, Json context_traits, const config::IdentityRule& rule) {
   // The e-mail address and the phone number of a person are traits; one in an order's properties may be
   // somebody else's.
   const bool own_only = rule.normalize != config::Normalize::none;
-  const std::array<Json, 3> places{event.traits, event.context["traits"],
-                                   own_only ? Json() : event.properties};
+  const std::array<Json, 3> places{event.traits, context_traits, own_only ? Json() : event.properties};
   for (const Json& place : places) {
     if (!place) continue;
     Json value = place[rule.id];
@@ -98,14 +97,15 @@ void Reader::read_rule_id(Event& event, const config::IdentityRule& rule) {
   }
 }
 
-void Reader::read_ids(Event& event, const config::Source& source) {
+void Reader::read_ids(Event& event, const EventMembers& members, const config::Source& source) {
+  const Json context_traits = event.context["traits"];
   for (const config::IdentityRule& rule : config_.identity) {
     if (rule.id == "user_id") {
-      add_id(event, rule.id, event.root["userId"]);
+      add_id(event, rule.id, members.user_id);
     } else if (rule.id == "anonymous_id") {
-      add_id(event, rule.id, event.root["anonymousId"]);
+      add_id(event, rule.id, members.anonymous_id);
     } else if (event.traits || event.context || event.properties) {
-      read_rule_id(event, rule);
+      read_rule_id(event, context_traits, rule);
     }
   }
   if (event.context) read_external_ids(event, event.context);
@@ -138,16 +138,18 @@ Result<Event> Reader::read_event(const EventInput& input) {
   event.source = source->name;
   event.trusted = source->trust == config::Trust::server;
   event.third_party_anonymous = source->anonymous;
-  event.kind = kind_of(event.root["type"].string_or(input.type));
-  event.message_id = event.root["messageId"].string_or("");
-  event.time = event_time(event.root, input.sent, input.received);
-  event.traits = event.root["traits"];
-  event.properties = event.root["properties"];
-  event.context = event.root["context"];
+  const EventMembers members = members_of(event.root);
+  event.kind = kind_of(members.type.string_or(input.type));
+  event.message_id = members.message_id.string_or("");
+  event.time =
+      event_time(members.timestamp, members.original_timestamp, members.sent_at, input.sent, input.received);
+  event.traits = members.traits;
+  event.properties = members.properties;
+  event.context = members.context;
   if (!event.context && !input.context.empty()) event.context = context_parser_.parse(input.context);
   switch (event.kind) {
     case EventKind::track:
-      event.name = event.root["event"].string_or("");
+      event.name = members.event.string_or("");
       break;
     case EventKind::page:
       event.name = "$page";
@@ -156,7 +158,7 @@ Result<Event> Reader::read_event(const EventInput& input) {
       event.name = "$screen";
       break;
     case EventKind::group:
-      event.name = event.root["groupId"].string_or("");
+      event.name = members.group_id.string_or("");
       break;
     default:
       break;
@@ -165,7 +167,7 @@ Result<Event> Reader::read_event(const EventInput& input) {
   // RudderStack's browser SDK puts the traits of identify into the context alone.
   if (event.kind == EventKind::identify && !event.traits) event.traits = event.context["traits"];
   if (event.kind != EventKind::identify) event.traits = Json();
-  read_ids(event, *source);
+  read_ids(event, members, *source);
   if (event.ids.empty()) return Error{Code::rejected, "no_identifier"};
   read_consent(event, *source);
   return event;

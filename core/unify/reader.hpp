@@ -11,6 +11,7 @@
 
 #include "config/config.hpp"
 #include "model/event.hpp"
+#include "model/event_members.hpp"
 #include "model/input.hpp"
 #include "view/compiled.hpp"
 
@@ -26,10 +27,10 @@ class Reader {  // one thread at a time
   Result<Event> read_record(const RecordInput& input);
 
  private:
-  void read_ids(Event& event, const config::Source& source);
+  void read_ids(Event& event, const EventMembers& members, const config::Source& source);
   void add_id(Event& event, std::string_view type, Json value);
   void read_external_ids(Event& event, Json context);
-  void read_rule_id(Event& event, const config::IdentityRule& rule);
+  void read_rule_id(Event& event, Json context_traits, const config::IdentityRule& rule);
   void read_consent(Event& event, const config::Source& source);
   Result<Event> map_record(const RecordInput& input, const config::Source& source,
                            const config::Stream& stream);

@@ -278,6 +278,15 @@ std::size_t Compiled::audience_slot(std::string_view name) const {
   return SIZE_MAX;
 }
 
+bool is_known(const state::Profile& profile, const Compiled& compiled) {
+  for (const state::Identifier& identifier : profile.identifiers) {
+    for (std::size_t rule = 0; rule < compiled.identity_ids.size(); ++rule) {
+      if (compiled.identity_ids[rule] == identifier.type && compiled.known_identifier[rule]) return true;
+    }
+  }
+  return false;
+}
+
 std::shared_ptr<const Compiled> compile(std::shared_ptr<const config::Config> config,
                                         std::vector<std::string> channels) {
   auto out = std::make_shared<Compiled>();

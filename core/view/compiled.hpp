@@ -131,6 +131,9 @@ struct Compiled {
   std::size_t audience_slot(std::string_view name) const;  // SIZE_MAX: none
 };
 
+// Whether an identifier names the person: what stands above anonymous_id in the order of trust.
+bool is_known(const state::Profile& profile, const Compiled& compiled);
+
 // `channels[i]` is the channel of config->destinations[i]'s connector.
 std::shared_ptr<const Compiled> compile(std::shared_ptr<const config::Config> config,
                                         std::vector<std::string> channels);

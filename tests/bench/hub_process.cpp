@@ -52,31 +52,34 @@ void HubProcess::kill_now() {
   pid_ = -1;
 }
 
-Status HubProcess::start(const std::string& binary, const std::string& folder) {
-  log_ = folder + "/hub.log";
-  const std::string config = folder + "/hub.yaml";
+Status HubProcess::start(const Command& command) {
+  log_ = command.folder + "/hub.log";
+  name_ = command.words.front();
   std::ofstream(log_, std::ios::trunc).close();  // what an earlier hub said is no sign of this one
   pid_ = fork();
   if (pid_ == 0) {
     const int log = open(log_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     dup2(log, STDOUT_FILENO);
     dup2(log, STDERR_FILENO);
-    execl(binary.c_str(), binary.c_str(), "run", config.c_str(), nullptr);
+    std::vector<char*> words;
+    for (const std::string& word : command.words) words.push_back(const_cast<char*>(word.c_str()));
+    words.push_back(nullptr);
+    if (chdir(command.folder.c_str()) == 0) execvp(words.front(), words.data());
     _exit(127);
   }
   const auto until = std::chrono::steady_clock::now() + start_patience;
-  const std::string sign = "listening on 127.0.0.1:";
   while (std::chrono::steady_clock::now() < until) {
     const std::string log = text_of(log_);
-    if (const std::size_t at = log.find(sign); at != std::string::npos) {
-      port_ = static_cast<std::uint16_t>(std::atoi(log.c_str() + at + sign.size()));
+    if (const std::size_t at = log.find(command.sign); at != std::string::npos) {
+      port_ = command.port;
+      if (port_ == 0) port_ = static_cast<std::uint16_t>(std::atoi(log.c_str() + at + command.sign.size()));
       return Done{};
     }
-    if (!running()) return Error{Code::transient, binary + " did not start; its log says:\n" + log};
+    if (!running()) return Error{Code::transient, name_ + " did not start; its log says:\n" + log};
     std::this_thread::sleep_for(look_again);
   }
   return Error{Code::transient,
-               binary + " does not listen after ten minutes; its log says:\n" + text_of(log_)};
+               name_ + " does not listen after ten minutes; its log says:\n" + text_of(log_)};
 }
 
 bool HubProcess::running() {
@@ -108,18 +111,18 @@ HubCost HubProcess::cost() const {
 
 Status HubProcess::stop() {
   if (!running())
-    return Error{Code::transient, "the hub has ended by itself; its log says:\n" + text_of(log_)};
+    return Error{Code::transient, name_ + " has ended by itself; its log says:\n" + text_of(log_)};
   kill(pid_, SIGTERM);
   const auto until = std::chrono::steady_clock::now() + stop_patience;
   int status = 0;
   while (waitpid(pid_, &status, WNOHANG) == 0) {
     if (std::chrono::steady_clock::now() > until)
-      return Error{Code::transient, "the hub has not ended two minutes after SIGTERM"};
+      return Error{Code::transient, name_ + " has not ended two minutes after SIGTERM"};
     std::this_thread::sleep_for(look_again);
   }
   pid_ = -1;
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return Done{};
-  return Error{Code::transient, "the hub ended badly; its log says:\n" + text_of(log_)};
+  return Error{Code::transient, name_ + " ended badly; its log says:\n" + text_of(log_)};
 }
 
 }  // namespace sluice::bench

@@ -30,14 +30,19 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
+  // False: the connection broke, and how much went out is not known.
+  bool put(const std::string& bytes) {
+    if (fd_ < 0 && !dial()) return false;
+    for (std::size_t done = 0; done < bytes.size();) {
+      const ssize_t sent = ::send(fd_, bytes.data() + done, bytes.size() - done, MSG_NOSIGNAL);
+      if (sent <= 0) return drop() != 0;
+      done += static_cast<std::size_t>(sent);
+    }
+    return true;
+  }
   // The status of the answer; 0: the connection broke.
   int post(const std::string& request) {
-    if (fd_ < 0 && !dial()) return 0;
-    for (std::size_t done = 0; done < request.size();) {
-      const ssize_t put = ::send(fd_, request.data() + done, request.size() - done, MSG_NOSIGNAL);
-      if (put <= 0) return drop();
-      done += static_cast<std::size_t>(put);
-    }
+    if (!put(request)) return 0;
     answer_.clear();
     while (!complete()) {
       std::array<char, 4096> buffer{};
@@ -103,7 +108,7 @@ LoadResult send_load(const Traffic& traffic, const LoadOptions& options,
     Connection connection(options.port);
     LoadResult own;
     for (std::int64_t first = 0; (first = next.fetch_add(batch_events)) < end;) {
-      const std::string request = traffic.request_of(first, host);
+      const std::string request = options.lines ? traffic.lines_of(first) : traffic.request_of(first, host);
       std::int64_t due = now_us();
       if (options.rate > 0) {
         due = started +
@@ -112,9 +117,9 @@ LoadResult send_load(const Traffic& traffic, const LoadOptions& options,
       }
       for (std::int64_t n = first; n < first + batch_events; ++n) sent[static_cast<std::size_t>(n)] = due;
       for (int tries = 0; tries < tries_max; ++tries) {
-        if (connection.post(request) == 200) {
+        if (options.lines ? connection.put(request) : connection.post(request) == 200) {
           own.acknowledged += batch_events;
-          own.ack_us.push_back(static_cast<std::uint32_t>(now_us() - due));
+          if (!options.lines) own.ack_us.push_back(static_cast<std::uint32_t>(now_us() - due));
           break;
         }
         ++own.retried;

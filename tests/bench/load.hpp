@@ -21,6 +21,7 @@ struct LoadOptions {
   int connections = 8;
   std::int64_t first = 0, events = 0;  // numbers [first, first + events), whole batches
   double rate = 0;                     // events a second; 0: closed loop
+  bool lines = false;                  // a line for each event on a plain connection: nobody acknowledges
 };
 
 // How long each of a row of single requests took: profiles, read one after the other on the admin socket.
@@ -29,7 +30,7 @@ struct ReadResult {
   std::int64_t failed = 0;
 };
 
-// Blocks until every event is acknowledged, or the hub is gone.
+// Blocks until every event is acknowledged (or handed to the kernel: lines), or the hub is gone.
 LoadResult send_load(const Traffic& traffic, const LoadOptions& options,
                      std::vector<std::atomic<std::int64_t>>& sent);
 

@@ -4,6 +4,7 @@
 //   sluice_bench --hub build/release/sluice --config tests/bench/hub.yaml --folder EMPTY-FOLDER
 //                [--people 50000] [--events 500000] [--warm-up 50000] [--rounds 2] [--connections 8]
 //                [--paced 5000,20000] [--seconds 5] [--restart 0] [--isolation 1]
+//                [--peers node-red,syslog-ng --installed FOLDER-OF-NPM]
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
@@ -17,6 +18,7 @@
 #include "bounds.hpp"
 #include "figures.hpp"
 #include "isolation.hpp"
+#include "peers.hpp"
 #include "run.hpp"
 #include "traffic.hpp"
 
@@ -29,8 +31,46 @@ struct Options {
   std::int64_t events = 500'000, warm_up = 50'000, people = 50'000, rounds = 2, connections = 8, seconds = 5,
                restart = 0, isolation = 1;
   std::string paces = "5000,20000";  // events a second, one after the other; "0": none
+  std::string peers, installed;      // other hubs to measure beside, by name; where npm has put its packages
   std::vector<std::int64_t> paced;
 };
+
+RunOptions sluice(const Options& options) {
+  RunOptions run;
+  run.command = [&options](const std::string& folder) -> Result<Command> {
+    std::filesystem::copy_file(options.config, folder + "/hub.yaml",
+                               std::filesystem::copy_options::overwrite_existing);
+    return Command{{options.hub, "run", folder + "/hub.yaml"}, folder, "listening on 127.0.0.1:"};
+  };
+  return run;
+}
+
+// One hub, ours or a peer, from its start to its end.
+Status measure_hub(const Options& options, RunOptions what, const std::string& folder, bool paced,
+                   std::vector<Figures>& all) {
+  const std::vector<std::int64_t> paces = paced ? options.paced : std::vector<std::int64_t>{};
+  what.folder = folder;
+  what.people = options.people;
+  what.connections = static_cast<int>(options.connections);
+  what.events = options.warm_up + options.events;
+  for (const std::int64_t pace : paces) what.events += pace * options.seconds;
+  const bool ours = what.ours;
+  const std::string name = what.name;
+  Run run(std::move(what));
+  SLUICE_TRY(run.start());
+  if (ours) print_row(all.emplace_back(SLUICE_TRY(run.introduce())));
+  if (options.warm_up > 0) run.measure("warm-up", options.warm_up, 0);
+  print_row(all.emplace_back(run.measure(name, options.events, 0)));
+  for (const std::int64_t pace : paces) {
+    const std::string job = name + " at " + std::to_string(pace / 1000) + "k/s";
+    print_row(all.emplace_back(run.measure(job, pace * options.seconds, static_cast<double>(pace))));
+  }
+  if (ours && paced && options.restart != 0) {
+    print_row(all.emplace_back(SLUICE_TRY(run.restart("restart", false))));
+    print_row(all.emplace_back(SLUICE_TRY(run.restart("rebuild", true))));
+  }
+  return run.stop();
+}
 
 Result<std::vector<Figures>> measure_round(const Options& options, std::int64_t round, bool paced) {
   const std::string folder = options.folder + "/round-" + std::to_string(round);
@@ -46,25 +86,14 @@ Result<std::vector<Figures>> measure_round(const Options& options, std::int64_t 
   bound("parse-only", SLUICE_TRY(parse_only(options.events)));
   bound("journal-only",
         SLUICE_TRY(journal_only(options.events, static_cast<int>(options.connections), folder + "-journal")));
-  std::int64_t sent = options.warm_up + options.events;
-  if (paced) {
-    for (const std::int64_t pace : options.paced) sent += pace * options.seconds;
+  SLUICE_TRY(measure_hub(options, sluice(options), folder, paced, all));
+  std::vector<std::string> names;
+  for (const std::string_view name : split(options.peers, ',')) {
+    if (!name.empty()) names.emplace_back(name);
   }
-  Run run({options.hub, options.config, folder, options.people, static_cast<int>(options.connections), sent});
-  SLUICE_TRY(run.start());
-  print_row(all.emplace_back(SLUICE_TRY(run.introduce())));
-  if (options.warm_up > 0) run.measure("warm-up", options.warm_up, 0);
-  print_row(all.emplace_back(run.measure("hub", options.events, 0)));
-  for (std::size_t i = 0; paced && i < options.paced.size(); ++i) {
-    const std::int64_t pace = options.paced[i];
-    const std::string job = "hub at " + std::to_string(pace / 1000) + "k/s";
-    print_row(all.emplace_back(run.measure(job, pace * options.seconds, static_cast<double>(pace))));
-  }
-  if (paced && options.restart != 0) {
-    print_row(all.emplace_back(SLUICE_TRY(run.restart("restart", false))));
-    print_row(all.emplace_back(SLUICE_TRY(run.restart("rebuild", true))));
-  }
-  SLUICE_TRY(run.stop());
+  const std::string configs = std::filesystem::path(options.config).parent_path().string() + "/peers";
+  for (RunOptions& peer : SLUICE_TRY(peers(names, configs, options.installed)))
+    SLUICE_TRY(measure_hub(options, std::move(peer), folder, paced, all));
   return all;
 }
 
@@ -106,17 +135,16 @@ int measure(const Options& options) {
   std::int64_t lost = 0;
   for (const Figures& f : all) {
     print_json(f);
-    lost += f.lost;
+    if (f.job.starts_with("hub")) lost += f.lost;
   }
   if (lost > 0) std::fprintf(stderr, "bench: %lld events were lost\n", static_cast<long long>(lost));
   return lost > 0 ? 1 : 0;
 }
 
 bool read_options(int argc, char** argv, Options& options) {
-  const std::map<std::string, std::string*> texts{{"--hub", &options.hub},
-                                                  {"--config", &options.config},
-                                                  {"--folder", &options.folder},
-                                                  {"--paced", &options.paces}};
+  const std::map<std::string, std::string*> texts{
+      {"--hub", &options.hub},     {"--config", &options.config}, {"--folder", &options.folder},
+      {"--paced", &options.paces}, {"--peers", &options.peers},   {"--installed", &options.installed}};
   const std::map<std::string, std::int64_t*> numbers{
       {"--events", &options.events},           {"--warm-up", &options.warm_up},
       {"--people", &options.people},           {"--rounds", &options.rounds},
@@ -157,7 +185,7 @@ int main(int argc, char** argv) {
         "usage: sluice_bench --hub BINARY --config FILE --folder EMPTY-FOLDER [--events N] "
         "[--warm-up N] [--rounds N] "
         "[--people N] [--connections N] [--paced EVENTS-PER-SECOND,...; 0: not] [--seconds N, of each pace] "
-        "[--restart 0|1] [--isolation 0|1]\n");
+        "[--restart 0|1] [--isolation 0|1] [--peers node-red,syslog-ng --installed FOLDER]\n");
     return 2;
   }
   return sluice::bench::measure(options);

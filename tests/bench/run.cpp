@@ -33,15 +33,19 @@ Run::~Run() {
 
 Status Run::start() {
   std::filesystem::create_directories(options_.folder);
-  std::filesystem::copy_file(options_.config, options_.folder + "/hub.yaml");
   const auto set = [](const char* name, const std::string& value) { setenv(name, value.c_str(), 1); };
   const auto url = [&](Place place) { return "http://127.0.0.1:" + std::to_string(sink_.port(place)); };
   set("BENCH_WRITE_KEY", write_key);
   set("BENCH_CRM", url(Place::crm));
   set("BENCH_WAREHOUSE", url(Place::warehouse));
   set("BENCH_SECRET", "whsec_YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2g=");
+  return begin();
+}
+
+Status Run::begin() {
+  const Command command = SLUICE_TRY(options_.command(options_.folder));
   hub_.emplace();
-  return hub_->start(options_.hub, options_.folder);
+  return hub_->start(command);
 }
 
 // What it was given is worked off when it uses no CPU time to speak of.
@@ -87,11 +91,12 @@ Figures Run::measure(std::string job, std::int64_t events, double rate) {
   std::atomic<bool> stop_reading{false};
   ReadResult read;
   std::thread reader;
-  if (rate > 0) {
+  if (rate > 0 && options_.ours) {
     reader =
         std::thread([&] { read = read_profiles(traffic_, options_.folder + "/admin.sock", stop_reading); });
   }
-  LoadResult load = send_load(traffic_, {hub_->port(), options_.connections, first, events, rate}, sent_);
+  LoadResult load =
+      send_load(traffic_, {hub_->port(), options_.connections, first, events, rate, options_.lines}, sent_);
   stop_reading = true;
   if (reader.joinable()) reader.join();
   wait_for_arrivals();
@@ -105,7 +110,8 @@ Figures Run::measure(std::string job, std::int64_t events, double rate) {
   f.requests_out = sink_.requests() - requests;
   f.duplicates = all_duplicates() - duplicates;
   std::vector<std::uint32_t> latencies = sink_.take_latencies();
-  f.lost = missing(first, next_, Place::crm, is_track) + missing(first, next_, Place::warehouse, is_order);
+  f.lost = missing(first, next_, Place::crm, is_track);
+  if (options_.ours) f.lost += missing(first, next_, Place::warehouse, is_order);
   f.ack_p50 = percentile(load.ack_us, 0.5);
   f.ack_p99 = percentile(load.ack_us, 0.99);
   f.end_p50 = percentile(latencies, 0.5);
@@ -124,7 +130,7 @@ Result<Figures> Run::restart(std::string job, bool rebuild) {
   hub_->kill_now();
   if (rebuild) std::filesystem::remove_all(options_.folder + "/data/checkpoints");
   const std::int64_t started = now_us();
-  SLUICE_TRY(hub_->start(options_.hub, options_.folder));
+  SLUICE_TRY(begin());
   f.seconds = static_cast<double>(now_us() - started) / 1e6;
   const HubCost cost = hub_->cost();
   f.cpu_s = cost.cpu_s;
@@ -146,7 +152,8 @@ std::int64_t Run::missing(std::int64_t first, std::int64_t last, Place place,
 void Run::wait_for_arrivals() {
   constexpr std::int64_t patience_us = 15'000'000;
   const std::int64_t from = now_us();
-  const std::int64_t crm = count_if(0, next_, is_track), warehouse = count_if(0, next_, is_order);
+  const std::int64_t crm = count_if(0, next_, is_track);
+  const std::int64_t warehouse = options_.ours ? count_if(0, next_, is_order) : 0;
   while (sink_.at(Place::crm).arrived() < crm || sink_.at(Place::warehouse).arrived() < warehouse) {
     if (now_us() - std::max(from, sink_.last_us()) > patience_us || !hub_->running()) return;
     std::this_thread::sleep_for(std::chrono::milliseconds(2));

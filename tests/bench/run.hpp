@@ -1,8 +1,9 @@
-// A hub with its sink, and what is asked of them, one job after the other.
+// A hub, ours or another one, with its sink, and what is asked of them, one job after the other.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,7 +18,12 @@
 namespace sluice::bench {
 
 struct RunOptions {
-  std::string hub, config, folder;  // the folder is removed with the run
+  std::string name = "hub";
+  // Its command is made once the destinations' addresses stand in the environment and the folder is there.
+  std::function<Result<Command>(const std::string& folder)> command;
+  bool ours = true;    // else it only filters and maps for the CRM: no profiles, no orders to the warehouse
+  bool lines = false;  // takes lines (LoadOptions)
+  std::string folder;  // removed with the run
   std::int64_t people = 50'000;
   int connections = 8;
   std::int64_t events = 0;  // that will be sent in all
@@ -42,6 +48,7 @@ class Run {
   Status stop() { return hub_->stop(); }
 
  private:
+  Status begin();
   std::int64_t all_duplicates() const;
   std::int64_t missing(std::int64_t first, std::int64_t last, Place place,
                        bool (*wanted)(std::int64_t)) const;

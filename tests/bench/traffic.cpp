@@ -117,6 +117,17 @@ std::string Traffic::body_of(std::int64_t first) const {
   return body;
 }
 
+std::string Traffic::lines_of(std::int64_t first) const {
+  const std::string time = now_text();
+  std::string lines;
+  lines.reserve(batch_events * 700);
+  for (std::int64_t n = first; n < first + batch_events; ++n) {
+    append_event(lines, n, time);
+    lines += '\n';
+  }
+  return lines;
+}
+
 std::string Traffic::request_of(std::int64_t first, const std::string& host) const {
   return post(body_of(first), host);
 }

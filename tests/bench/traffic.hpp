@@ -24,6 +24,8 @@ class Traffic {  // [any]
   std::int64_t person_of(std::int64_t n) const;
   // The body of a request with events [first, first + batch_events): 20 % page, 10 % identify, 70 % track.
   std::string body_of(std::int64_t first) const;
+  // The same events, a line each.
+  std::string lines_of(std::int64_t first) const;
   // A whole request with them, with its HTTP head.
   std::string request_of(std::int64_t first, const std::string& host) const;
   // A request that makes people [first, min(first + batch_events, people())) known: one identify each.

@@ -68,7 +68,7 @@ class RecordTest(unittest.TestCase):
         self.assertEqual(vendor.stats()["requests"], 4)
         written = json.loads(self.out.read_text())
         exchange = written["exchanges"][0]
-        self.assertEqual((written["connector"], exchange["about"]), ("diary", "a day is kept"))
+        self.assertEqual((written["connector"], written["routes_url"], exchange["about"]), ("diary", "", "a day is kept"))
         self.assertEqual([r["method"] for r in exchange["requests"]], ["POST", "POST", "GET", "GET"])
         self.assertEqual(exchange["outcomes"][1], {"record": 1, "status": "ok", "reason": "kept", "remote_id": "day-1"})
         self.assertIn("made-up-token", exchange["requests"][0]["body"]["token"])

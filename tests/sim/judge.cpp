@@ -240,8 +240,8 @@ void Judge::check_order() {
 // 6: who has said no by now gets nothing for that purpose.
 void Judge::check_may_leave(const Effect& effect, const state::State& now) {
   if (effect.purpose.empty() || effect.person == nobody) return;
-  const state::Profile* person = now.find(effect.person);
-  if (person == nullptr) return;
+  const state::Reading person = now.find(effect.person);
+  if (!person) return;
   const state::ConsentState* said = person->consent(state::name_id(effect.purpose));
   if (said == nullptr || said->granted) return;
   violated(6, "record " + text(effect.key) + " was sent to " + effect.destination + " for '" +

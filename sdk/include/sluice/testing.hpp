@@ -12,7 +12,7 @@
 //   }
 //
 // A recorded exchange is JSON; docs/connectors.md has its members:
-//   {"connector": ID, "with": {…}, "exchanges": [
+//   {"connector": ID, "with": {…}, "routes_url": "…", "exchanges": [
 //     {"about": "…", "records": [{"op", "id", "key", "name", "payload", "identifiers", "address",
 //     "remote_id", "audience_id"}], "part": 1, "snapshot": "…",
 //      "requests": [{"method", "url", "headers", "body"}], "answers": [{"status", "headers", "body"}],
@@ -93,7 +93,8 @@ class Checks {
          [&] { that(root["exchanges"].size() > 0, "it is JSON with a list 'exchanges'"); });
     for (const Json& one : root["exchanges"].elements()) {
       test(one["about"].text_or("an exchange"), [&] {
-        Connector connector(library, std::string(root["connector"].text_or("")), root["with"]);
+        Connector connector(library, std::string(root["connector"].text_or("")), root["with"],
+                            root["routes_url"].text_or("https://hub.example/in/test"));
         if (one["incoming"]) return replay_incoming(connector, one);
         one["poll"] ? replay_source(connector, one) : replay_destination(connector, one);
       });

@@ -16,11 +16,13 @@ struct Part {  // of a snapshot: what sluice_plan says of it
   std::string_view snapshot = {};
 };
 
-// One connector, made with `config`: what stands under `with:`, secrets too. Throws std::runtime_error where
-// it cannot be opened. The library stays loaded. [one thread]
+// One connector, made with `config`: what stands under `with:`, secrets too. `routes_url` is where its routes
+// stand in public; empty: nowhere. Throws std::runtime_error where it cannot be opened. The library stays
+// loaded. [one thread]
 class Connector {
  public:
-  Connector(const std::string& library, const std::string& id, const Json& config) {
+  Connector(const std::string& library, const std::string& id, const Json& config,
+            std::string_view routes_url = "https://hub.example/in/test") {
     void* const handle = ::dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (handle == nullptr) throw std::runtime_error(::dlerror());
     const auto* const plugin = static_cast<const sluice_plugin*>(::dlsym(handle, "sluice_plugin_v1"));
@@ -29,7 +31,7 @@ class Connector {
       if (id == one->id) table_ = one;
     }
     if (table_ == nullptr) throw std::runtime_error(library + " has no connector '" + id + "'");
-    create(Json::parse(plugin->manifest).value_or(Json())["connectors"], id, config);
+    create(Json::parse(plugin->manifest).value_or(Json())["connectors"], id, config, routes_url);
   }
   ~Connector() { table_->destroy(instance_); }
   Connector(const Connector&) = delete;
@@ -112,7 +114,8 @@ class Connector {
     return out;
   }
 
-  void create(const Json& connectors, const std::string& id, const Json& config) {
+  void create(const Json& connectors, const std::string& id, const Json& config,
+              std::string_view routes_url) {
     Json plain = Json::object();
     for (const Json& one : connectors.elements()) {
       if (one["id"].text_or("") != id) continue;
@@ -130,7 +133,7 @@ class Connector {
     open.config = texts.keep(text);
     open.name = texts.keep("test");
     open.folder = texts.keep("/");
-    open.routes_url = texts.keep("https://hub.example/in/test");
+    if (!routes_url.empty()) open.routes_url = texts.keep(routes_url);
     const Output made =
         run([&](sluice_call* call) { return table_->create(&host_, &open, call, &instance_); });
     if (made.status != SLUICE_OK) throw std::runtime_error("it refuses its configuration: " + made.why);

@@ -1,0 +1,151 @@
+#include "state/people.hpp"
+
+#include <limits>
+#include <random>
+
+#include <catch2/catch.hpp>
+
+#include "state/spelling.hpp"
+
+namespace sluice::state {
+namespace {
+
+constexpr TimeUs t0 = 1'700'000'000 * us_per_s;
+
+template <typename T>
+std::string plain(const T& p) {
+  std::string bytes;
+  p.encode(bytes);
+  return bytes;
+}
+
+StoredValue random_value(std::mt19937_64& random) {
+  switch (random() % 8) {
+    case 0:
+      return {};
+    case 1:
+      return StoredValue::null();
+    case 2:
+      return StoredValue::boolean(random() % 2 == 0);
+    case 3:
+      return StoredValue::number(static_cast<double>(random() % 1'000) - 500);
+    case 4:
+      return StoredValue::number(static_cast<double>(random() % 100'000) / 100);
+    case 5:
+      return StoredValue::number(std::bit_cast<double>((random() >> 2) | 1));
+    case 6:
+      return StoredValue::string(std::string(random() % 40, 'x'));
+    default:
+      return StoredValue::json_text(R"({"a":[1,2]})");
+  }
+}
+
+// With some of everything that a row can hold.
+Profile random_person(std::mt19937_64& random) {
+  const auto some = [&](std::size_t most) { return random() % (most + 1); };
+  const auto name = [&] { return name_id("name " + std::to_string(random() % 30)); };
+  const auto time = [&]() -> TimeUs {
+    if (random() % 40 == 0) return random() % 2 == 0 ? never : std::numeric_limits<TimeUs>::min();
+    return t0 + static_cast<TimeUs>(random() % 1'000'000) * (random() % 2 == 0 ? us_per_ms : 1);
+  };
+  Profile p;
+  p.id = random();
+  p.created = random();
+  p.created_ordinal = static_cast<std::uint32_t>(some(3));
+  p.first_seen = time(), p.last_seen = time();
+  p.third_party = some(1) == 1, p.partial = some(1) == 1;
+  p.timezone = std::string(some(20), 't'), p.locale = std::string(some(1), 'l');
+  for (auto n = some(3); n > 0; --n)
+    p.identifiers.push_back({name(), std::string(some(40), 'i'), time(), time(), some(1) == 1, name(),
+                             some(1) == 1 ? name() : 0, some(1) == 1});
+  for (auto n = some(3); n > 0; --n)
+    p.traits.push_back({name(), random_value(random), time(), name(), some(1) == 1});
+  for (auto n = some(2); n > 0; --n) p.consents.push_back({name(), some(1) == 1, time(), name()});
+  for (auto n = some(3); n > 0; --n) {
+    Series& s = p.series.emplace_back();
+    s.key = random();
+    const bool totals = some(1) == 1;
+    for (auto k = some(4); k > 0; --k)
+      s.add(t0 + static_cast<TimeUs>(some(9)), random() % 100, random_value(random),
+            {us_per_d, true, totals, totals}, t0);
+  }
+  for (auto n = some(3); n > 0; --n) p.memberships.push_back({name(), time(), random() % 1'000});
+  for (auto n = some(3); n > 0; --n)
+    p.history.push_back({name(), some(1) == 1, time(), random() % 1'000, some(1) == 1});
+  for (auto n = some(2); n > 0; --n)
+    p.runs.push_back({name(), name(), time(), time(), random(), std::string(some(30), '{')});
+  for (auto n = some(2); n > 0; --n) p.started.push_back({name(), time()});
+  for (auto n = some(2); n > 0; --n)
+    p.marks.push_back({name(), random(), some(1) == 1, some(1) == 1, {{name(), random()}}});
+  for (auto n = some(2); n > 0; --n) p.merges.push_back({random(), name(), random() % 1'000, time()});
+  for (auto n = some(2); n > 0; --n) p.entities.push_back({name(), random()});
+  return p;
+}
+
+}  // namespace
+
+TEST_CASE("a person comes out of either spelling as they went in, whoever was in that memory before") {
+  std::mt19937_64 random(7);
+  Numbers numbers;
+  Profile decoded, unpacked, looked_at;
+  for (int i = 0; i < 2'000; ++i) {
+    const Profile p = random_person(random);
+    const std::string bytes = plain(p);
+    REQUIRE(Profile::decode(bytes, decoded));
+    REQUIRE(plain(decoded) == bytes);
+    std::string packed;
+    p.pack(packed, numbers);
+    REQUIRE(Profile::unpack(packed, numbers, unpacked));
+    unpacked.id = p.id;
+    REQUIRE(plain(unpacked) == bytes);
+    REQUIRE(Profile::unpack_index(packed, numbers, looked_at));
+    REQUIRE(looked_at.identifiers.size() == p.identifiers.size());
+    REQUIRE(looked_at.memberships.size() == p.memberships.size());
+    REQUIRE(looked_at.entities.size() == p.entities.size());
+    if (i % 50 != 0) continue;
+    for (std::size_t n = 0; n < packed.size(); ++n)
+      REQUIRE_FALSE(Profile::unpack(std::string_view(packed).substr(0, n), numbers, unpacked));
+  }
+}
+
+TEST_CASE("a packed person with numbers that are not known is not read") {
+  Profile p;
+  p.memberships.push_back({name_id("buyers"), t0, 1});
+  Numbers numbers, others;
+  std::string packed;
+  p.pack(packed, numbers);
+  CHECK_FALSE(Profile::unpack(packed, others, p));
+}
+
+TEST_CASE("people who leave the pool and come back are who they were") {
+  std::mt19937_64 random(11);
+  People people;
+  std::vector<std::pair<ProfileId, std::string>> known;
+  for (int i = 0; i < 300; ++i) {
+    const ProfileId id = random() | 1;
+    Profile& p = people.add(id);
+    Row* const row = p.row;
+    p = random_person(random);
+    p.id = id;
+    p.row = row;
+    known.emplace_back(id, plain(p));
+    people.rest(10);
+  }
+  for (int i = 0; i < 2'000; ++i) {
+    auto& [id, bytes] = known[random() % known.size()];
+    Row* const row = people.row(id);
+    Profile other;
+    REQUIRE(plain(people.read(id, *row, other)) == bytes);
+    Profile& p = people.unpacked(id, *row);
+    REQUIRE(plain(p) == bytes);
+    if (random() % 2 == 0) {
+      people.touch(*row);
+      p.locale = std::to_string(random() % 1'000'000);
+      p.traits.clear();
+      bytes = plain(p);
+    }
+    if (random() % 3 == 0) people.rest(random() % 10);
+  }
+}
+
+}  // namespace sluice::state
