@@ -6,6 +6,7 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "hub/explain.hpp"
+#include "hub/identity_story.hpp"
 #include "hub/lists.hpp"
 #include "hub/views.hpp"
 
@@ -186,6 +187,25 @@ net::Response connect_answer(hub::Hub& hub, std::string_view rest, const net::Re
 }
 
 // PERSON/AUDIENCE. A name of an audience holds no slash.
+net::Response identity_answer(hub::Hub& hub, std::string_view person) {
+  std::vector<std::uint64_t> wanted;
+  hub.read(
+      [&](const hub::World& world) { wanted = hub::merge_inputs(world, hub::find_person(world, person)); });
+  hub::KeptInputs inputs;
+  for (const std::uint64_t seq : wanted) {
+    (void)hub.journal().replay(seq, [&](const Input& input) {  // one that is not kept any more is left out
+      inputs[seq] = {input.kind, input.redacted, std::string(input.payload)};
+      return false;
+    });
+  }
+  std::string out;
+  hub.read([&](const hub::World& world) {
+    out = hub::identity_json(world, hub::find_person(world, person), inputs);
+  });
+  if (out.empty()) return error_answer(404, "not_found", "nobody is known by this");
+  return json_answer(std::move(out));
+}
+
 net::Response explain_answer(hub::Hub& hub, std::string_view path) {
   const std::size_t slash = path.rfind('/');
   if (slash == std::string_view::npos)
@@ -304,10 +324,12 @@ net::Response AdminDoor::route(const net::Request& request) {
   if (request.method != "GET" && request.method != "HEAD") {
     return error_answer(405, "method_not_allowed", "only GET here");
   }
+  if (path == "/v1/backfill") return json_answer(hub::backfill_json(hub_.backfill()));
   if (path == "/v1/outbox") return json_answer(hub::outbox_json(hub_.delivery().status()));
   if (path == "/v1/audiences") {
     std::string out;
-    hub_.read([&](const hub::World& world) { out = hub::audiences_json(world); });
+    const std::string backfill = hub::backfill_json(hub_.backfill());
+    hub_.read([&](const hub::World& world) { out = hub::audiences_json(world, backfill); });
     return json_answer(std::move(out));
   }
   if (take_prefix(path, "/v1/audiences/")) {
@@ -317,6 +339,7 @@ net::Response AdminDoor::route(const net::Request& request) {
     return json_answer(std::move(out));
   }
   if (take_prefix(path, "/v1/explain/")) return explain_answer(hub_, path);
+  if (take_prefix(path, "/v1/identity/")) return identity_answer(hub_, path);
   if (take_prefix(path, "/v1/profiles/")) {
     std::string out;
     ProfileId id = nobody;

@@ -4,6 +4,8 @@
 //   GET  /healthz /readyz /metrics
 //   GET  /v1/profiles/PERSON            PERSON: an id, or type:value
 //   GET  /v1/audiences[/NAME]
+//   GET  /v1/identity/PERSON            identifiers, and which event joined whom, when and by which of them
+//   GET  /v1/backfill                   {"state": none | reading | handing over | failed, "waits":[names], …}
 //   GET  /v1/outbox
 //   GET  /v1/dead[?destination=&reason=&kind=]   /v1/dead/ID
 //   POST /v1/dead/replay {"ids":[…]} or {"destination","reason","kind"}: all that match; answers

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "api/admin.hpp"
 #include "base/json.hpp"
 #include "state/state.hpp"
@@ -134,6 +136,13 @@ void write_state(Metrics& m, hub::Hub& hub) {
         "Times that somebody's window or sequence was full and its oldest tenth went, since the start.",
         steps.full);
   m.one("sluice_timers_fired_total", "counter", "Timers fired since the start.", steps.timers);
+  const hub::BackfillStatus past = hub.backfill();
+  m.one("sluice_backfill_waiting", "gauge", "Traits, audiences and routes that wait for the history.",
+        past.names.size());
+  m.one("sluice_backfill_inputs_left", "gauge", "Inputs of the history that are still to be read for them.",
+        past.of - std::min(past.of, past.read));
+  m.one("sluice_backfill_people_total", "counter", "People who got their past since the start.",
+        steps.grafted);
   m.one("sluice_workflow_runs_started_total", "counter", "Workflow runs started since the start.",
         steps.workflows.started);
   m.one("sluice_workflow_messages_total", "counter", "Messages made by workflows since the start.",

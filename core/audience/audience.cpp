@@ -23,6 +23,7 @@ std::vector<Change> update(state::State& state, state::Profile& profile, view::P
   for (std::size_t rank = readers.audiences.next(0); rank < order.size();
        rank = readers.audiences.next(rank + 1)) {
     const std::size_t slot = order[rank];
+    if (context.waits_audience(slot)) continue;
     const state::NameId id = compiled.audience_ids[slot];
     const bool inside = profile.membership(id) != nullptr;
     if (context.holds(compiled.config->audiences[slot].condition) == inside) continue;
@@ -37,6 +38,22 @@ std::vector<Change> update(state::State& state, state::Profile& profile, view::P
     changes.push_back({slot, !inside});
   }
   return changes;
+}
+
+bool set_past(state::State& state, state::Profile& profile, const view::Compiled& compiled, std::size_t slot,
+              const state::Membership* past) {
+  const state::NameId id = compiled.audience_ids[slot];
+  const auto is = [&](const state::Membership& m) { return m.audience == id; };
+  const bool before = std::erase_if(profile.memberships, is) > 0;
+  if (past != nullptr) {
+    state.intern(compiled.config->audiences[slot].name);
+    profile.memberships.push_back(*past);
+  }
+  if (before == (past != nullptr)) return false;
+  state.count_member(id, before ? -1 : 1);
+  record(profile, before ? state::AudienceChange{id, false, state.now, state.seq, false}
+                         : state::AudienceChange{id, true, past->entered, past->cause, false});
+  return true;
 }
 
 void drop_unknown(state::State& state, state::Profile& profile, const view::Compiled& compiled) {

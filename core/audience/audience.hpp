@@ -22,6 +22,11 @@ std::vector<Change> update(state::State& state, state::Profile& profile, view::P
                            const view::Compiled& compiled, view::Readers& readers, TimeUs now,
                            std::uint64_t cause, bool by_time);
 
+// What the history that was read again says of an audience that waited for it: `past` since when, or null.
+// True if the person was not inside before, or was.
+bool set_past(state::State& state, state::Profile& profile, const view::Compiled& compiled, std::size_t slot,
+              const state::Membership* past);
+
 // Audiences that the configuration no longer has: the person leaves them without a word to anybody.
 void drop_unknown(state::State& state, state::Profile& profile, const view::Compiled& compiled);
 

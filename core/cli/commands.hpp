@@ -82,6 +82,7 @@ int audience(const Common& common, const std::string& name);
 // `at`: a moment that has passed, or empty: now.
 int explain(const Common& common, const std::string& person, const std::string& audience,
             const std::string& at);
+int identity_explain(const Common& common, const std::string& person);
 int outbox(const Common& common);
 int dead_list(const Common& common, const store::DeadFilter& filter, std::size_t limit);
 int dead_show(const Common& common, std::int64_t id);

@@ -66,7 +66,12 @@ void print_plan(const std::string& file, const hub::Plan& plan) {
   if (std::find(plan.differences.begin(), plan.differences.end(), "identity changed") !=
       plan.differences.end())
     (void)std::puts("\nidentity rules hold for what comes: nobody is merged or parted by the change");
-  print_list("count events from the change on, and none of before", plan.without_past);
+  print_list(plan.past_since == no_time
+                 ? "wait until the history has been read again, and are counted here as they will be then"
+                 : ("wait until the history has been read again: it is kept since " +
+                    format_time(plan.past_since) + ", and counted here from there on")
+                       .c_str(),
+             plan.reads_past);
   print_list("refused by a hub that runs", plan.restart);
 }
 
@@ -75,7 +80,9 @@ Result<hub::Plan> plan_of(const Setup& setup, const std::string& clock) {
   const auto world = SLUICE_TRY(hub::read_world(*files, setup.config->hub.data));
   const SystemClock wall;
   return hub::make_plan(*world, hub::epoch_payload(*setup.config, setup.connectors),
-                        clock == "events" ? 0 : wall.wall_us());
+                        clock == "events" ? 0 : wall.wall_us(), [&](const std::string& definitions) {
+                          return hub::read_shadow(*files, setup.config->hub.data, definitions);
+                        });
 }
 
 int plan(const Common& common, const std::string& clock) {

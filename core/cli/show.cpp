@@ -122,6 +122,20 @@ void print_story(Json p) {
   print_deliveries(p["deliveries"]);
 }
 
+void print_backfill(Json b) {
+  const std::string state = text_of(b["state"]);
+  if (state.empty() || state == "none") return;
+  const std::string since = text_of(b["since"]), upto = text_of(b["upto"]);
+  (void)std::printf("\nthe history is read again: %s, input %s of %s%s%s, kept since %s\n", state.c_str(),
+                    b["read_inputs"].text().c_str(), b["of_inputs"].text().c_str(),
+                    upto.empty() ? "" : ", which is ", upto.c_str(),
+                    since.empty() ? "the first event" : since.c_str());
+  if (state == "handing over")
+    (void)std::printf("%s%% of the people have theirs\n", b["people_percent"].text().c_str());
+  if (const std::string failure = text_of(b["failure"]); !failure.empty())
+    (void)std::printf("it does not go on: %s\n", failure.c_str());
+}
+
 }  // namespace
 
 int profile(const Common& common, const std::string& person) {
@@ -157,12 +171,16 @@ int audience(const Common& common, const std::string& name) {
   if (shown.code != 0 || common.json) return print_json(shown);
   JsonParser parser;
   const Json root = parser.parse(shown.json);
-  root["audiences"].elements([](Json a) {
-    (void)std::printf("%-32s %s\n", text_of(a["audience"]).c_str(), a["size"].text().c_str());
+  const auto waits = [](Json a) {
+    return a["waits_for_history"].boolean().value_or(false) ? "  waits for the history" : "";
+  };
+  root["audiences"].elements([&](Json a) {
+    (void)std::printf("%-32s %s%s\n", text_of(a["audience"]).c_str(), a["size"].text().c_str(), waits(a));
   });
+  print_backfill(root["backfill"]);
   if (name.empty()) return 0;
-  (void)std::printf("%s: %s people at %s\n", name.c_str(), root["size"].text().c_str(),
-                    text_of(root["at"]).c_str());
+  (void)std::printf("%s: %s people at %s%s\n", name.c_str(), root["size"].text().c_str(),
+                    text_of(root["at"]).c_str(), waits(root));
   root["members"].elements([](Json m) {
     (void)std::printf("  %s  since %s  %s\n", text_of(m["id"]).c_str(), text_of(m["entered_at"]).c_str(),
                       m["identifiers"].text().c_str());

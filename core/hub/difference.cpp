@@ -61,21 +61,6 @@ std::vector<std::string> differences(const config::Config& before, const config:
   return out;
 }
 
-std::vector<std::string> without_past(const config::Config& before, const config::Config& after) {
-  std::vector<std::string> out;
-  JsonParser old_parser, new_parser;
-  const Json was = old_parser.parse(before.resolved), is = new_parser.parse(after.resolved);
-  for (const char* section : {"computed", "audiences"}) {
-    const Items old_items = items_of(was[section]);
-    for (const auto& [name, text] : items_of(is[section])) {
-      const std::string* known = find(old_items, name);
-      if ((known == nullptr || *known != text) && text.find("events(") != std::string::npos)
-        out.push_back(name);
-    }
-  }
-  return out;
-}
-
 std::string text_of_item(const config::Config& config, std::string_view section, std::string_view name) {
   JsonParser parser;
   const Items items = items_of(parser.parse(config.resolved)[section]);

@@ -13,10 +13,6 @@ namespace sluice::hub {
 // files. Empty: both say the same. Secrets are compared as the references that they are.
 std::vector<std::string> differences(const config::Config& before, const config::Config& after);
 
-// Names of computed traits and audiences that are new or changed and read events: they see those to come, and
-// none of the past.
-std::vector<std::string> without_past(const config::Config& before, const config::Config& after);
-
 // The canonical text of one item ("sources", "crm"); empty: there is none. Two are the same if their texts
 // are.
 std::string text_of_item(const config::Config& config, std::string_view section, std::string_view name);

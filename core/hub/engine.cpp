@@ -108,9 +108,14 @@ void Engine::make_step() {
     if (options_.changed) options_.changed(person);
   };
   hooks.letters = [this](const std::vector<std::int64_t>& ids) { return take_letters(ids); };
-  hooks.applied = options_.applied;
+  hooks.applied = [this] {
+    backfiller_->look();
+    if (options_.applied) options_.applied();
+  };
   step_ = std::make_unique<StepThread>(*world_, *checkpoints_, *checkpointer_, options_.clock, options_.step,
                                        std::move(hooks));
+  backfiller_ = std::make_unique<Backfiller>(options_.files, options_.clock, options_.journal.directory,
+                                             *journal_, *checkpoints_, *step_, options_.backfill);
 }
 
 Status Engine::take_letters(const std::vector<std::int64_t>& ids) {
@@ -145,7 +150,6 @@ EpochNews Engine::compare(const config::Config& config,
     news.first = false;
     news.same = same_epoch(world.epoch, before, news.payload, config);
     news.differences = differences(before, config);
-    news.new_to_the_past = without_past(before, config);
   });
   return news;
 }

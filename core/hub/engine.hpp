@@ -17,6 +17,7 @@
 #include "config/config.hpp"
 #include "deliver/delivery.hpp"
 #include "deliver/gate.hpp"
+#include "hub/backfiller.hpp"
 #include "hub/checkpointer.hpp"
 #include "hub/step_thread.hpp"
 #include "hub/world.hpp"
@@ -30,6 +31,7 @@ struct EngineOptions {
   JournalOptions journal;  // its directory is the one of data; known_durable and fatal are the engine's
   StepOptions step = {};
   std::uint64_t memory_bytes = 0;   // what people may take, as State::keep_within(); 0: no bound
+  BackfillOptions backfill = {};
   std::uint64_t delivery_seed = 0;  // of the retries' jitter
   std::uint64_t lane_segment_bytes = 16ULL << 20, lane_memory_bytes = 32ULL << 20;
   DurationUs stop_patience = 5 * us_per_s;  // as in deliver::DeliveryOptions
@@ -54,7 +56,7 @@ struct EpochNews {
   bool first = true;  // none holds yet
   bool same = false;  // it is no new epoch
   std::string payload;
-  std::vector<std::string> differences, new_to_the_past;
+  std::vector<std::string> differences;
 };
 
 class Engine {
@@ -84,6 +86,8 @@ class Engine {
   Checkpointer& checkpointer() { return *checkpointer_; }
   StepThread& step() { return *step_; }
   const StepThread& step() const { return *step_; }
+  Backfiller& backfiller() { return *backfiller_; }
+  const Backfiller& backfiller() const { return *backfiller_; }
   deliver::Delivery& delivery() { return *delivery_; }
   const deliver::Delivery& delivery() const { return *delivery_; }
 
@@ -104,6 +108,7 @@ class Engine {
   std::unique_ptr<deliver::Delivery> delivery_;
   std::unique_ptr<Checkpointer> checkpointer_;
   std::unique_ptr<StepThread> step_;
+  std::unique_ptr<Backfiller> backfiller_;
 };
 
 }  // namespace sluice::hub

@@ -75,7 +75,14 @@ bool same_epoch(std::string_view holds, const config::Config& before, std::strin
   return true;
 }
 
-Result<std::shared_ptr<const view::Compiled>> compile_epoch(std::string_view payload) {
+namespace {
+
+struct ReadEpoch {
+  std::shared_ptr<const config::Config> config;
+  std::vector<std::string> channels;
+};
+
+Result<ReadEpoch> read_epoch(std::string_view payload) {
   JsonParser parser;
   const Json root = parser.parse(payload);
   if (!root.is_object()) return Error{Code::corrupt, "an epoch of the journal is no JSON object"};
@@ -97,7 +104,30 @@ Result<std::shared_ptr<const view::Compiled>> compile_epoch(std::string_view pay
     if (first != all.end()) why += ": " + first->what;
     return Error{Code::corrupt, why};
   }
-  return view::compile(loaded.config, channels_of(*loaded.config, options.connectors));
+  return ReadEpoch{loaded.config, channels_of(*loaded.config, options.connectors)};
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const view::Compiled>> compile_epoch(std::string_view payload) {
+  ReadEpoch read = SLUICE_TRY(read_epoch(payload));
+  return view::compile(std::move(read.config), std::move(read.channels));
+}
+
+Result<std::shared_ptr<const view::Compiled>> compile_shadow(std::string_view payload,
+                                                             std::string_view definitions) {
+  ReadEpoch then = SLUICE_TRY(read_epoch(payload));
+  // Read anew for each: programs know the slots of the configuration that they were compiled into.
+  const ReadEpoch now = SLUICE_TRY(read_epoch(definitions));
+  auto config = std::make_shared<config::Config>(*then.config);
+  config->consent = now.config->consent;
+  config->computed = now.config->computed;
+  config->computed_order = now.config->computed_order;
+  config->audiences = now.config->audiences;
+  config->audience_order = now.config->audience_order;
+  config->routes = now.config->routes;  // what they read is counted, too
+  config->workflows = now.config->workflows;
+  return view::compile(std::move(config), std::move(then.channels));
 }
 
 std::vector<std::string> channels_of(const config::Config& config,

@@ -31,6 +31,12 @@ bool same_epoch(std::string_view holds, const config::Config& before, std::strin
 // corrupt: not a payload of ours, or a configuration that this binary no longer takes.
 Result<std::shared_ptr<const view::Compiled>> compile_epoch(std::string_view payload);
 
+// The same for a shadow, which reads the history again: who people are by the rules that held then, what is
+// counted of them and which audiences they are in by those of `definitions`, an epoch's payload. It sends
+// nothing and starts no workflow.
+Result<std::shared_ptr<const view::Compiled>> compile_shadow(std::string_view payload,
+                                                             std::string_view definitions);
+
 // The channel of each destination's connector, by its manifest.
 std::vector<std::string> channels_of(const config::Config& config,
                                      const std::vector<config::ConnectorInfo>& connectors);

@@ -155,12 +155,13 @@ Status Hub::start() {
   for (const auto& [what, usable] : connected()) {
     if (!usable) log_warn("hub", plugin::connect_advice("'" + what.name + "' is not connected", what.name));
   }
+  engine_->backfiller().start();
   ready_ = true;
   return Done{};
 }
 
 bool Hub::idle() const {
-  if (applying_) return false;
+  if (applying_ || engine_->backfiller().busy()) return false;
   {
     const std::lock_guard lock(sources_mutex_);
     for (const auto& source : sources_) {
@@ -219,6 +220,7 @@ void Hub::stop() {
   if (decisions_) decisions_->stop();
   if (connecting_) connecting_->stop();
   if (webhooks_) webhooks_->stop();
+  engine_->backfiller().stop();
   engine_->journal().stop();
   if (receipts_) receipts_->stop();
   engine_->step().stop();

@@ -102,6 +102,7 @@ class Hub {
   const Receipts* receipts() const { return receipts_.get(); }
   const Subscriptions* subscriptions() const { return subscriptions_.get(); }
   std::vector<ingest::FeedStatus> feeds() const;
+  BackfillStatus backfill() const { return engine_->backfiller().status(); }  // [any]
   const ConnectorMetrics& connector_metrics() const { return connector_metrics_; }
   const ConnectorProcesses& connector_processes() const { return connector_processes_; }
 

@@ -119,11 +119,6 @@ Status Hub::write_epoch(const config::Config& config, bool running) {
     log_warn("hub", "the configuration cannot be kept for a rollback: " + kept.error().detail);
   log_info("hub",
            "configuration applied: " + config.file + (news.first ? "" : ": " + joined(news.differences)));
-  if (!news.new_to_the_past.empty()) {
-    log_warn("hub",
-             "'" + joined(news.new_to_the_past) +
-                 "': events of the past are not counted; reading the history again is not supported yet");
-  }
   return Done{};
 }
 

@@ -14,8 +14,8 @@ namespace sluice::hub {
 
 using state::Profile;
 
-Pipeline::Pipeline(state::State& state, LoadEpoch load_epoch)
-    : state_(state), load_epoch_(std::move(load_epoch)) {}
+Pipeline::Pipeline(state::State& state, LoadEpoch load_epoch, Role role)
+    : state_(state), role_(role), load_epoch_(std::move(load_epoch)) {}
 Pipeline::~Pipeline() = default;
 
 void Pipeline::resume(std::shared_ptr<const view::Compiled> compiled) {
@@ -74,16 +74,19 @@ void Pipeline::apply(const Input& input, StepOutput& out) {
         break;
       }
       case InputKind::command:
-        command(input, out);
+        if (role_ == Role::hub) command(input, out);
+        break;
+      case InputKind::graft:
+        if (role_ == Role::hub) graft(input);
         break;
       default:
         break;
     }
   }
   if (!parts_) return;
-  begin_due_resyncs();
+  if (role_ == Role::hub) begin_due_resyncs();
   continue_accounts();
-  continue_resync();
+  if (role_ == Role::hub) continue_resync();
   state_.totals.effects += parts_->effects.count();
   hand_over(out);
 }
@@ -148,6 +151,7 @@ void Pipeline::happened(Event& event, const unify::Resolution& who, bool own, Ti
         unify::apply_counts(profile, event, *compiled_, parts_->context, state_.seq, now, parts_->readers);
   }
 
+  if (role_ == Role::shadow) return settle(profile, &event, who.identifiers_changed, now, Cause::input, 0);
   for (const unify::Merged& merged : who.merged) {
     route::route_merged(merged.before, now, *compiled_, parts_->context, parts_->effects, counters_.routes);
   }
@@ -216,6 +220,7 @@ void Pipeline::settle(Profile& profile, const Event* event, bool identifiers_cha
       audience::update(state_, profile, context, *compiled_, parts_->readers, now, state_.seq, by_time);
   for (const audience::Change& change : changes) {
     ++(change.entered ? counters_.entered : counters_.left);
+    if (role_ == Role::shadow) continue;
     if (cause == Cause::configuration) {
       // Nobody did anything: no workflow starts, and only lists that are known already are kept in step.
       for (const std::size_t index : compiled_->audience_routes[change.audience]) {
@@ -230,6 +235,7 @@ void Pipeline::settle(Profile& profile, const Event* event, bool identifiers_cha
     route::route_membership(profile, change.audience, change.entered, now, *compiled_, context,
                             parts_->effects, counters_.routes);
   }
+  if (role_ == Role::shadow) return set_due(profile, now);
   if (by_time) {
     workflow::wake(profile, now, *compiled_, context, parts_->effects, counters_.workflows);
     context.at(&profile, now, nullptr);
@@ -313,50 +319,41 @@ void Pipeline::epoch(const Input& input, StepOutput& out) {
   auto compiled = load_epoch_(input.payload);
   if (!compiled) return;  // the loader knows why; whoever steps stops
   const std::shared_ptr<const view::Compiled> before = compiled_;
-  const auto kept_more = [](const view::SeriesPlan& old, const view::SeriesPlan& wanted) {
-    const state::SeriesNeeds &has = old.needs, &needs = wanted.needs;
-    return old.key == wanted.key && has.window_max >= needs.window_max && has.values >= needs.values &&
-           has.distinct >= needs.distinct && has.totals >= needs.totals;
-  };
-  const auto is_new = [&](const view::SeriesPlan& wanted) {
-    return !before || std::none_of(before->series.begin(), before->series.end(),
-                                   [&](const view::SeriesPlan& old) { return kept_more(old, wanted); });
-  };
-  const auto steps_are_new = [&](const view::SequencePlan& wanted) {
-    return !before || std::none_of(before->sequences.begin(), before->sequences.end(), [&](const auto& old) {
-      return old.key == wanted.key && old.needs.window_max >= wanted.needs.window_max;
-    });
-  };
-  const bool windows_are_new =
-      std::any_of(compiled->series.begin(), compiled->series.end(), is_new) ||
-      std::any_of(compiled->sequences.begin(), compiled->sequences.end(), steps_are_new);
   // Timers that were due before it fired under the old configuration: their effects stay, and ordinals go on
   // behind them.
   const std::uint32_t ordinal = parts_ ? parts_->effects.count() : 0;
   if (parts_) hand_over(out);
   resume(std::move(compiled));
   parts_->effects.begin(input.seq, ordinal);
+  keep_series(before.get());
+  if (role_ == Role::shadow) return;
   std::string routes;
   for (const auto& route : compiled_->config->routes) routes += route.name + '\n';
-  if (state_.profiles() > 0) reevaluate_all(windows_are_new, state_.now);
+  if (state_.profiles() > 0) reevaluate_all(state_.now);
   state_.set_meta("routes", routes);
 }
 
-void Pipeline::reevaluate_all(bool windows_are_new, TimeUs now) {
+void Pipeline::reevaluate_all(TimeUs now) {
   const std::string known = '\n' + std::string(state_.meta("routes"));
   const auto is_new = [&](const config::Route& route) {
     return known.find('\n' + route.name + '\n') == std::string::npos;
   };
   const auto& routes = compiled_->config->routes;
   std::transform(routes.begin(), routes.end(), parts_->new_routes.begin(), is_new);
+  for (std::size_t slot = 0; slot < routes.size() && state_.backfill.id != 0; ++slot) {
+    const state::NameId id = compiled_->route_ids[slot];
+    if (parts_->new_routes[slot] && !state_.backfill.is_new_route(id))
+      state_.backfill.new_routes.push_back(id);
+  }
+  state_.keep_backfill();
   state_.each_profile([&](Profile& profile) {
     state_.touch(profile);
     profile.touch_changes();
-    profile.partial = profile.partial || windows_are_new;
+    drop_series(profile);
     audience::drop_unknown(state_, profile, *compiled_);
     parts_->context.at(&profile, now, nullptr);
     for (const std::size_t slot : compiled_->profile_routes) {
-      if (parts_->new_routes[slot] && !routes[slot].backfill) {
+      if (parts_->new_routes[slot] && !routes[slot].backfill && !parts_->context.waits_route(slot)) {
         route::mark_silent(state_, profile, slot, *compiled_, parts_->context);
       }
     }
@@ -371,7 +368,7 @@ void Pipeline::fill_new_lists(const Profile& profile, TimeUs now) {
   const auto& routes = compiled_->config->routes;
   for (const state::Membership& m : profile.memberships) {
     const std::size_t slot = compiled_->audience_slot(state_.name(m.audience));
-    if (slot == SIZE_MAX) continue;
+    if (slot == SIZE_MAX || parts_->context.waits_audience(slot)) continue;
     for (const std::size_t index : compiled_->audience_routes[slot]) {
       if (!parts_->new_routes[index] || !routes[index].backfill) continue;
       route::route_list(profile, index, true, now, *compiled_, parts_->context, parts_->effects,

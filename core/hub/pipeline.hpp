@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -27,7 +28,7 @@
 namespace sluice::hub {
 
 // Raised when the step gives another state or other effects for the same inputs; recorded in each epoch.
-inline constexpr int step_version = 5;
+inline constexpr int step_version = 6;
 
 // What the gate before the destinations must know; see deliver/gate.hpp.
 struct GateChange {
@@ -44,6 +45,7 @@ struct StepCounters {
   std::uint64_t out_of_order = 0;  // events older than the person's newest
   std::uint64_t too_late = 0;      // events beyond hub.lateness
   std::uint64_t full = 0;          // windows and sequences whose oldest events had to go
+  std::uint64_t grafted = 0;       // people who got their past
   std::uint64_t resent = 0;        // dead letters that became a record again
   route::Tally routes;
   workflow::Tally workflows;
@@ -57,13 +59,18 @@ struct StepOutput {
   std::vector<std::string> notices;  // for the log, without personal data
 };
 
+struct GraftRow;  // hub/graft.hpp
+
 class Pipeline {
  public:
   // Gives the compiled configuration of an epoch input's payload; null when it cannot be read: the step
   // stops.
   using LoadEpoch = std::function<std::shared_ptr<const view::Compiled>(std::string_view payload)>;
 
-  Pipeline(state::State& state, LoadEpoch load_epoch);
+  // A shadow steps what was, for what it adds up to: commands and grafts are none of its business.
+  enum class Role : std::uint8_t { hub, shadow };
+
+  Pipeline(state::State& state, LoadEpoch load_epoch, Role role = Role::hub);
   ~Pipeline();
 
   // The configuration that holds, without an input: when a checkpoint was loaded.
@@ -83,6 +90,8 @@ class Pipeline {
   TimeUs next_due();
   // Sets every person's timer, where the checkpoint did not have them: once, after recovery.
   void set_timers();
+  // A shadow that was restored from a checkpoint of the hub's own: see World::begin_shadow().
+  void begin_shadow();
   const StepCounters& counters() const { return counters_; }
 
  private:
@@ -91,7 +100,14 @@ class Pipeline {
   void fire(state::Profile& profile, TimeUs due);
   void epoch(const Input& input, StepOutput& out);
   void hand_over(StepOutput& out);
-  void reevaluate_all(bool windows_are_new, TimeUs now);
+  void keep_series(const view::Compiled* before);  // pipeline_past.cpp: what of the past waits, and its rows
+  void reevaluate_all(TimeUs now);
+  void drop_series(state::Profile& profile);
+  void switch_over(std::uint64_t backfill);
+  void graft(const Input& input);
+  void graft_row(const GraftRow& row, std::map<ProfileId, std::vector<state::Membership>>& members);
+  void graft_person(state::Profile& profile, const std::vector<state::Membership>& members, TimeUs since);
+  void finish_backfill();
   void event(Event& event, TimeUs now, StepOutput& out);  // sets its time right where it has none that can be
   bool first_sight(const Event& event, TimeUs now);
   // own: the person did it, and is alive; what a vendor did is not.
@@ -128,6 +144,7 @@ class Pipeline {
   void refuse(const Error& why);
 
   state::State& state_;
+  Role role_;
   LoadEpoch load_epoch_;
   std::shared_ptr<const view::Compiled> compiled_;
   std::unique_ptr<Parts> parts_;

@@ -17,6 +17,8 @@ void Pipeline::command(const Input& input, StepOutput& out) {
     (void)state_.release(state::name_id(root["type"].string_or("")), root["value"].string_or(""));
     return;
   }
+  if (root["command"].string_or("") == "switch")
+    return switch_over(static_cast<std::uint64_t>(root["backfill"].integer().value_or(0)));
   if (root["command"].string_or("") != "replay") return;
   if (const auto letter = root["letter"].integer()) out.letters.push_back(*letter);
   std::string bytes;

@@ -7,7 +7,9 @@
 #include "base/json.hpp"
 #include "hub/difference.hpp"
 #include "hub/epoch.hpp"
+#include "hub/graft.hpp"
 #include "view/context.hpp"
+#include "view/waiting.hpp"
 
 namespace sluice::hub {
 
@@ -138,7 +140,7 @@ Status step(World& world, InputKind kind, TimeUs now, const std::string& payload
 
 }  // namespace
 
-Result<Plan> make_plan(World& world, const std::string& next, TimeUs now) {
+Result<Plan> make_plan(World& world, const std::string& next, TimeUs now, const ReadPast& past) {
   if (world.pipeline.compiled() == nullptr)
     return Error{Code::misconfigured,
                  "no hub has run with this data yet: there is nothing that would change"};
@@ -152,13 +154,19 @@ Result<Plan> make_plan(World& world, const std::string& next, TimeUs now) {
   const auto after = SLUICE_TRY(compile_epoch(next));
   plan.differences = differences(*was, *after->config);
   plan.restart = needs_restart(was->hub, after->config->hub, true);
-  plan.without_past = without_past(*was, *after->config);
   if (same_epoch(world.epoch, *was, next, *after->config)) return plan;
 
   plan.workflows = compare_workflows(world, *after->config);
   const Picture before(world);
   StepOutput out;
   SLUICE_TRY(step(world, InputKind::epoch, plan.at, next, out));
+  if (world.state.backfill.id != 0) {
+    const view::Compiled& compiled = *world.pipeline.compiled();
+    plan.reads_past = view::waiting(compiled, world.state.backfill).names(compiled);
+    const auto shadow = SLUICE_TRY(past(next));
+    plan.past_since = shadow->since;
+    SLUICE_TRY(graft_all(world, *shadow, plan.at, out));
+  }
   const Picture then(world);
   for (const std::string& name : names_of(was->audiences, after->config->audiences)) {
     PlannedAudience one = compare(name, before.members(name), then.members(name));
@@ -197,7 +205,8 @@ std::string Plan::json() const {
   number("people", people);
   texts("changes", differences);
   texts("restart", restart);
-  texts("without_past", without_past);
+  texts("reads_past", reads_past);
+  if (past_since != no_time) w.member("past_since", format_time(past_since));
   w.key("audiences").begin_array();
   for (const PlannedAudience& a : audiences) {
     w.begin_object().member("name", a.name);

@@ -35,6 +35,11 @@ Members members_of(const World& world) {
   return out;
 }
 
+Result<std::unique_ptr<World>> no_past(const std::string&) {
+  FAIL("nothing of this waits for the past");
+  return Error{Code::rejected, ""};
+}
+
 const std::string next_rules = testing::head + R"(
 computed:
   orders: events("Order Completed").count()
@@ -55,7 +60,7 @@ routes:
 TEST_CASE("a plan says who enters and leaves and what is sent, and applying does just that", "[plan]") {
   const auto planned = lived(4, 3'000), applied = lived(4, 3'000);
   const TimeUs now = planned->state.now + us_per_h;
-  const auto made = make_plan(*planned, epoch_of(next_rules), now);
+  const auto made = make_plan(*planned, epoch_of(next_rules), now, no_past);
   REQUIRE(made);
   const Plan& plan = made.value();
   CHECK(plan.input == applied->state.seq);
@@ -104,7 +109,7 @@ computed: { twice: traits.n * 2.0, same: traits.n + 1.0 }
   hub.call("'type':'identify','userId':'2','traits':{'n':0.0}");
   std::string next = rules;
   next.replace(next.find("2.0"), 3, "3.0");
-  const auto made = make_plan(hub.world, epoch_of(next), hub.now);
+  const auto made = make_plan(hub.world, epoch_of(next), hub.now, no_past);
   REQUIRE(made);
   REQUIRE(made.value().computed.size() == 1);
   CHECK(made.value().computed[0].name == "twice");
@@ -125,7 +130,8 @@ workflows: { hello: { trigger: { event: Add }, steps: [ )" +
   hub.call("'type':'track','event':'Add','userId':'1'");
   hub.wait(2 * us_per_d);
   hub.call("'type':'track','event':'Add','userId':'2'");
-  const auto made = make_plan(hub.world, epoch_of(rules("{ id: week, wait: 6d }, { send: mail }")), hub.now);
+  const auto made =
+      make_plan(hub.world, epoch_of(rules("{ id: week, wait: 6d }, { send: mail }")), hub.now, no_past);
   REQUIRE(made);
   REQUIRE(made.value().workflows.size() == 1);
   CHECK(made.value().workflows[0].waiting == 2);
@@ -134,7 +140,7 @@ workflows: { hello: { trigger: { event: Add }, steps: [ )" +
 
 TEST_CASE("a plan of what runs already says that nothing changes", "[plan]") {
   const auto world = lived(5, 500);
-  const auto made = make_plan(*world, world->epoch, 0);
+  const auto made = make_plan(*world, world->epoch, 0, no_past);
   REQUIRE(made);
   CHECK(made.value().differences.empty());
   CHECK(made.value().records.empty());
@@ -143,7 +149,7 @@ TEST_CASE("a plan of what runs already says that nothing changes", "[plan]") {
 
 TEST_CASE("without a hub's data there is nothing to plan against", "[plan]") {
   World empty(7);
-  const auto made = make_plan(empty, epoch_of(next_rules), 0);
+  const auto made = make_plan(empty, epoch_of(next_rules), 0, no_past);
   REQUIRE_FALSE(made);
   CHECK(made.error().code == Code::misconfigured);
 }

@@ -6,6 +6,7 @@
 #include "base/normalize.hpp"
 #include "view/context.hpp"
 #include "view/effects.hpp"
+#include "view/waiting.hpp"
 
 namespace sluice::hub {
 
@@ -140,6 +141,12 @@ std::string json_of(const World& world, const Profile& profile) {
   return out;
 }
 
+bool waits_for_past(const World& world, std::string_view audience) {
+  const view::Compiled& compiled = *world.pipeline.compiled();
+  return world.state.backfill.id != 0 && view::waiting(compiled, world.state.backfill)
+                                             .audience(compiled, compiled.audience_slot(audience));
+}
+
 }  // namespace
 
 std::string profile_json(const World& world, ProfileId person) {
@@ -166,6 +173,7 @@ std::string audience_json(const World& world, std::string_view name) {
   std::string out;
   JsonWriter w(out);
   w.begin_object().member("audience", name).member_integer("size", static_cast<std::int64_t>(members.size()));
+  if (waits_for_past(world, name)) w.member_boolean("waits_for_history", true);
   w.member("at", format_time(world.state.now)).key("members").begin_array();
   for (const Member& member : members) {
     w.begin_object().member("id", format_profile_id(member.id));
@@ -176,18 +184,21 @@ std::string audience_json(const World& world, std::string_view name) {
   return out;
 }
 
-std::string audiences_json(const World& world) {
+std::string audiences_json(const World& world, const std::string& backfill) {
   std::string out;
   JsonWriter w(out);
   w.begin_object().key("audiences").begin_array();
   if (const view::Compiled* compiled = world.pipeline.compiled()) {
     for (const config::Audience& audience : compiled->config->audiences) {
       w.begin_object().member("audience", audience.name);
-      w.member_integer("size", static_cast<std::int64_t>(world.state.members(state::name_id(audience.name))))
-          .end_object();
+      w.member_integer("size", static_cast<std::int64_t>(world.state.members(state::name_id(audience.name))));
+      if (waits_for_past(world, audience.name)) w.member_boolean("waits_for_history", true);
+      w.end_object();
     }
   }
-  w.end_array().end_object();
+  w.end_array();
+  if (!backfill.empty()) w.key("backfill").raw(backfill);
+  w.end_object();
   return out;
 }
 

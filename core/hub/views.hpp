@@ -24,7 +24,8 @@ std::string profile_json(const World& world, ProfileId person);
 // entry, then id. Empty: no audience has this name.
 std::string audience_json(const World& world, std::string_view name);
 // {"audiences":[{"audience","size"}]}
-std::string audiences_json(const World& world);
+// `backfill`: backfill_json(), where a hub runs.
+std::string audiences_json(const World& world, const std::string& backfill = {});
 
 // {"quarantine":[{"type","value","since","people"}]}: identifiers that join no more, the oldest first.
 std::string quarantine_json(const World& world);

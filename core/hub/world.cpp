@@ -40,11 +40,15 @@ std::string rejects_folder(const std::string& data) {
   return data + "/rejects";
 }
 
-World::World(std::uint64_t hash_seed)
-    : state(hash_seed), pipeline(state, [this](std::string_view payload) { return load(payload); }) {}
+World::World(std::uint64_t hash_seed, std::string definitions)
+    : state(hash_seed),
+      pipeline(
+          state, [this](std::string_view payload) { return load(payload); },
+          definitions.empty() ? Pipeline::Role::hub : Pipeline::Role::shadow),
+      definitions_(std::move(definitions)) {}
 
 std::shared_ptr<const view::Compiled> World::load(std::string_view payload) {
-  auto compiled = compile_epoch(payload);
+  auto compiled = definitions_.empty() ? compile_epoch(payload) : compile_shadow(payload, definitions_);
   if (!compiled) {
     failure = compiled.error().detail;
     return nullptr;
@@ -62,6 +66,11 @@ Status World::resume(const CheckpointInfo& info) {
   pipeline.resume(std::move(compiled));
   pipeline.set_timers();
   return Done{};
+}
+
+void World::begin_shadow() {
+  pipeline.begin_shadow();
+  since = state.now;
 }
 
 namespace {
@@ -119,6 +128,32 @@ Result<std::unique_ptr<World>> read_world(FileSystem& files, const std::string& 
   }));
   if (!stepped) return stepped.error();
   return world;
+}
+
+Result<std::unique_ptr<World>> read_shadow(FileSystem& files, const std::string& data,
+                                           const std::string& definitions) {
+  const JournalHead journal = SLUICE_TRY(read_journal_head(files, data));
+  auto shadow = std::make_unique<World>(journal.identity.hash_seed, definitions);
+  if (journal.first_seq > 1) {
+    const auto checkpoints =
+        SLUICE_TRY(Checkpoints::open(files, checkpoint_folder(data), journal.identity.id,
+                                     journal.identity.generation, Checkpoints::Access::read_only));
+    const auto base = checkpoints->oldest_base();
+    if (!base || *base + 1 < journal.first_seq)
+      return Error{Code::rejected, "no base checkpoint reaches the beginning of what the journal keeps"};
+    SLUICE_TRY(shadow->restore_base(*checkpoints, *base));
+    shadow->begin_shadow();
+  }
+  Status stepped = Done{};
+  StepOutput out;
+  SLUICE_TRY(read_journal(files, data, shadow->state.seq + 1, [&](const Input& input) {
+    out.effects.clear();
+    out.gate.clear();
+    stepped = shadow->step(input, out);
+    return static_cast<bool>(stepped);
+  }));
+  if (!stepped) return stepped.error();
+  return shadow;
 }
 
 Result<StoreReport> verify_store(FileSystem& files, const std::string& data) {

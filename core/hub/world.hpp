@@ -16,7 +16,9 @@ namespace sluice::hub {
 
 class World {
  public:
-  explicit World(std::uint64_t hash_seed);
+  explicit World(std::uint64_t hash_seed) : World(hash_seed, {}) {}
+  // A shadow, which reads the history again by `definitions`: see compile_shadow(). Empty: the world itself.
+  World(std::uint64_t hash_seed, std::string definitions);
 
   state::State state;
   Pipeline pipeline;
@@ -28,15 +30,25 @@ class World {
   Status restore_base(const Checkpoints& checkpoints, std::uint64_t seq);
   // Steps one input of the journal.
   Status step(const Input& input, StepOutput& out);
+  // A shadow that begins at a checkpoint of the hub's own: what its series have not counted since the first
+  // event, by what it says, is not believed.
+  void begin_shadow();
+  TimeUs since = no_time;  // of a shadow: when the checkpoint that it began at was; no_time: it has seen all
 
  private:
   std::shared_ptr<const view::Compiled> load(std::string_view payload);
   Status resume(const CheckpointInfo& info);
+
+  std::string definitions_;
 };
 
 // Checkpoint and journal tail of a data directory, without changing them: for commands when no hub runs. The
 // journal may grow meanwhile.
 Result<std::unique_ptr<World>> read_world(FileSystem& files, const std::string& data_directory);
+
+// A shadow with the history as far as it is kept, up to the journal's end; likewise.
+Result<std::unique_ptr<World>> read_shadow(FileSystem& files, const std::string& data_directory,
+                                           const std::string& definitions);
 
 // `sluice store verify`: recomputes the newest checkpoint from a base and the journal, and compares the
 // hashes.

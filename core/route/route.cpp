@@ -241,6 +241,7 @@ void route_profile(state::State& state, Profile& profile, const view::SlotSet& r
                    EffectList& out, Tally& tally) {
   for (const std::size_t index : compiled.profile_routes) {
     if (!identifiers_changed && !routes.test(index)) continue;
+    if (context.waits_route(index)) continue;
     send_changed(state, profile, index, now, compiled, context, out, tally);
   }
 }
@@ -251,6 +252,7 @@ void resend(state::State& state, Profile& profile, std::size_t index, TimeUs now
     mark->fields.clear();
     mark->identity = 0;
   }
+  if (context.waits_route(index)) return;  // it goes with all else once the past is there
   send_changed(state, profile, index, now, compiled, context, out, tally);
 }
 

@@ -191,6 +191,18 @@ void State::each_refusal(const std::function<void(const Profile&)>& each) const 
   for (const ProfileId id : ids) each(impl_->people.read(id, *impl_->people.row(id), person));
 }
 
+std::vector<ProfileId> State::ids_after(ProfileId after, ProfileId last, std::size_t most) const {
+  std::vector<ProfileId> ids;
+  for (const auto& [id, row] : impl_->people.rows()) {
+    if (id > after && id <= last) ids.push_back(id);
+  }
+  const std::size_t kept = std::min(most, ids.size());
+  std::nth_element(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(kept), ids.end());
+  ids.resize(kept);
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
 std::vector<ProfileId> State::members_after(NameId audience, ProfileId after, std::size_t most) const {
   std::vector<ProfileId> lowest;  // a heap, the highest on top
   Profile person;
@@ -314,6 +326,10 @@ void State::set_meta(std::string_view key, std::string_view value) {
 std::string_view State::meta(std::string_view key) const {
   const auto at = impl_->small.find({Table::meta, std::string(key)});
   return at == impl_->small.end() ? std::string_view{} : std::string_view(at->second);
+}
+
+void State::keep_backfill() {
+  set_meta(backfill_key, backfill.encode());
 }
 
 void State::count_member(NameId audience, int change) {

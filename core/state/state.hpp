@@ -19,6 +19,7 @@
 #include "base/time.hpp"
 #include "model/effect.hpp"
 #include "state/accounts.hpp"
+#include "state/backfill.hpp"
 #include "state/joins.hpp"
 #include "state/profile.hpp"
 
@@ -118,6 +119,8 @@ class State {
   void each_profile(const std::function<void(const Profile&)>& each) const;
   // Those who have refused some purpose, in the order of their ids: looks into no other.
   void each_refusal(const std::function<void(const Profile&)>& each) const;
+  // The first so many people behind `after`, up to `last`, in the order of their ids. Looks at all ids.
+  std::vector<ProfileId> ids_after(ProfileId after, ProfileId last, std::size_t most) const;
   // The first so many members in the order of their ids, behind `after`. Looks at all.
   std::vector<ProfileId> members_after(NameId audience, ProfileId after, std::size_t most) const;
 
@@ -147,6 +150,8 @@ class State {
   void set_meta(std::string_view key, std::string_view value);
   std::string_view meta(std::string_view key) const;
   Totals totals;
+  Backfill backfill;  // of the past; keep_backfill() writes its row
+  void keep_backfill();
   TimeUs now = 0;                                  // of the last input
   std::uint64_t seq = 0;                           // of the last input
   void count_member(NameId audience, int change);  // sizes, kept as memberships change

@@ -248,6 +248,7 @@ bool State::restore_row(Table table, std::string_view key, std::string_view valu
       break;
     case Table::meta:
       if (key == facts_key) decode_facts(value, *this);
+      if (key == backfill_key) backfill = Backfill::decode(value);
       break;
     case Table::cursor:
       break;

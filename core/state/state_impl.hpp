@@ -21,6 +21,8 @@
 
 namespace sluice::state {
 
+inline constexpr std::string_view backfill_key = "backfill";  // of the meta table
+
 inline std::string key_of(std::uint64_t id) {
   std::string key;
   ByteWriter(key).u64(id);

@@ -130,6 +130,16 @@ std::vector<ConsentChange> apply_consent(state::State& state, state::Profile& pr
 
 namespace {
 
+// Of what waits for its past: up to the switch the shadow counts; what comes behind it is counted beside,
+// until the past comes.
+template <typename Count>
+void count_where_it_belongs(const view::PersonContext& context, bool waits, std::uint64_t key,
+                            const Count& count) {
+  const state::Backfill& backfill = context.backfill();
+  if (waits && backfill.switched != 0) count(state::beside(key));
+  if (!waits || !counts_nothing(backfill.needs_of(key))) count(key);
+}
+
 std::size_t count_steps(state::Profile& profile, const Event& event, const view::Compiled& compiled,
                         view::PersonContext& context, std::uint64_t seq, TimeUs now, const std::string& name,
                         view::Readers& readers) {
@@ -144,13 +154,15 @@ std::size_t count_steps(state::Profile& profile, const Event& event, const view:
       steps = static_cast<std::uint8_t>(steps | 1U << step);
     }
     if (steps == 0) continue;
-    state::Sequence* sequence = profile.find_sequence(plan.key);
-    if (sequence == nullptr) {
-      profile.sequences.emplace_back();
-      sequence = &profile.sequences.back();
-      sequence->key = plan.key;
-    }
-    if (!sequence->add({event.time, seq, steps}, plan.needs, now)) ++full;
+    count_where_it_belongs(context, context.waits_sequence(slot), plan.key, [&](std::uint64_t key) {
+      state::Sequence* sequence = profile.find_sequence(key);
+      if (sequence == nullptr) {
+        profile.sequences.emplace_back();
+        sequence = &profile.sequences.back();
+        sequence->key = key;
+      }
+      if (!sequence->add({event.time, seq, steps}, plan.needs, now)) ++full;
+    });
     readers.add(compiled.by_sequence[slot]);
   }
   return full;
@@ -175,13 +187,15 @@ std::size_t apply_counts(state::Profile& profile, const Event& event, const view
     if (plan.where && !context.holds(plan.where)) continue;
     StoredValue value;
     if (plan.value) value = to_stored(context.evaluate(*plan.value));
-    state::Series* series = profile.find_series(plan.key);
-    if (series == nullptr) {
-      profile.series.emplace_back();
-      series = &profile.series.back();
-      series->key = plan.key;
-    }
-    if (!series->add(event.time, seq, std::move(value), plan.needs, now)) ++full;
+    count_where_it_belongs(context, context.waits_series(slot), plan.key, [&](std::uint64_t key) {
+      state::Series* series = profile.find_series(key);
+      if (series == nullptr) {
+        profile.series.emplace_back();
+        series = &profile.series.back();
+        series->key = key;
+      }
+      if (!series->add(event.time, seq, value, plan.needs, now)) ++full;
+    });
     readers.add(compiled.by_series[slot]);
   }
   return full;

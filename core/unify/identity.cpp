@@ -261,7 +261,7 @@ Resolution Identity::resolve(State& state, const Event& event, std::vector<Claim
       for (const state::Membership& m : loser.memberships) {  // two members become one
         if (out.profile->membership(m.audience) != nullptr) state.count_member(m.audience, -1);
       }
-      merge_profiles(*out.profile, loser, compiled_, now);
+      merge_profiles(*out.profile, loser, compiled_, state.backfill, now);
       out.profile->merges.push_back(cause);
       out.merged.push_back({loser});
       state.absorb(*out.profile, loser);
@@ -320,9 +320,44 @@ void merge_work(Profile& winner, const Profile& loser) {
   }
 }
 
+template <typename Counted, typename Needs>
+void merge_into(std::vector<Counted>& winner, std::uint64_t key, const Counted& theirs, const Needs& needs,
+                TimeUs now) {
+  Counted* ours = find_in(winner, [&](const Counted& one) { return one.key == key; });
+  if (ours != nullptr) return ours->merge(theirs, needs, now);
+  winner.push_back(theirs);
+  winner.back().key = key;
+}
+
+// While the past is read, somebody who has theirs may become one with somebody who waits: what is whole then
+// counts beside for who waits, and what counts beside is all that the one who waits brings along, since the
+// rest comes with the past.
+template <typename Counted, typename Plan>
+void merge_counted(std::vector<Counted>& winner, bool winner_waits, const std::vector<Counted>& loser,
+                   bool loser_waits, const std::vector<Plan>& plans, const state::Backfill& backfill,
+                   TimeUs now) {
+  for (const Counted& theirs : loser) {
+    const auto plan = std::find_if(plans.begin(), plans.end(), [&](const Plan& p) {
+      return p.key == theirs.key || (loser_waits && state::beside(p.key) == theirs.key);
+    });
+    if (plan == plans.end()) continue;  // nobody reads it any more
+    const bool is_beside = plan->key != theirs.key;
+    const bool missing =
+        backfill.id != 0 && !state::covers(backfill.needs_of(plan->key), view::kept_needs(*plan));
+    if (is_beside) {
+      merge_into(winner, winner_waits ? theirs.key : plan->key, theirs, plan->needs, now);
+    } else if (!missing || winner_waits || !loser_waits) {
+      merge_into(winner, plan->key, theirs, plan->needs, now);
+      if (missing && winner_waits && !loser_waits)
+        merge_into(winner, state::beside(plan->key), theirs, plan->needs, now);
+    }
+  }
+}
+
 }  // namespace
 
-void merge_profiles(Profile& winner, const Profile& loser, const view::Compiled& compiled, TimeUs now) {
+void merge_profiles(Profile& winner, const Profile& loser, const view::Compiled& compiled,
+                    const state::Backfill& backfill, TimeUs now) {
   winner.first_seen = std::min(winner.first_seen, loser.first_seen);
   winner.last_seen = std::max(winner.last_seen, loser.last_seen);
   winner.partial = winner.partial || loser.partial;
@@ -334,25 +369,10 @@ void merge_profiles(Profile& winner, const Profile& loser, const view::Compiled&
   if (winner.locale.empty()) winner.locale = loser.locale;
   winner.identifiers.insert(winner.identifiers.end(), loser.identifiers.begin(), loser.identifiers.end());
   merge_facts(winner, loser);
-  for (const state::Series& theirs : loser.series) {
-    const auto plan = std::find_if(compiled.series.begin(), compiled.series.end(),
-                                   [&](const view::SeriesPlan& s) { return s.key == theirs.key; });
-    state::Series* ours = winner.find_series(theirs.key);
-    if (ours == nullptr) {
-      winner.series.push_back(theirs);
-    } else if (plan != compiled.series.end()) {
-      ours->merge(theirs, plan->needs, now);
-    }
-  }
-  for (const state::Sequence& theirs : loser.sequences) {
-    const auto plan = find_in(compiled.sequences, [&](const auto& s) { return s.key == theirs.key; });
-    state::Sequence* ours = winner.find_sequence(theirs.key);
-    if (ours == nullptr) {
-      winner.sequences.push_back(theirs);
-    } else if (plan != nullptr) {
-      ours->merge(theirs, plan->needs, now);
-    }
-  }
+  const bool winner_waits = backfill.waits(winner.id), loser_waits = backfill.waits(loser.id);
+  merge_counted(winner.series, winner_waits, loser.series, loser_waits, compiled.series, backfill, now);
+  merge_counted(winner.sequences, winner_waits, loser.sequences, loser_waits, compiled.sequences, backfill,
+                now);
   for (const state::Membership& m : loser.memberships) {
     auto* ours = find_in(winner.memberships, [&](const auto& o) { return o.audience == m.audience; });
     if (ours == nullptr) {

@@ -83,6 +83,6 @@ class Identity {
 // Puts together what two people were: newest trait, refusals of consent, totals, earliest entries. `winner`
 // keeps its id.
 void merge_profiles(state::Profile& winner, const state::Profile& loser, const view::Compiled& compiled,
-                    TimeUs now);
+                    const state::Backfill& backfill, TimeUs now);
 
 }  // namespace sluice::unify

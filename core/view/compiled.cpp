@@ -175,24 +175,26 @@ class Compiler {
     plan.within = spec.within;
     plan.local_days = spec.local_days;
     plan.top = spec.top;
-    const DurationUs reach = spec.local_days > 0 ? state::days_reach(spec.local_days) : spec.within;
+    if (plan.windowed())
+      plan.needs.window_max = spec.local_days > 0 ? state::days_reach(spec.local_days) : spec.within;
     if (!spec.then.empty()) {
       plan.sequence = sequence_slot(spec);
       DurationUs& longest = out_.sequences[plan.sequence].needs.window_max;
-      longest = std::max(longest, reach);
+      longest = std::max(longest, plan.needs.window_max);
       out_.aggregates.push_back(plan);
       return slot;
     }
     plan.series = series_slot(spec);
+    plan.needs.values = plan.windowed() && needs_value(spec.op);
+    plan.needs.totals = !plan.windowed();
+    plan.needs.distinct =
+        plan.needs.totals && (spec.op == Aggregation::unique || spec.op == Aggregation::top);
     out_.aggregates.push_back(plan);
     state::SeriesNeeds& needs = out_.series[plan.series].needs;
-    if (plan.windowed()) {
-      needs.window_max = std::max(needs.window_max, reach);
-      needs.values = needs.values || needs_value(spec.op);
-    } else {
-      needs.totals = true;
-      needs.distinct = needs.distinct || spec.op == Aggregation::unique || spec.op == Aggregation::top;
-    }
+    needs.window_max = std::max(needs.window_max, plan.needs.window_max);
+    needs.values = needs.values || plan.needs.values;
+    needs.totals = needs.totals || plan.needs.totals;
+    needs.distinct = needs.distinct || plan.needs.distinct;
     return slot;
   }
 
@@ -230,7 +232,10 @@ class Compiler {
     out_.by_series.resize(out_.series.size());
     out_.by_sequence.resize(out_.sequences.size());
     for (const expr::AggregateSpec& spec : program->aggregates()) {
-      AggregatePlan& plan = out_.aggregates[aggregate_slot(spec)];
+      const std::size_t slot = aggregate_slot(spec);
+      const AggregatePlan& plan = out_.aggregates[slot];
+      out_.by_aggregate.resize(out_.aggregates.size(), empty_readers());
+      mark(out_.by_aggregate[slot]);
       Readers& readers =
           plan.sequence != SIZE_MAX ? out_.by_sequence[plan.sequence] : out_.by_series[plan.series];
       readers.resize(config_.audiences.size(), config_.routes.size());
@@ -238,7 +243,7 @@ class Compiler {
       if (plan.local_days > 0) mark(out_.by_zone);
       if (!plan.windowed()) continue;
       mark(out_.by_time);
-      watch(aggregate_slot(spec), mark);
+      watch(slot);
     }
   }
 
@@ -248,10 +253,7 @@ class Compiler {
     return readers;
   }
 
-  template <typename Mark>
-  void watch(std::size_t slot, const Mark& mark) {
-    out_.by_aggregate.resize(out_.aggregates.size(), empty_readers());
-    mark(out_.by_aggregate[slot]);
+  void watch(std::size_t slot) {
     const AggregatePlan& plan = out_.aggregates[slot];
     const bool sequence = plan.sequence != SIZE_MAX;
     const std::uint64_t key = sequence ? out_.sequences[plan.sequence].key : out_.series[plan.series].key;
@@ -309,12 +311,22 @@ class Compiler {
     }
   }
 
+  void add_reads(const ProgramPtr& program, std::vector<std::size_t>& aggregates) {
+    for (const expr::AggregateSpec& spec : program->aggregates()) aggregates.push_back(aggregate_slot(spec));
+    for (const expr::Symbol& trait : program->traits()) {
+      const auto computed = out_.computed_names.find(state::name_id(trait.name));
+      if (computed != out_.computed_names.end())
+        add_reads(config_.computed[computed->second].program, aggregates);
+    }
+  }
+
   void finish() {
     out_.by_series.resize(out_.series.size());
     out_.by_sequence.resize(out_.sequences.size());
     for (std::vector<Readers>* all : {&out_.by_series, &out_.by_sequence}) {
       for (Readers& r : *all) r.resize(config_.audiences.size(), config_.routes.size());
     }
+    for (const auto& trait : config_.computed) add_reads(trait.program, out_.computed_reads.emplace_back());
     out_.by_aggregate.resize(out_.aggregates.size(), empty_readers());
     const state::State empty(0);
     const state::Profile stranger;

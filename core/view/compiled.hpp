@@ -38,6 +38,14 @@ struct SequencePlan {
   state::SequenceNeeds needs;
 };
 
+// What is counted since the first event (state/backfill.hpp) where this plan holds.
+inline const state::SeriesNeeds& kept_needs(const SeriesPlan& plan) {
+  return plan.needs;
+}
+inline state::SeriesNeeds kept_needs(const SequencePlan& plan) {
+  return {plan.needs.window_max, false, false, false};
+}
+
 struct AggregatePlan {
   expr::Aggregation op = expr::Aggregation::count;
   std::size_t series = SIZE_MAX;    // into Compiled::series
@@ -45,6 +53,7 @@ struct AggregatePlan {
   DurationUs within = 0;            // 0: all time, or
   std::uint32_t local_days = 0;     // calendar days of the person
   std::uint32_t top = 0;
+  state::SeriesNeeds needs;  // what it asks of its series; of a sequence, the window alone
   bool windowed() const { return within > 0 || local_days > 0; }
 };
 
@@ -76,6 +85,9 @@ class SlotSet {
       if ((words_[i] & other.words_[i]) != 0) return true;
     }
     return false;
+  }
+  void remove(const SlotSet& other) {
+    for (std::size_t i = 0; i < words_.size(); ++i) words_[i] &= ~other.words_[i];
   }
   void fill() { words_.assign(words_.size(), ~0ULL); }
   void clear() { words_.assign(words_.size(), 0); }
@@ -149,6 +161,8 @@ struct Compiled {
 
   // Readers, direct and through computed traits.
   std::vector<Readers> by_series, by_sequence, by_purpose, by_audience;
+  std::vector<Readers> by_aggregate;
+  std::vector<std::vector<std::size_t>> computed_reads;  // as config->computed: aggregates, all the way down
   std::unordered_map<NameId, Readers> by_trait;
   Readers any_trait;           // reads all traits: a profile route without `fields`
   Readers by_account;          // reads the person's account
@@ -161,8 +175,7 @@ struct Compiled {
   // Aggregates whose windows set timers, by what they look at: a person has only some of these. A key may
   // stand for both.
   std::unordered_map<std::uint64_t, std::vector<std::size_t>> watched_by_key;
-  std::vector<Readers> by_aggregate;  // of those that are watched
-  struct NowProgram {                 // reads `now`: its next_change() sets timers
+  struct NowProgram {  // reads `now`: its next_change() sets timers
     expr::ProgramPtr program;
     Readers readers;
   };

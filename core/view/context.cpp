@@ -17,6 +17,10 @@ void PersonContext::at(const state::Profile* profile, TimeUs now, const Event* e
   arena_.reset();
   if (!texts_.empty()) texts_.clear();
   parsers_used_ = 0;
+  waits_ = profile != nullptr && state_.backfill.waits(profile->id);
+  if (!waits_ || waiting_for_ == state_.backfill.id) return;
+  waiting_for_ = state_.backfill.id;
+  waiting_ = waiting(compiled_, state_.backfill);
 }
 
 std::string_view PersonContext::keep(std::string text) {
@@ -168,6 +172,7 @@ Value PersonContext::sequence(const AggregatePlan& plan) {
 
 Value PersonContext::aggregate(std::uint32_t slot) {
   const AggregatePlan& plan = compiled_.aggregates[slot];
+  if (waits_ && waiting_.aggregates[slot]) return Value::unknown("the history is being read");
   if (plan.sequence != SIZE_MAX) return sequence(plan);
   const Series* series =
       profile_ == nullptr ? nullptr : profile_->find_series(compiled_.series[plan.series].key);

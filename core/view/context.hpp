@@ -10,6 +10,7 @@
 #include "model/event.hpp"
 #include "state/state.hpp"
 #include "view/compiled.hpp"
+#include "view/waiting.hpp"
 
 namespace sluice::view {
 
@@ -38,6 +39,14 @@ class PersonContext final : public expr::Context {
   expr::Value evaluate(const expr::Program& program) { return program.evaluate(*this, arena_); }
   bool holds(const expr::ProgramPtr& program) { return !program || program->holds(*this, arena_); }
   expr::Arena& arena() { return arena_; }
+
+  // Whether the person's past is still to be read, and what waits for it; see view/waiting.hpp.
+  bool waits() const { return waits_; }
+  bool waits_audience(std::size_t slot) const { return waits_ && waiting_.audience(compiled_, slot); }
+  bool waits_route(std::size_t slot) const { return waits_ && waiting_.readers.routes.test(slot); }
+  bool waits_series(std::size_t slot) const { return waits_ && waiting_.series[slot]; }
+  bool waits_sequence(std::size_t slot) const { return waits_ && waiting_.sequences[slot]; }
+  const state::Backfill& backfill() const { return state_.backfill; }
 
   // The window of an aggregate that has one, as it holds for this person.
   state::Window window_of(const AggregatePlan& plan);
@@ -81,6 +90,9 @@ class PersonContext final : public expr::Context {
   std::deque<std::string> texts_;   // what values made here borrow from; cleared by at()
   std::deque<JsonParser> parsers_;  // one for each JSON text read since at()
   std::size_t parsers_used_ = 0;
+  bool waits_ = false;
+  std::uint64_t waiting_for_ = 0;  // the backfill that waiting_ is of
+  Waiting waiting_;
   int depth_ = 0;  // computed traits reading computed traits
 };
 

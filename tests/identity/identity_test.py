@@ -95,9 +95,25 @@ class IdentityTest(HubTest):
         self.assertGreater(merge["cause"], 0)
         shown = self.hub.command("profile", f"user_id:{user}")
         self.assertRegex(shown, rf"became one with\n +{second} .* by anonymous_id \(input {merge['cause']}\)")
+        self.explained(person, second, merge["cause"], laptop, user, ada)
         self.hub.stop()
+        self.explained(person, second, merge["cause"], laptop, user, ada)
         self.assertEqual(json.loads(self.hub.command("profile", second, "--json"))["id"], first, "without a running hub too")
         self.assertIn("the same", self.hub.command("store", "verify"))
+
+    def explained(self, person, loser, cause, laptop, user, ada):
+        """Which event joined whom, when and by what, from the hub or from its files."""
+        story = json.loads(self.hub.command("identity", "explain", f"email:{ada}", "--json"))
+        self.assertEqual(story["person"], person["id"])
+        self.assertEqual({(i["type"], i["value"]) for i in story["identifiers"]},
+                         {(kind, value) for kind, values in person["identifiers"].items() for value in values})
+        [merge] = story["merges"]
+        self.assertEqual((merge["id"], merge["input"], merge["joined_by"], merge["value"]), (loser, cause, "anonymous_id", laptop))
+        self.assertEqual((merge["source"], merge["kind"]), ("backend", "identify"))
+        self.assertEqual(merge["identifiers"], [{"type": "user_id", "value": user}, {"type": "email", "value": ada},
+                                                {"type": "anonymous_id", "value": laptop}])
+        shown = self.hub.command("identity", "explain", person["id"])
+        self.assertRegex(shown, rf"{loser}  at .* by anonymous_id {laptop}\n +input {cause}: identify of backend")
 
     def test_two_user_ids_are_never_one_person(self):
         ada, bob, shared, device = new("u"), new("u"), mail_of("family"), new("a")

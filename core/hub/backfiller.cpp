@@ -1,0 +1,363 @@
+#include "hub/backfiller.hpp"
+
+#include <algorithm>
+
+#include <sys/resource.h>
+
+#include "base/json.hpp"
+#include "base/log.hpp"
+#include "base/thread_name.hpp"
+#include "view/waiting.hpp"
+
+namespace sluice::hub {
+
+namespace {
+
+constexpr DurationUs retry_after = us_per_min;
+constexpr DurationUs idle_look = us_per_s;
+constexpr DurationUs step_first = 5'000;  // while inputs wait for the step
+constexpr int behind_others = 10;         // of nice(2): the live step's thread goes first
+constexpr DurationUs ask_again = 10 * us_per_s;
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string out;
+  for (const std::string& name : names) out.append(out.empty() ? "'" : ", '").append(name).append("'");
+  return out;
+}
+
+}  // namespace
+
+struct Backfiller::Job {
+  state::Backfill wants;  // of the live state, as last looked at
+  Wanted wanted;
+  std::vector<std::string> names;
+  std::string definitions;  // payload of the epoch
+  std::unique_ptr<World> shadow;
+  std::uint64_t first = 0, saved = 0;  // the first input that was read; the one up to which it is saved
+  TimeUs since = no_time;
+  std::string switch_command;
+  bool switch_seen = false;      // the shadow stands behind it
+  DurationUs asked = 0;          // monotonic: when a switch was
+  ProfileId handed = graft_end;  // the state's `after` for which a graft was submitted
+  DurationUs handed_at = 0;
+};
+
+Backfiller::Backfiller(FileSystem& files, const Clock& clock, std::string data, Journal& journal,
+                       const Checkpoints& checkpoints, const StepThread& step, BackfillOptions options)
+    : files_(files),
+      clock_(clock),
+      data_(std::move(data)),
+      journal_(journal),
+      checkpoints_(checkpoints),
+      step_(step),
+      options_(options) {
+  (void)live();
+}
+
+Backfiller::~Backfiller() {
+  stop();
+}
+
+void Backfiller::start() {
+  thread_ = std::thread([this] {
+    name_thread("backfill");
+    (void)::setpriority(PRIO_PROCESS, 0, behind_others);  // of this thread alone
+    run();
+  });
+}
+
+void Backfiller::stop() {
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+void Backfiller::look() {
+  {
+    const std::lock_guard lock(mutex_);
+    looked_ = false;
+  }
+  busy_ = true;  // until it has looked
+  wake_.notify_all();
+}
+
+BackfillStatus Backfiller::status() const {
+  const std::lock_guard lock(mutex_);
+  BackfillStatus status = status_;
+  // A configuration has come, and nobody has looked yet what it wants.
+  if (busy_ && status.phase == BackfillStatus::Phase::none) status.phase = BackfillStatus::Phase::reading;
+  return status;
+}
+
+void Backfiller::run() {
+  for (;;) {
+    const bool moved = pump();
+    std::unique_lock lock(mutex_);
+    if (stopping_) return;
+    if (moved && step_.caught_up()) continue;
+    const DurationUs pause = busy_ ? step_first : idle_look;
+    wake_.wait_for(lock, std::chrono::microseconds(pause), [&] { return stopping_ || (!busy_ && !looked_); });
+    if (stopping_) return;
+  }
+}
+
+bool Backfiller::live() {
+  {
+    const std::lock_guard lock(mutex_);
+    looked_ = true;
+  }
+  bool waits = false, other = false;
+  step_.read([&](const World& world) {
+    const state::Backfill& b = world.state.backfill;
+    waits = b.id != 0;
+    if (!waits) return;
+    other = !job_ || job_->wants.id != b.id;
+    if (other) {
+      job_ = std::make_unique<Job>();
+      job_->wanted = wanted(world);
+      job_->names = view::waiting(*world.pipeline.compiled(), b).names(*world.pipeline.compiled());
+      job_->definitions = world.epoch;
+      job_->switch_command = switch_command(b.id);
+    }
+    job_->wants = b;
+  });
+  if (!waits && job_) {
+    log_info("hub", "the history has been read: " + joined(job_->names) + " hold from now on");
+    job_.reset();
+    drop_saved();
+  }
+  if (!waits) publish(BackfillStatus::Phase::none);
+  busy_ = waits;
+  return waits;
+}
+
+bool Backfiller::pump() {
+  if (clock_.monotonic_us() < retry_at_) return false;
+  if (!live()) return false;
+  Status done = Done{};
+  bool moved = false;
+  if (!job_->shadow) {
+    done = begin();
+    moved = true;
+  } else if (job_->wants.switched == 0) {
+    const std::uint64_t durable = journal_.log().durable_seq();
+    done = read_on(durable, moved);
+    if (done && job_->shadow->state.seq >= durable) moved = ask_for_switch() || moved;
+  } else if (job_->shadow->state.seq < job_->wants.switched) {
+    done = read_on(job_->wants.switched, moved);
+  } else {
+    moved = hand_over();
+  }
+  if (!done) {
+    fail(done.error());
+    return false;
+  }
+  publish(job_->wants.switched == 0 ? BackfillStatus::Phase::reading : BackfillStatus::Phase::grafting);
+  return moved;
+}
+
+// Where the shadow begins: where it saved itself, at the first input, or at the oldest base checkpoint.
+Status Backfiller::begin() {
+  Job& job = *job_;
+  job.shadow = std::make_unique<World>(journal_.identity().hash_seed, job.definitions);
+  bool restored = false;
+  SLUICE_TRY(restore_saved(restored));
+  if (restored) return Done{};
+  job.shadow = std::make_unique<World>(journal_.identity().hash_seed, job.definitions);
+  job.first = journal_.log().first_seq();
+  if (job.first > 1) {
+    const auto base = checkpoints_.oldest_base();
+    if (!base || *base + 1 < job.first || (job.wants.switched != 0 && *base > job.wants.switched)) {
+      return Error{Code::rejected, "the history is not kept far enough: the journal begins at input " +
+                                       std::to_string(job.first) + " and no base checkpoint reaches it"};
+    }
+    SLUICE_TRY(job.shadow->restore_base(checkpoints_, *base));
+    job.shadow->begin_shadow();
+    job.first = *base + 1;
+    job.since = job.shadow->since;
+  }
+  log_info("hub", "reading the history again for " + joined(job.names) + ", from " +
+                      (job.first == 1 ? std::string("its first input") : format_time(job.since)) +
+                      " on; they wait for it");
+  return Done{};
+}
+
+Status Backfiller::restore_saved(bool& restored) {
+  Job& job = *job_;
+  const auto about = read_file(files_, folder() + "/about.json");
+  if (!about) return Done{};
+  const JournalIdentity& identity = journal_.identity();
+  auto opened = Checkpoints::open(files_, folder(), identity.id, identity.generation);
+  if (!opened) return Done{};
+  LoadReport report;
+  JsonParser parser;
+  const Json root = parser.parse(about.value());
+  const bool same = root["definitions"].string_or("") == job.definitions;
+  const auto seq = same ? job.shadow->restore(*opened.value(), report) : Result<std::uint64_t>(0);
+  const std::uint64_t until = job.wants.switched == 0 ? journal_.log().durable_seq() : job.wants.switched;
+  if (!seq || seq.value() == 0 || seq.value() > until) {
+    opened.value().reset();
+    drop_saved();
+    return Done{};
+  }
+  job.first = static_cast<std::uint64_t>(root["first"].integer().value_or(1));
+  job.since = root["since"].integer().value_or(no_time);
+  job.saved = seq.value();
+  restored = true;
+  log_info("hub", "reading the history again for " + joined(job.names) + ": goes on at input " +
+                      std::to_string(seq.value() + 1));
+  return Done{};
+}
+
+void Backfiller::drop_saved() {
+  const auto names = files_.list(folder());
+  if (!names) return;
+  for (const std::string& name : names.value()) (void)files_.remove(folder() + '/' + name);
+}
+
+// It stands still behind a switch of its own, until the live step has got there, too.
+Status Backfiller::read_on(std::uint64_t until, bool& moved) {
+  Job& job = *job_;
+  World& shadow = *job.shadow;
+  if (shadow.state.seq >= until || (job.switch_seen && job.wants.switched == 0)) return Done{};
+  Status stepped = Done{};
+  StepOutput out;
+  std::size_t left = options_.bite;
+  SLUICE_TRY(journal_.replay(shadow.state.seq + 1, [&](const Input& input) {
+    if (input.seq > until || left == 0) return false;
+    --left;
+    out.effects.clear();
+    out.gate.clear();
+    stepped = shadow.step(input, out);
+    job.switch_seen = input.kind == InputKind::command && input.payload == job.switch_command;
+    return stepped && !job.switch_seen;
+  }));
+  moved = left < options_.bite;
+  if (!stepped) return stepped;
+  if (shadow.state.seq - std::max(job.saved, job.first - 1) >= options_.save_inputs) return save();
+  return Done{};
+}
+
+// What it was made for stands beside it: another configuration begins anew.
+Status Backfiller::save() {
+  Job& job = *job_;
+  state::State& state = job.shadow->state;
+  const JournalIdentity& identity = journal_.identity();
+  const auto saved = SLUICE_TRY(Checkpoints::open(files_, folder(), identity.id, identity.generation));
+  std::string about;
+  JsonWriter w(about);
+  w.begin_object().member_integer("first", static_cast<std::int64_t>(job.first));
+  if (job.since != no_time) w.member_integer("since", job.since);
+  w.member("definitions", job.definitions).end_object();
+  SLUICE_TRY(replace_file(files_, folder() + "/about.json", about));
+  CheckpointInfo info;
+  info.seq = state.seq;
+  info.stamp = state.now;
+  info.extra = job.shadow->epoch;
+  const auto writer = SLUICE_TRY(saved->begin(info, CheckpointKind::base));
+  Status written = Done{};
+  state.begin_checkpoint(true,
+                         [&](state::Table table, std::string_view key, std::string_view value, bool erased) {
+                           if (!written) return;
+                           const auto t = static_cast<std::uint8_t>(table);
+                           written = erased ? writer->erase(t, key) : writer->add(t, key, value);
+                         });
+  while (!state.continue_checkpoint(10'000)) {
+  }
+  SLUICE_TRY(std::move(written));
+  SLUICE_TRY(writer->commit(state.checkpoint_hash(), state.profiles()));
+  job.saved = state.seq;
+  return Done{};
+}
+
+bool Backfiller::ask_for_switch() {
+  Job& job = *job_;
+  const DurationUs now = clock_.monotonic_us();
+  if (job.switch_seen || (job.asked != 0 && now - job.asked < ask_again)) return false;
+  std::vector<Draft> drafts(1);
+  drafts[0].kind = InputKind::command;
+  drafts[0].payload = job.switch_command;
+  if (journal_.submit(std::move(drafts), [](const Status&, std::uint64_t) {}) != Submit::ok) return false;
+  job.asked = now;
+  return true;
+}
+
+// One graft at a time: the next when the state has it.
+bool Backfiller::hand_over() {
+  Job& job = *job_;
+  const DurationUs now = clock_.monotonic_us();
+  if (job.handed == job.wants.after && now - job.handed_at < ask_again) return false;
+  const Graft next =
+      next_graft(*job.shadow, job.wants.id, job.wants.after, job.wanted.series, job.wanted.audiences);
+  std::vector<Draft> drafts(1);
+  drafts[0].kind = InputKind::graft;
+  Graft graft = next;
+  graft.since = job.since;
+  graft.encode(drafts[0].payload);
+  if (journal_.submit(std::move(drafts), [](const Status&, std::uint64_t) {}) != Submit::ok) return false;
+  job.handed = job.wants.after;
+  job.handed_at = now;
+  return true;
+}
+
+void Backfiller::fail(const Error& error) {
+  log_error("hub", "the history cannot be read again for " + joined(job_->names) + ": " + error.detail);
+  publish(BackfillStatus::Phase::failed);
+  {
+    const std::lock_guard lock(mutex_);
+    status_.failure = error.detail;
+  }
+  job_.reset();
+  retry_at_ = clock_.monotonic_us() + retry_after;
+}
+
+void Backfiller::publish(BackfillStatus::Phase phase) {
+  BackfillStatus status;
+  status.phase = phase;
+  if (job_) {
+    status.names = job_->names;
+    status.since_input = job_->first;
+    status.since = job_->since;
+    status.of = journal_.log().durable_seq();
+    if (job_->shadow) {
+      status.read = job_->shadow->state.seq;
+      status.upto = job_->shadow->state.now;
+    }
+    status.people_percent = static_cast<unsigned>(job_->wants.after / (UINT64_MAX / 100));
+  }
+  const std::lock_guard lock(mutex_);
+  status_ = std::move(status);
+}
+
+std::string backfill_json(const BackfillStatus& status) {
+  using Phase = BackfillStatus::Phase;
+  std::string out;
+  JsonWriter w(out);
+  const char* const name = status.phase == Phase::none      ? "none"
+                           : status.phase == Phase::reading ? "reading"
+                           : status.phase == Phase::failed  ? "failed"
+                                                            : "handing over";
+  w.begin_object().member("state", name);
+  if (status.phase == Phase::none) {
+    w.end_object();
+    return out;
+  }
+  w.key("waits").begin_array();
+  for (const std::string& one : status.names) w.string(one);
+  w.end_array();
+  w.member_integer("read_inputs", static_cast<std::int64_t>(status.read));
+  w.member_integer("of_inputs", static_cast<std::int64_t>(status.of));
+  w.member_integer("since_input", static_cast<std::int64_t>(status.since_input));
+  if (status.since != no_time) w.member("since", format_time(status.since));
+  if (status.upto != no_time) w.member("upto", format_time(status.upto));
+  w.member_integer("people_percent", status.people_percent);
+  if (!status.failure.empty()) w.member("failure", status.failure);
+  w.end_object();
+  return out;
+}
+
+}  // namespace sluice::hub

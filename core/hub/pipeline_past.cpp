@@ -1,0 +1,220 @@
+// The past in the step: which series wait for it, the moment up to which a shadow reads it, and the rows that
+// the shadow hands over.
+#include <algorithm>
+#include <utility>
+
+#include "audience/audience.hpp"
+#include "hub/graft.hpp"
+#include "hub/pipeline.hpp"
+#include "hub/pipeline_parts.hpp"
+
+namespace sluice::hub {
+
+using state::Backfill;
+using state::Profile;
+
+namespace {
+
+// Of each series and each sequence that the configuration counts.
+template <typename Each>
+void each_plan(const view::Compiled& compiled, const Each& each) {
+  for (const view::SeriesPlan& plan : compiled.series) each(plan);
+  for (const view::SequencePlan& plan : compiled.sequences) each(plan);
+}
+
+// The past goes in front of what was counted in `own` since, under the key that is asked for by `waits`.
+template <typename Counted, typename Plan>
+void put_past(std::vector<Counted>& own, const std::vector<Counted>& past, const std::vector<Plan>& plans,
+              bool waits, TimeUs now) {
+  for (const Counted& one : past) {
+    const auto plan =
+        std::find_if(plans.begin(), plans.end(), [&](const Plan& p) { return p.key == one.key; });
+    if (plan == plans.end()) continue;
+    Counted whole = one;
+    whole.key = waits ? state::beside(one.key) : one.key;
+    const auto since =
+        std::find_if(own.begin(), own.end(), [&](const Counted& o) { return o.key == whole.key; });
+    if (since == own.end()) {
+      own.push_back(std::move(whole));
+      continue;
+    }
+    whole.merge(*since, plan->needs, now);
+    *since = std::move(whole);
+  }
+}
+
+// What was counted beside, with its past in front, takes the place of what waited.
+template <typename Counted, typename Plan>
+void take_place(std::vector<Counted>& own, const std::vector<Plan>& plans, const std::vector<bool>& waits) {
+  for (std::size_t slot = 0; slot < plans.size(); ++slot) {
+    if (!waits[slot]) continue;
+    const std::uint64_t key = plans[slot].key;
+    std::erase_if(own, [&](const Counted& one) { return one.key == key; });
+    for (Counted& one : own) {
+      if (one.key == state::beside(key)) one.key = key;
+    }
+  }
+}
+
+}  // namespace
+
+// What the configuration counts that has not been counted since the first event waits for the past. One that
+// takes over while another's past is being read begins anew: what was counted beside goes.
+void Pipeline::keep_series(const view::Compiled* before) {
+  Backfill& b = state_.backfill;
+  const bool at_first = state_.profiles() == 0 && state_.totals.events == 0;
+  if (b.kept.empty() && before != nullptr) {  // written before this was kept: as it was taken to be then
+    each_plan(*before, [&](const auto& plan) { b.kept.push_back({plan.key, view::kept_needs(plan)}); });
+  }
+  std::vector<state::KeptSeries> kept;
+  each_plan(*compiled_, [&](const auto& plan) {
+    const state::SeriesNeeds needs = view::kept_needs(plan);
+    kept.push_back({plan.key, at_first ? needs : state::both(b.needs_of(plan.key), needs)});
+  });
+  b.kept = std::move(kept);
+  b.id = view::waiting(*compiled_, b).any ? state_.seq : 0;
+  b.switched = 0;
+  b.after = nobody;
+  if (b.id == 0) b.new_routes.clear();
+  state_.keep_backfill();
+}
+
+// Series that nobody reads, and those that begin anew.
+void Pipeline::drop_series(Profile& profile) {
+  const auto nothing = [&](const auto& counted) {
+    return state::counts_nothing(state_.backfill.needs_of(counted.key));
+  };
+  std::erase_if(profile.series, nothing);
+  std::erase_if(profile.sequences, nothing);
+}
+
+void Pipeline::switch_over(std::uint64_t backfill) {
+  Backfill& b = state_.backfill;
+  if (b.id == 0 || b.id != backfill || b.switched != 0) return;
+  b.switched = state_.seq;
+  state_.keep_backfill();
+}
+
+// One of a configuration that holds no more, or one that has been there already, is nothing.
+void Pipeline::graft(const Input& input) {
+  Backfill& b = state_.backfill;
+  Graft rows;
+  if (b.id == 0 || b.switched == 0 || !Graft::decode(input.payload, rows)) return;
+  if (rows.backfill != b.id || rows.after != b.after) return;
+  std::map<ProfileId, std::vector<state::Membership>> members;
+  for (const GraftRow& row : rows.rows) graft_row(row, members);
+  const std::vector<ProfileId> people = state_.ids_after(b.after, rows.to, SIZE_MAX);
+  for (const ProfileId id : people) {
+    b.after = id;
+    graft_person(*state_.find(id), members[id], rows.since);
+  }
+  b.after = rows.to;
+  if (rows.to == graft_end) finish_backfill();
+  state_.keep_backfill();
+}
+
+// The past comes before what was counted beside. Who has become somebody else since the switch brings it
+// along.
+void Pipeline::graft_row(const GraftRow& row, std::map<ProfileId, std::vector<state::Membership>>& members) {
+  Profile* const profile = state_.find(row.person);
+  if (profile == nullptr) return;
+  state_.touch(*profile);
+  const bool waits = state_.backfill.waits(profile->id);
+  put_past(profile->series, row.series, compiled_->series, waits, state_.now);
+  put_past(profile->sequences, row.sequences, compiled_->sequences, waits, state_.now);
+  profile->touch_changes();
+  if (waits) {
+    for (const state::Membership& m : row.memberships) {
+      auto& all = members[profile->id];
+      const auto same =
+          std::find_if(all.begin(), all.end(), [&](const auto& o) { return o.audience == m.audience; });
+      if (same == all.end()) {
+        all.push_back(m);
+      } else if (m.entered < same->entered) {
+        *same = m;
+      }
+    }
+    return;
+  }
+  parts_->readers.fill();
+  settle(*profile, nullptr, false, state_.now, Cause::configuration, parts_->effects.waiting());
+}
+
+// Up to the switch the past decides, and only lists that are known already hear of it; what has happened
+// since is what it always is.
+void Pipeline::graft_person(Profile& profile, const std::vector<state::Membership>& members, TimeUs since) {
+  ++counters_.grafted;
+  state_.touch(profile);
+  view::PersonContext& context = parts_->context;
+  const view::Waiting waiting = view::waiting(*compiled_, state_.backfill);
+  take_place(profile.series, compiled_->series, waiting.series);
+  take_place(profile.sequences, compiled_->sequences, waiting.sequences);
+  profile.touch_changes();
+  if (since != no_time && profile.first_seen < since) profile.partial = true;
+  context.at(&profile, state_.now, nullptr);
+  const auto& routes = compiled_->config->routes;
+  const auto is_new = [&](std::size_t route) {
+    return state_.backfill.is_new_route(compiled_->route_ids[route]);
+  };
+  for (const std::size_t slot : compiled_->config->audience_order) {
+    if (!waiting.audience(*compiled_, slot)) continue;
+    const state::NameId id = compiled_->audience_ids[slot];
+    const auto past = std::find_if(members.begin(), members.end(),
+                                   [&](const state::Membership& m) { return m.audience == id; });
+    const bool is = past != members.end();
+    const bool changed = audience::set_past(state_, profile, *compiled_, slot, is ? &*past : nullptr);
+    if (changed) ++(is ? counters_.entered : counters_.left);
+    for (const std::size_t route : compiled_->audience_routes[slot]) {
+      if (is_new(route) ? is && routes[route].backfill : changed) {
+        route::route_list(profile, route, is, state_.now, *compiled_, context, parts_->effects,
+                          counters_.routes);
+      }
+    }
+  }
+  for (const std::size_t slot : compiled_->profile_routes) {
+    if (waiting.readers.routes.test(slot) && is_new(slot) && !routes[slot].backfill)
+      route::mark_silent(state_, profile, slot, *compiled_, context);
+  }
+  parts_->readers.clear();
+  parts_->readers.add(waiting.readers);
+  settle(profile, nullptr, false, state_.now, Cause::input, parts_->effects.waiting());
+}
+
+void Pipeline::begin_shadow() {
+  Backfill& b = state_.backfill;
+  Backfill whole;
+  each_plan(*compiled_, [&](const auto& plan) { whole.kept.push_back({plan.key, view::kept_needs(plan)}); });
+  const Backfill had = std::exchange(b, whole);
+  state_.keep_backfill();
+  const auto doubted = [&](const auto& counted) {
+    return std::none_of(whole.kept.begin(), whole.kept.end(), [&](const state::KeptSeries& k) {
+      return k.series == counted.key && state::covers(had.needs_of(k.series), k.needs);
+    });
+  };
+  state_.each_profile([&](Profile& profile) {
+    state_.touch(profile);
+    profile.marks.clear();
+    profile.runs.clear();
+    profile.started.clear();
+    std::erase_if(profile.series, doubted);
+    std::erase_if(profile.sequences, doubted);
+    profile.touch_changes();
+    audience::drop_unknown(state_, profile, *compiled_);
+    parts_->readers.fill();
+    settle(profile, nullptr, false, state_.now, Cause::configuration, 0);
+  });
+}
+
+void Pipeline::finish_backfill() {
+  Backfill& b = state_.backfill;
+  for (state::KeptSeries& kept : b.kept) {
+    each_plan(*compiled_, [&](const auto& plan) {
+      if (plan.key == kept.series) kept.needs = view::kept_needs(plan);
+    });
+  }
+  b.id = b.switched = 0;
+  b.after = nobody;
+  b.new_routes.clear();
+}
+
+}  // namespace sluice::hub
