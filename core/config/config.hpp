@@ -37,7 +37,7 @@ struct Hub {
   std::int64_t dedup_days = 7;
   std::uint64_t dedup_bytes = 512ULL << 20;
   std::uint64_t memory_bytes = 0;  // what people may take of it; 0: no bound. No part of an epoch
-  DurationUs lateness = 0;  // events that come later than this count nowhere; 0: none is too late
+  DurationUs lateness = 0;         // events that come later than this count nowhere; 0: none is too late
 };
 
 enum class Trust : std::uint8_t { server, publik };
