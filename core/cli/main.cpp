@@ -217,14 +217,6 @@ void add_reading(CLI::App& app, Arguments& a) {
   with_config(explain, a);
   explain->callback([&] { a.code = cli::explain(a.common, a.person, a.audience, a.at); });
 
-  CLI::App* identity = app.add_subcommand("identity", "Who is one person, and why");
-  identity->require_subcommand(1);
-  CLI::App* story = identity->add_subcommand(
-      "explain", "Show a person's identifiers, and which event joined whom, when and by which of them");
-  story->add_option("person", a.person, "an id, or type:value such as email:ada@example.com")->required();
-  with_config(story, a);
-  story->callback([&] { a.code = cli::identity_explain(a.common, a.person); });
-
   CLI::App* outbox = app.add_subcommand("outbox", "Show each destination's lane");
   with_config(outbox, a);
   outbox->callback([&] { a.code = cli::outbox(a.common); });
@@ -257,8 +249,13 @@ void add_resync(CLI::App& app, Arguments& a) {
 }
 
 void add_identity(CLI::App& app, Arguments& a) {
-  CLI::App* identity = app.add_subcommand("identity", "Who is one person");
+  CLI::App* identity = app.add_subcommand("identity", "Who is one person, and why");
   identity->require_subcommand(1);
+  CLI::App* story = identity->add_subcommand(
+      "explain", "Show a person's identifiers, and which event joined whom, when and by which of them");
+  story->add_option("person", a.person, "an id, or type:value such as email:ada@example.com")->required();
+  with_config(story, a);
+  story->callback([&] { a.code = cli::identity_explain(a.common, a.person); });
   CLI::App* quarantine =
       identity->add_subcommand("quarantine", "Identifiers that have joined too many people");
   quarantine->require_subcommand(1);
