@@ -41,6 +41,8 @@ audiences:
   cart_left: |
     events("Product Added").within("4h").exists() && !events("Order Completed").within("4h").exists()
   sleepers: audiences.buyers && !audiences.spenders
+  converted: events("Product Added").then("Order Completed", "6h").within("3d").exists()
+  this_week: events("Product Added").within("3 days local").count() >= 2
 routes:
   today: { audience: today, to: lake }
   buyers: { audience: buyers, to: lake, backfill: true }
@@ -189,7 +191,7 @@ TEST_CASE("what is backfilled is what a hub has that counted from the first even
   CHECK(apart(late, early) == std::vector<std::string>{});
   // Who has been inside since before the switch has been there since the same moment.
   std::size_t compared = 0;
-  for (const char* const name : {"buyers", "spenders", "cart_left"}) {
+  for (const char* const name : {"buyers", "spenders", "cart_left", "converted", "this_week"}) {
     late.world->state.each_profile([&](const state::Profile& profile) {
       const state::Membership* const m = profile.membership(state::name_id(name));
       const state::Reading other = std::as_const(early.world->state).find(profile.id);
