@@ -41,7 +41,7 @@ audiences:
   cart_left: |
     events("Product Added").within("4h").exists() && !events("Order Completed").within("4h").exists()
   sleepers: audiences.buyers && !audiences.spenders
-  converted: events("Product Added").then("Order Completed", "6h").within("3d").exists()
+  converted: events("Product Added").then("Order Completed").within("5d").exists()
   this_week: events("Product Added").within("3 days local").count() >= 2
 routes:
   today: { audience: today, to: lake }
@@ -202,6 +202,7 @@ TEST_CASE("what is backfilled is what a hub has that counted from the first even
     });
   }
   CHECK(compared > 10);
+  CHECK(late.world->state.members(state::name_id("converted")) > 0);
   go_on(300);
   CHECK(apart(late, early) == std::vector<std::string>{});
   CHECK(late.world->state.members(state::name_id("buyers")) ==
@@ -286,7 +287,7 @@ TEST_CASE("a plan counts what waits for the past as it will be when that has bee
   REQUIRE(plan);
   CHECK(plan.value().reads_past == std::vector<std::string>{"orders", "dear", "revenue_3d", "kinds_5d",
                                                             "last_kind", "buyers", "spenders", "cart_left",
-                                                            "sleepers", "people"});
+                                                            "sleepers", "converted", "this_week", "people"});
   Journaled early;
   for (const Stored& one : history(5, 1'500, many)) early.add(one.stamp, one.kind, one.payload);
   early.add(now, InputKind::tick, {});
