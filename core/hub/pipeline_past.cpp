@@ -18,7 +18,7 @@ using state::Profile;
 void Pipeline::keep_series(const view::Compiled* before) {
   Backfill& b = state_.backfill;
   const bool at_first = state_.profiles() == 0 && state_.totals.events == 0;
-  if (b.kept.empty() && before != nullptr) {  // written before this was kept: as it was taken to be then
+  if (b.kept.empty() && before != nullptr) {  // nothing waits: it has all that it counts
     for (const view::SeriesPlan& plan : before->series) b.kept.push_back({plan.key, plan.needs});
   }
   std::vector<state::KeptSeries> kept;
@@ -28,14 +28,18 @@ void Pipeline::keep_series(const view::Compiled* before) {
   b.id = view::waiting(*compiled_, b).any ? state_.seq : 0;
   b.switched = 0;
   b.after = nobody;
-  if (b.id == 0) b.new_routes.clear();
+  if (b.id == 0) b = {};
   state_.keep_backfill();
 }
 
 // Series that nobody reads, and those that begin anew.
 void Pipeline::drop_series(Profile& profile) {
+  const auto goes_on = [&](const view::SeriesPlan& plan) {
+    return state_.backfill.id == 0 || !state::counts_nothing(state_.backfill.needs_of(plan.key));
+  };
   std::erase_if(profile.series, [&](const state::Series& series) {
-    return state::counts_nothing(state_.backfill.needs_of(series.key));
+    return std::none_of(compiled_->series.begin(), compiled_->series.end(),
+                        [&](const auto& plan) { return plan.key == series.key && goes_on(plan); });
   });
 }
 
@@ -146,14 +150,11 @@ void Pipeline::graft_person(Profile& profile, const std::vector<state::Membershi
 }
 
 void Pipeline::begin_shadow() {
-  Backfill& b = state_.backfill;
-  Backfill whole;
-  for (const view::SeriesPlan& plan : compiled_->series) whole.kept.push_back({plan.key, plan.needs});
-  const Backfill had = std::exchange(b, whole);
+  const Backfill had = std::exchange(state_.backfill, {});
   state_.keep_backfill();
   const auto believed = [&](const state::Series& series) {
-    return std::any_of(whole.kept.begin(), whole.kept.end(), [&](const state::KeptSeries& k) {
-      return k.series == series.key && state::covers(had.needs_of(k.series), k.needs);
+    return std::any_of(compiled_->series.begin(), compiled_->series.end(), [&](const view::SeriesPlan& plan) {
+      return plan.key == series.key && state::covers(had.needs_of(plan.key), plan.needs);
     });
   };
   state_.each_profile([&](Profile& profile) {
@@ -169,15 +170,7 @@ void Pipeline::begin_shadow() {
 }
 
 void Pipeline::finish_backfill() {
-  Backfill& b = state_.backfill;
-  for (state::KeptSeries& kept : b.kept) {
-    for (const view::SeriesPlan& plan : compiled_->series) {
-      if (plan.key == kept.series) kept.needs = plan.needs;
-    }
-  }
-  b.id = b.switched = 0;
-  b.after = nobody;
-  b.new_routes.clear();
+  state_.backfill = {};
 }
 
 }  // namespace sluice::hub

@@ -66,6 +66,12 @@ Status World::resume(const CheckpointInfo& info) {
 }
 
 void World::begin_shadow() {
+  if (state.backfill.kept.empty()) {
+    if (const auto then = compile_epoch(epoch)) {
+      for (const view::SeriesPlan& plan : then.value()->series)
+        state.backfill.kept.push_back({plan.key, plan.needs});
+    }
+  }
   pipeline.begin_shadow();
   since = state.now;
 }
