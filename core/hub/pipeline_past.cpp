@@ -15,13 +15,6 @@ using state::Profile;
 
 namespace {
 
-// Of each series and each sequence that the configuration counts.
-template <typename Each>
-void each_plan(const view::Compiled& compiled, const Each& each) {
-  for (const view::SeriesPlan& plan : compiled.series) each(plan);
-  for (const view::SequencePlan& plan : compiled.sequences) each(plan);
-}
-
 // The past goes in front of what was counted in `own` since, under the key that is asked for by `waits`.
 template <typename Counted, typename Plan>
 void put_past(std::vector<Counted>& own, const std::vector<Counted>& past, const std::vector<Plan>& plans,
@@ -63,11 +56,12 @@ void take_place(std::vector<Counted>& own, const std::vector<Plan>& plans, const
 void Pipeline::keep_series(const view::Compiled* before) {
   Backfill& b = state_.backfill;
   const bool at_first = state_.profiles() == 0 && state_.totals.events == 0;
-  if (b.kept.empty() && before != nullptr) {  // written before this was kept: as it was taken to be then
-    each_plan(*before, [&](const auto& plan) { b.kept.push_back({plan.key, view::kept_needs(plan)}); });
+  if (b.kept.empty() && before != nullptr) {  // nothing waits: it has all that it counts
+    view::each_counted(*before,
+                       [&](const auto& plan) { b.kept.push_back({plan.key, view::kept_needs(plan)}); });
   }
   std::vector<state::KeptSeries> kept;
-  each_plan(*compiled_, [&](const auto& plan) {
+  view::each_counted(*compiled_, [&](const auto& plan) {
     const state::SeriesNeeds needs = view::kept_needs(plan);
     kept.push_back({plan.key, at_first ? needs : state::both(b.needs_of(plan.key), needs)});
   });
@@ -75,17 +69,23 @@ void Pipeline::keep_series(const view::Compiled* before) {
   b.id = view::waiting(*compiled_, b).any ? state_.seq : 0;
   b.switched = 0;
   b.after = nobody;
-  if (b.id == 0) b.new_routes.clear();
+  if (b.id == 0) b = {};
   state_.keep_backfill();
 }
 
 // Series that nobody reads, and those that begin anew.
 void Pipeline::drop_series(Profile& profile) {
-  const auto nothing = [&](const auto& counted) {
-    return state::counts_nothing(state_.backfill.needs_of(counted.key));
+  const auto goes_on = [&](std::uint64_t key) {
+    return state_.backfill.id == 0 || !state::counts_nothing(state_.backfill.needs_of(key));
   };
-  std::erase_if(profile.series, nothing);
-  std::erase_if(profile.sequences, nothing);
+  const auto drop = [&](auto& own, const auto& plans) {
+    std::erase_if(own, [&](const auto& counted) {
+      return std::none_of(plans.begin(), plans.end(),
+                          [&](const auto& plan) { return plan.key == counted.key && goes_on(plan.key); });
+    });
+  };
+  drop(profile.series, compiled_->series);
+  drop(profile.sequences, compiled_->sequences);
 }
 
 void Pipeline::switch_over(std::uint64_t backfill) {
@@ -181,14 +181,13 @@ void Pipeline::graft_person(Profile& profile, const std::vector<state::Membershi
 }
 
 void Pipeline::begin_shadow() {
-  Backfill& b = state_.backfill;
-  Backfill whole;
-  each_plan(*compiled_, [&](const auto& plan) { whole.kept.push_back({plan.key, view::kept_needs(plan)}); });
-  const Backfill had = std::exchange(b, whole);
+  const Backfill had = std::exchange(state_.backfill, {});
   state_.keep_backfill();
-  const auto doubted = [&](const auto& counted) {
-    return std::none_of(whole.kept.begin(), whole.kept.end(), [&](const state::KeptSeries& k) {
-      return k.series == counted.key && state::covers(had.needs_of(k.series), k.needs);
+  const auto drop_doubted = [&](auto& own, const auto& plans) {
+    std::erase_if(own, [&](const auto& counted) {
+      return std::none_of(plans.begin(), plans.end(), [&](const auto& plan) {
+        return plan.key == counted.key && state::covers(had.needs_of(plan.key), view::kept_needs(plan));
+      });
     });
   };
   state_.each_profile([&](Profile& profile) {
@@ -196,8 +195,8 @@ void Pipeline::begin_shadow() {
     profile.marks.clear();
     profile.runs.clear();
     profile.started.clear();
-    std::erase_if(profile.series, doubted);
-    std::erase_if(profile.sequences, doubted);
+    drop_doubted(profile.series, compiled_->series);
+    drop_doubted(profile.sequences, compiled_->sequences);
     profile.touch_changes();
     audience::drop_unknown(state_, profile, *compiled_);
     parts_->readers.fill();
@@ -206,15 +205,7 @@ void Pipeline::begin_shadow() {
 }
 
 void Pipeline::finish_backfill() {
-  Backfill& b = state_.backfill;
-  for (state::KeptSeries& kept : b.kept) {
-    each_plan(*compiled_, [&](const auto& plan) {
-      if (plan.key == kept.series) kept.needs = view::kept_needs(plan);
-    });
-  }
-  b.id = b.switched = 0;
-  b.after = nobody;
-  b.new_routes.clear();
+  state_.backfill = {};
 }
 
 }  // namespace sluice::hub

@@ -69,6 +69,13 @@ Status World::resume(const CheckpointInfo& info) {
 }
 
 void World::begin_shadow() {
+  if (state.backfill.kept.empty()) {
+    if (const auto then = compile_epoch(epoch)) {
+      view::each_counted(*then.value(), [&](const auto& plan) {
+        state.backfill.kept.push_back({plan.key, view::kept_needs(plan)});
+      });
+    }
+  }
   pipeline.begin_shadow();
   since = state.now;
 }

@@ -329,7 +329,12 @@ std::string_view State::meta(std::string_view key) const {
 }
 
 void State::keep_backfill() {
-  set_meta(backfill_key, backfill.encode());
+  // Where nothing waits there is no row: the state is what it is without.
+  if (backfill.id != 0) {
+    set_meta(backfill_key, backfill.encode());
+  } else if (!meta(backfill_key).empty()) {
+    set_meta(backfill_key, {});
+  }
 }
 
 void State::count_member(NameId audience, int change) {

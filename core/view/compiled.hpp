@@ -193,4 +193,11 @@ bool is_known(const state::Profile& profile, const Compiled& compiled);
 std::shared_ptr<const Compiled> compile(std::shared_ptr<const config::Config> config,
                                         std::vector<std::string> channels);
 
+// Of each series and each sequence that the configuration counts: each(plan).
+template <typename Each>
+void each_counted(const Compiled& compiled, const Each& each) {
+  for (const SeriesPlan& plan : compiled.series) each(plan);
+  for (const SequencePlan& plan : compiled.sequences) each(plan);
+}
+
 }  // namespace sluice::view
