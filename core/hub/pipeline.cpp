@@ -74,7 +74,7 @@ void Pipeline::apply(const Input& input, StepOutput& out) {
         break;
       }
       case InputKind::command:
-        if (role_ == Role::hub) command(input, out);
+        command(input, out);
         break;
       case InputKind::graft:
         if (role_ == Role::hub) graft(input);

@@ -12,11 +12,12 @@ using state::Profile;
 void Pipeline::command(const Input& input, StepOutput& out) {
   JsonParser parser;
   const Json root = parser.parse(input.payload);
-  if (root["command"].string_or("") == "resync") return begin_resync(root["route"].string_or(""));
   if (root["command"].string_or("") == "release") {
     (void)state_.release(state::name_id(root["type"].string_or("")), root["value"].string_or(""));
     return;
   }
+  if (role_ == Role::shadow) return;  // who is one person is the same there; it sends and hands over nothing
+  if (root["command"].string_or("") == "resync") return begin_resync(root["route"].string_or(""));
   if (root["command"].string_or("") == "switch")
     return switch_over(static_cast<std::uint64_t>(root["backfill"].integer().value_or(0)));
   if (root["command"].string_or("") != "replay") return;
