@@ -29,6 +29,8 @@ void Machine::act() {
     pump_lane(lanes[random_.below(lanes.size())].name);
   } else if (what < 780) {
     network_.step();
+  } else if (what < 800) {
+    engine_->backfiller().pump();
   } else if (what < 900) {
     wait();
   } else if (what < 960) {
@@ -125,6 +127,7 @@ bool Machine::settle() {
     pump_step();
     more |= engine_->checkpointer().pump();
     more |= engine_->world().state.checkpointing();
+    more |= engine_->backfiller().pump();
     for (const deliver::LaneStatus& lane : engine_->delivery().status()) more |= pump_lane(lane.name);
     more |= network_.step();
     more |= engine_->journal().queued_bytes() > 0;

@@ -45,6 +45,7 @@ void Judge::follow(const Journal& journal) {
   }
   const Status read = journal.replay(seq() + 1, [&](const Input& one) {
     inputs_.push_back({one.stamp, one.kind, std::string(one.payload)});
+    if (one.kind == InputKind::graft) ++grafts_;
     out_.effects.clear();
     out_.gate.clear();
     if (const Status stepped = world_->step(input(one.seq), out_); !stepped) {

@@ -57,6 +57,7 @@ class Judge {
   std::size_t effects() const { return effects_.size(); }
   std::size_t arrivals() const { return arrivals_; }
   std::size_t merges() const { return merges_.size(); }
+  std::size_t grafts() const { return grafts_; }
   std::map<std::string, std::uint64_t> outcome_counts() const;
 
  private:
@@ -94,6 +95,7 @@ class Judge {
   hub::StepOutput out_;          // of the last
   std::map<EffectKey, Made> effects_;
   std::vector<Merge> merges_;
+  std::size_t grafts_ = 0;                       // inputs that give people their past
   std::map<std::uint64_t, std::uint64_t> told_;  // seq -> hash of the payload, of what clients were told
   std::map<EffectKey, Ended> ended_;
   std::map<EffectKey, std::size_t> taken_;              // how often a vendor took it

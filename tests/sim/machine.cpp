@@ -13,7 +13,8 @@ constexpr std::uint64_t actions_per_seed = 500;
 }  // namespace
 
 void Counts::operator+=(const Counts& o) {
-  actions += o.actions, inputs += o.inputs, records += o.records, arrivals += o.arrivals, merges += o.merges;
+  actions += o.actions, inputs += o.inputs, records += o.records, arrivals += o.arrivals, merges += o.merges,
+      grafts += o.grafts;
   lives += o.lives, power_failures += o.power_failures, kills += o.kills, stops += o.stops;
   failed_syncs += o.failed_syncs, full_disks += o.full_disks;
   configurations += o.configurations, refused += o.refused, dropped += o.dropped;
@@ -58,6 +59,7 @@ Report Machine::run() {
   counts_.records = judge_.effects();
   counts_.arrivals = judge_.arrivals();
   counts_.merges = judge_.merges();
+  counts_.grafts = judge_.grafts();
   counts_.virtual_time = clock_.wall_us() - begin;
   counts_.outcomes = judge_.outcome_counts();
   return {judge_.violation(), counts_, trace_};
@@ -249,11 +251,13 @@ void Machine::finale() {
   for (int round = 0; round < 2'000 && !judge_.violation() && failure_.empty(); ++round) {
     if (clients_.waiting()) call();
     if (!settle()) break;
-    if (engine_->delivery().idle() && !clients_.waiting() && round > 20) break;
+    const bool past_is_read = !engine_->backfiller().busy();
+    if (engine_->delivery().idle() && past_is_read && !clients_.waiting() && round > 20) break;
     jump(us_per_h);
   }
   if (!judge_.violation() && !failure_.empty()) judge_.violated(3, "the hub stopped: " + failure_);
   if (judge_.violation()) return;
+  if (engine_->backfiller().busy()) judge_.violated(7, "the past is not read though all works");
   if (!engine_->delivery().idle()) judge_.violated(3, "records do not come to an end though all works");
   judge_.check_state(engine_->world().state, 8, "at the end");
   judge_.check_every_record_has_ended();

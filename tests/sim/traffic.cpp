@@ -75,6 +75,17 @@ const std::string ads_routes = R"(
   spending: { audience: spenders, to: lake }
 )";
 
+// The rules, and what counts anew in them: a total, a window, a sequence.
+std::string with_past(std::uint64_t rounds) {
+  std::string out = rules;
+  const std::string added = rounds % 2 == 0 ? "\"Product Added\"" : "\"Order Completed\"";
+  out.insert(out.find("audiences:"), "  counted: events(" + added + ").count()\n");
+  out.insert(out.find("routes:"), "  again: events(" + added +
+                                      ").then(\"Order Completed\").within(\"5h\").exists()\n" +
+                                      "  keen: traits.counted >= " + std::to_string(1 + rounds % 4) + "\n");
+  return out + "  keen: { audience: keen, to: lake }\n";
+}
+
 }  // namespace
 
 std::vector<config::ConnectorInfo> connectors() {
@@ -90,8 +101,8 @@ std::string configuration_text(std::size_t n, std::uint64_t rounds) {
   switch (n) {
     case 0:
       return head + vendor + rules + ads_routes + workflows;
-    case 1:  // another window and route
-      return head + vendor + rules + ads_routes + "  busy: { profiles: traits.orders > " +
+    case 1:  // another route, and definitions whose past has to be read, others from time to time
+      return head + vendor + with_past(rounds) + ads_routes + "  busy: { profiles: traits.orders > " +
              std::to_string(rounds % 3) +
              ", to: archive, backfill: true, fields: { spent: traits.revenue_2h } }\n" + workflows;
     case 2:  // a destination and a workflow are gone
