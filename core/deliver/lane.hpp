@@ -232,7 +232,7 @@ class Lane {
   std::vector<EffectKey> retracted_;                // intents of what is to be sent again
   std::vector<KeptStep> kept_;                      // to be written
   bool unsynced_ = false;
-  bool decided_ = false;  // records have ended by the gate or their age, and a crash may decide otherwise
+  bool decided_ = false;  // records have ended unsent, and a crash may decide otherwise
   std::vector<store::Database::RemoteId> remote_ids_;  // that outcomes brought
   bool has_remote_ids_ = false;                        // this destination gives any
   std::vector<store::MessageRow> messages_;            // that vendors will speak of again

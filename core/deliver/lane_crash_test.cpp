@@ -87,6 +87,28 @@ TEST_CASE("what the gate stopped stays stopped after a crash, once a later recor
   }
 }
 
+TEST_CASE("what a later record has superseded does not come behind it after a crash", "[lane][crash]") {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    CAPTURE(seed);
+    LaneWorld w(seed);
+    w.open();
+    Effect enter = LaneWorld::effect(1, 1, 7), leave = LaneWorld::effect(2, 1, 7);
+    enter.supersede = leave.supersede = "audience";
+    w.offer(1, {enter});
+    w.offer(2, {leave});
+    w.run(0);
+    CHECK(w.count(OutcomeKind::superseded) == 1);
+    REQUIRE(w.vendor.accepted.size() == 1);
+    w.crash();
+    w.open();
+    w.offer(1, {enter});  // a replay hands over one input after the other
+    w.run();
+    w.offer(2, {leave});
+    w.run();
+    CHECK(w.in_order());
+  }
+}
+
 TEST_CASE("after a clean stop nothing is sent again", "[lane][crash]") {
   LaneWorld w;
   w.open();

@@ -242,7 +242,8 @@ void Lane::end(Item* item, OutcomeKind kind, std::string reason, std::string det
   const TimeUs at = options_.clock.wall_us();
   const EffectKey key = item->effect.key;
   note_snapshot_failure(item->effect, kind, reason, detail);
-  decided_ |= landing == nullptr && (kind == OutcomeKind::suppressed || kind == OutcomeKind::expired);
+  decided_ |= landing == nullptr && (kind == OutcomeKind::suppressed || kind == OutcomeKind::expired ||
+                                     kind == OutcomeKind::superseded);
   Outcome outcome{kind, std::move(reason), std::move(detail), item->attempts, at, {}};
   if (said != nullptr) {
     outcome.remote_id = said->remote_id;
