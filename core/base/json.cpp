@@ -67,7 +67,8 @@ JsonParser::JsonParser(JsonParser&&) noexcept = default;
 JsonParser& JsonParser::operator=(JsonParser&&) noexcept = default;
 
 Json JsonParser::parse(std::string_view text) {
-  impl_->error = impl_->parser.parse(text.data(), text.size(), true).error();
+  const char* const bytes = text.empty() ? "" : text.data();  // an absent text is no address to copy from
+  impl_->error = impl_->parser.parse(bytes, text.size(), true).error();
   return root();
 }
 

@@ -66,5 +66,11 @@ TEST_CASE("an empty object has no parts", "[base]") {
   CHECK(parts.elements.empty());
 }
 
+TEST_CASE("a text that is absent is no JSON", "[base]") {
+  JsonParser parser;
+  CHECK_FALSE(parser.parse(std::string_view()));
+  CHECK(parser.error() == "it is empty");
+}
+
 }  // namespace
 }  // namespace sluice
