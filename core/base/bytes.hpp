@@ -67,9 +67,7 @@ class ByteReader {
     return static_cast<std::int64_t>(v >> 1) ^ -static_cast<std::int64_t>(v & 1);
   }
   // Borrows from the text that the reader was made of.
-  std::string_view text() {
-    return bytes(varint());
-  }
+  std::string_view text() { return bytes(varint()); }
   std::string_view bytes(std::uint64_t n) {
     if (n > left()) return fail(), std::string_view{};
     const std::string_view v(p_, n);

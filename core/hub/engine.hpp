@@ -30,7 +30,7 @@ struct EngineOptions {
   const Clock& clock;
   JournalOptions journal;  // its directory is the one of data; known_durable and fatal are the engine's
   StepOptions step = {};
-  std::uint64_t memory_bytes = 0;   // what people may take, as State::keep_within(); 0: no bound
+  std::uint64_t memory_bytes = 0;  // what people may take, as State::keep_within(); 0: no bound
   BackfillOptions backfill = {};
   std::uint64_t delivery_seed = 0;  // of the retries' jitter
   std::uint64_t lane_segment_bytes = 16ULL << 20, lane_memory_bytes = 32ULL << 20;

@@ -143,8 +143,8 @@ std::string json_of(const World& world, const Profile& profile) {
 
 bool waits_for_past(const World& world, std::string_view audience) {
   const view::Compiled& compiled = *world.pipeline.compiled();
-  return world.state.backfill.id != 0 && view::waiting(compiled, world.state.backfill)
-                                             .audience(compiled, compiled.audience_slot(audience));
+  return world.state.backfill.id != 0 &&
+         view::waiting(compiled, world.state.backfill).audience(compiled, compiled.audience_slot(audience));
 }
 
 }  // namespace
