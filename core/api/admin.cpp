@@ -202,7 +202,11 @@ net::Response identity_answer(hub::Hub& hub, std::string_view person) {
   hub.read([&](const hub::World& world) {
     out = hub::identity_json(world, hub::find_person(world, person), inputs);
   });
-  if (out.empty()) return error_answer(404, "not_found", "nobody is known by this");
+  if (out.empty())
+    return error_answer(404, "not_found",
+                        "nobody is known by '" + std::string(person) +
+                            "': give an id, or type:value such as "
+                            "email:ada@example.com");
   return json_answer(std::move(out));
 }
 

@@ -36,7 +36,8 @@ constexpr Section dedup{"dedup", dedup_fields};
 
 constexpr Field hub_fields[] = {
     optional("data", T::text, "the folder of the journal and the state, relative to this file"),
-    optional("listen", T::address, "where sources send to, HOST:PORT; nothing can be read here"),
+    optional("listen", T::address,
+             "where sources send to, HOST:PORT; nothing can be read here but what decide allows"),
     optional("admin", T::admin, "commands, console and profile API: unix:PATH, or HOST:PORT with tokens"),
     optional("tokens", T::texts, "who may use admin over TCP: the SHA-256 of each token, in hex"),
     optional("public_url", T::url,

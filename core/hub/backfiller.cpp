@@ -291,11 +291,10 @@ bool Backfiller::hand_over() {
   Job& job = *job_;
   const DurationUs now = clock_.monotonic_us();
   if (job.handed == job.wants.after && now - job.handed_at < ask_again) return false;
-  const Graft next =
+  Graft graft =
       next_graft(*job.shadow, job.wants.id, job.wants.after, job.wanted.series, job.wanted.audiences);
   std::vector<Draft> drafts(1);
   drafts[0].kind = InputKind::graft;
-  Graft graft = next;
   graft.since = job.since;
   graft.encode(drafts[0].payload);
   if (journal_.submit(std::move(drafts), [](const Status&, std::uint64_t) {}) != Submit::ok) return false;

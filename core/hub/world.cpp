@@ -59,7 +59,9 @@ std::shared_ptr<const view::Compiled> World::load(std::string_view payload) {
 
 Status World::resume(const CheckpointInfo& info) {
   if (!state.finish_restore())
-    return Error{Code::corrupt, "a row of a checkpoint cannot be read by this binary"};
+    return Error{Code::corrupt,
+                 "a row of a checkpoint cannot be read: start the version of sluice that wrote it, or "
+                 "move the folder 'checkpoints' of the data away: the journal then gives the state"};
   if (info.extra.empty()) return Done{};
   auto compiled = load(info.extra);
   if (!compiled) return Error{Code::corrupt, failure};

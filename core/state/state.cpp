@@ -332,8 +332,8 @@ void State::keep_backfill() {
   // Where nothing waits there is no row: the state is what it is without.
   if (backfill.id != 0) {
     set_meta(backfill_key, backfill.encode());
-  } else if (!meta(backfill_key).empty()) {
-    set_meta(backfill_key, {});
+  } else {
+    impl_->erase_small(Table::meta, std::string(backfill_key));
   }
 }
 

@@ -293,6 +293,9 @@ void State::forget_row(Table table, std::string_view key) {
     s.drop_member(ByteReader(key).u64());
   } else if (table == Table::joins) {
     s.drop_joins(ByteReader(key).u64());
+  } else if (table == Table::meta) {
+    if (key == backfill_key) backfill = {};
+    s.erase_small(table, std::string(key));
   }
 }
 
