@@ -16,6 +16,7 @@ struct Figures {
   double read_p50 = 0, read_p99 = 0;        // of the profile API, milliseconds; 0: not read
   double decide_p50 = 0, decide_p99 = 0;    // of GET /v1/decide, likewise
   double person_bytes = 0;                  // of resident memory; 0: not measured
+  double history_s = 0;                     // until the hub had read its history again; 0: it had not to
   std::map<std::string, double> threads_s;  // CPU time by the names of the hub's threads
   bool hub = false, delivers = false;
 };

@@ -45,6 +45,10 @@ HubProcess::~HubProcess() {
   kill_now();
 }
 
+void HubProcess::reload() {
+  if (pid_ > 0) kill(pid_, SIGHUP);
+}
+
 void HubProcess::kill_now() {
   if (pid_ <= 0) return;
   kill(pid_, SIGKILL);

@@ -37,6 +37,7 @@ class HubProcess {
   std::uint16_t port() const { return port_; }
   bool running();
   HubCost cost() const;
+  void reload();    // SIGHUP: it reads its configuration again
   void kill_now();  // as a crash: SIGKILL
   Status stop();    // SIGTERM, and waits for an end: a good one
 

@@ -53,6 +53,7 @@ class Connection {
     }
     return std::atoi(answer_.c_str() + 9);
   }
+  const std::string& answer() const { return answer_; }  // the last one, with its head
 
  private:
   bool dial() {
@@ -185,6 +186,12 @@ ReadResult read_profiles(const Traffic& traffic, const std::string& socket, cons
     return "GET /v1/spaces/bench/collections/users/profiles/user_id:user-" +
            std::to_string(traffic.person_of(n)) + "/traits HTTP/1.1\r\nHost: localhost\r\n\r\n";
   });
+}
+
+bool reads_history(const std::string& socket) {
+  Connection connection(socket);
+  return connection.post("GET /v1/backfill HTTP/1.1\r\nHost: localhost\r\n\r\n") == 200 &&
+         connection.answer().find(R"("state":"none")") == std::string::npos;
 }
 
 ReadResult read_decisions(const Traffic& traffic, std::uint16_t port, const std::atomic<bool>& stop) {

@@ -42,4 +42,7 @@ ReadResult read_profiles(const Traffic& traffic, const std::string& socket, cons
 // Likewise what a page may read of them, at the listening door.
 ReadResult read_decisions(const Traffic& traffic, std::uint16_t port, const std::atomic<bool>& stop);
 
+// Whether the hub reads its history for definitions that are new (GET /v1/backfill on the admin socket).
+bool reads_history(const std::string& socket);
+
 }  // namespace sluice::bench

@@ -3,12 +3,14 @@
 //
 //   sluice_bench --hub build/release/sluice --config tests/bench/hub.yaml --folder EMPTY-FOLDER
 //                [--people 50000] [--events 500000] [--warm-up 50000] [--rounds 2] [--connections 8]
-//                [--paced 5000,20000] [--seconds 5] [--restart 0] [--isolation 1]
+//                [--paced 5000,20000] [--seconds 5] [--change 0] [--restart 0] [--isolation 1]
 //                [--peers node-red,syslog-ng --installed FOLDER-OF-NPM]
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <string>
 #include <string_view>
@@ -29,7 +31,7 @@ namespace {
 struct Options {
   std::string hub, config, folder;
   std::int64_t events = 500'000, warm_up = 50'000, people = 50'000, rounds = 2, connections = 8, seconds = 5,
-               restart = 0, isolation = 1;
+               restart = 0, isolation = 1, change = 0;
   std::string paces = "5000,20000";  // events a second, one after the other; "0": none
   std::string peers, installed;      // other hubs to measure beside, by name; where npm has put its packages
   std::vector<std::int64_t> paced;
@@ -45,6 +47,27 @@ RunOptions sluice(const Options& options) {
   return run;
 }
 
+// The configuration with more definitions: a count of all time, and windows longer than those that are kept.
+Result<std::string> changed(const std::string& config) {
+  constexpr std::string_view traits = R"(
+  added:    events("Product Added").count()
+)", audiences = R"(
+  c01: traits.added >= 10
+  c02: traits.added >= 3 && traits.plan == "pro"
+  c03: events("Product Viewed").within("90d").count() >= 20
+  c04: events("Checkout Started").within("90d").count() >= 5 && traits.country == "FR"
+  c05: events("Product Added").within("60d").exists() && !events("Order Paid").within("60d").exists()
+)";
+  std::ifstream file(config);
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  for (const auto& [key, more] : {std::pair{"\ncomputed:", traits}, std::pair{"\naudiences:", audiences}}) {
+    const std::size_t at = text.find(key);
+    if (at == std::string::npos) return Error{Code::misconfigured, config + " has no" + key};
+    text.insert(at + std::string_view(key).size(), more);
+  }
+  return text;
+}
+
 // One hub, ours or a peer, from its start to its end.
 Status measure_hub(const Options& options, RunOptions what, const std::string& folder, bool paced,
                    std::vector<Figures>& all) {
@@ -54,6 +77,8 @@ Status measure_hub(const Options& options, RunOptions what, const std::string& f
   what.connections = static_cast<int>(options.connections);
   what.events = options.warm_up + options.events;
   for (const std::int64_t pace : paces) what.events += pace * options.seconds;
+  const bool change = what.ours && !paces.empty() && options.change != 0;
+  if (change) what.events += paces.front() * options.seconds;
   const bool ours = what.ours;
   const std::string name = what.name;
   Run run(std::move(what));
@@ -64,6 +89,12 @@ Status measure_hub(const Options& options, RunOptions what, const std::string& f
   for (const std::int64_t pace : paces) {
     const std::string job = name + " at " + std::to_string(pace / 1000) + "k/s";
     print_row(all.emplace_back(run.measure(job, pace * options.seconds, static_cast<double>(pace))));
+  }
+  if (change) {
+    const std::string job = name + " at " + std::to_string(paces.front() / 1000) + "k/s, changed";
+    const std::string config = SLUICE_TRY(changed(options.config));
+    print_row(all.emplace_back(SLUICE_TRY(run.measure_change(job, config, paces.front() * options.seconds,
+                                                             static_cast<double>(paces.front())))));
   }
   if (ours && paced && options.restart != 0) {
     print_row(all.emplace_back(SLUICE_TRY(run.restart("restart", false))));
@@ -149,7 +180,8 @@ bool read_options(int argc, char** argv, Options& options) {
       {"--events", &options.events},           {"--warm-up", &options.warm_up},
       {"--people", &options.people},           {"--rounds", &options.rounds},
       {"--connections", &options.connections}, {"--seconds", &options.seconds},
-      {"--restart", &options.restart},         {"--isolation", &options.isolation}};
+      {"--restart", &options.restart},         {"--isolation", &options.isolation},
+      {"--change", &options.change}};
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string name = argv[i], value = argv[i + 1];
     if (const auto text = texts.find(name); text != texts.end()) {
@@ -185,7 +217,7 @@ int main(int argc, char** argv) {
         "usage: sluice_bench --hub BINARY --config FILE --folder EMPTY-FOLDER [--events N] "
         "[--warm-up N] [--rounds N] "
         "[--people N] [--connections N] [--paced EVENTS-PER-SECOND,...; 0: not] [--seconds N, of each pace] "
-        "[--restart 0|1] [--isolation 0|1] [--peers node-red,syslog-ng --installed FOLDER]\n");
+        "[--change 0|1] [--restart 0|1] [--isolation 0|1] [--peers node-red,syslog-ng --installed FOLDER]\n");
     return 2;
   }
   return sluice::bench::measure(options);

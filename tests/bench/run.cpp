@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "load.hpp"
@@ -124,6 +125,30 @@ Figures Run::measure(std::string job, std::int64_t events, double rate) {
   f.decide_p50 = percentile(decided.us, 0.5);
   f.decide_p99 = percentile(decided.us, 0.99);
   if (decided.failed > 0) f.decide_p99 = -1;
+  return f;
+}
+
+Result<Figures> Run::measure_change(std::string job, const std::string& config, std::int64_t events,
+                                    double rate) {
+  constexpr std::chrono::milliseconds look{5};
+  const std::string file = options_.folder + "/hub.yaml", socket = options_.folder + "/admin.sock";
+  std::ofstream(file + ".new") << config;
+  std::filesystem::rename(file + ".new", file);
+  const std::int64_t started = now_us();
+  hub_->reload();
+  while (!reads_history(socket)) {
+    if (now_us() - started > 10'000'000)
+      return Error{Code::transient, "the hub does not read its history after ten seconds"};
+    std::this_thread::sleep_for(look);
+  }
+  double history_s = 0;
+  std::thread watch([&] {
+    while (reads_history(socket)) std::this_thread::sleep_for(look);
+    history_s = static_cast<double>(now_us() - started) / 1e6;
+  });
+  Figures f = measure(std::move(job), events, rate);
+  watch.join();
+  f.history_s = history_s;
   return f;
 }
 
