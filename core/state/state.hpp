@@ -119,9 +119,10 @@ class State {
   void each_profile(const std::function<void(const Profile&)>& each) const;
   // Those who have refused some purpose, in the order of their ids: looks into no other.
   void each_refusal(const std::function<void(const Profile&)>& each) const;
-  // The first so many people behind `after`, up to `last`, in the order of their ids. Looks at all ids.
+  // [step] The first so many people behind `after`, up to `last`, in the order of their ids
+  // (People::ids_after).
   std::vector<ProfileId> ids_after(ProfileId after, ProfileId last, std::size_t most) const;
-  // The first so many members in the order of their ids, behind `after`. Looks at all.
+  // [step] The first so many members in the order of their ids, behind `after`.
   std::vector<ProfileId> members_after(NameId audience, ProfileId after, std::size_t most) const;
 
   void each_alias(const std::function<void(ProfileId loser, ProfileId winner)>& each) const;  // by loser
