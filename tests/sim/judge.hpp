@@ -54,6 +54,7 @@ class Judge {
   void check_may_leave(const Effect& effect, const state::State& now);          // 6, as it leaves
 
   std::uint64_t seq() const { return inputs_.size(); }
+  TimeUs stamp_of(std::uint64_t seq) const { return inputs_[seq - 1].stamp; }  // 1 to seq()
   std::size_t effects() const { return effects_.size(); }
   std::size_t arrivals() const { return arrivals_; }
   std::size_t merges() const { return merges_.size(); }

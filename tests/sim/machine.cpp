@@ -107,6 +107,7 @@ hub::EngineOptions Machine::engine_options() {
     if (destination == "lake") lake_moved_ = clock_.monotonic_us();
     note("ends " + destination + ' ' + text(effect.key) + ' ' + std::string(name_of(outcome.kind)));
     judge_.outcome(destination, effect, outcome);
+    if (delivered_ && outcome.kind == deliver::OutcomeKind::delivered) delivered_(destination, effect.key);
   };
   o.committed = [this] {
     if (!dead_) judge_.outcomes_durable();

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "sim/judge.hpp"
 #include "sim/plant.hpp"
@@ -37,5 +38,14 @@ struct Report {
 };
 
 Report simulate(const Options& options);
+
+// An hour in which nothing dies, a request comes every second, and `lake` and `mail` are always well.
+struct Hour {
+  std::optional<Violation> violation;
+  std::map<std::string, std::vector<DurationUs>>
+      took;  // by destination: from each record's input to its delivery
+};
+// With trouble: `vendor` is dead, `letters` slow, and `archive` lies.
+Hour simulate_hour(const Options& options, bool trouble);
 
 }  // namespace sluice::sim
