@@ -7,6 +7,7 @@
 #include "base/clock.hpp"
 #include "cli/planning.hpp"
 #include "hub/epoch.hpp"
+#include "hub/unmerge.hpp"
 
 namespace sluice::cli {
 
@@ -81,7 +82,8 @@ Result<hub::Plan> plan_of(const Setup& setup, const std::string& clock) {
   const SystemClock wall;
   return hub::make_plan(*world, hub::epoch_payload(*setup.config, setup.connectors),
                         clock == "events" ? 0 : wall.wall_us(), [&](const std::string& definitions) {
-                          return hub::read_shadow(*files, setup.config->hub.data, definitions);
+                          return hub::read_shadow(*files, setup.config->hub.data, definitions,
+                                                  hub::taken_back(*world));
                         });
 }
 

@@ -46,9 +46,15 @@ class World {
 // journal may grow meanwhile.
 Result<std::unique_ptr<World>> read_world(FileSystem& files, const std::string& data_directory);
 
-// A shadow with the history as far as it is kept, up to the journal's end; likewise.
+// A shadow with the history as far as it is kept, up to the journal's end; likewise. `unmerges`: the merges
+// that are taken back in it.
 Result<std::unique_ptr<World>> read_shadow(FileSystem& files, const std::string& data_directory,
-                                           const std::string& definitions);
+                                           const std::string& definitions,
+                                           const std::vector<state::Unmerge>& unmerges);
+// Where a shadow begins whose journal begins at `first_seq`: behind which base checkpoint, 0: at the first
+// input. A merge that is to be taken back must lie behind it. rejected: the history is not kept far enough.
+Result<std::uint64_t> shadow_base(const Checkpoints& checkpoints, std::uint64_t first_seq,
+                                  std::uint64_t at_most);
 
 // `sluice store verify`: recomputes the newest checkpoint from a base and the journal, and compares the
 // hashes.

@@ -113,6 +113,7 @@ Profile& State::create(std::uint64_t seq_, std::uint32_t ordinal, TimeUs at) {
 void State::touch(Profile& profile) {
   impl_->changes(profile.id, *profile.row);
   impl_->people.touch(*profile.row);
+  if (!apart.watched.empty()) note_touched(profile.id);
 }
 
 void State::index(const Profile& profile, const Identifier& identifier) {

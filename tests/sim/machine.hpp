@@ -58,6 +58,7 @@ class Machine {
   bool wait_for_epoch(std::uint64_t seq);
   void apply_mistake();
   void drop_old();
+  void unmerge();
   void look_at_lake();
   void note(const std::string& what);
 

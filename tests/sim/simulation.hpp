@@ -23,7 +23,7 @@ struct Options {
 };
 
 struct Counts {
-  std::uint64_t actions = 0, inputs = 0, records = 0, arrivals = 0, merges = 0, grafts = 0;
+  std::uint64_t actions = 0, inputs = 0, records = 0, arrivals = 0, merges = 0, unmerges = 0, grafts = 0;
   std::uint64_t lives = 0, power_failures = 0, kills = 0, stops = 0, failed_syncs = 0, full_disks = 0;
   std::uint64_t configurations = 0, refused = 0, dropped = 0;
   DurationUs virtual_time = 0;
