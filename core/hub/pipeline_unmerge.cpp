@@ -80,7 +80,7 @@ void Pipeline::take_back(const UnmergeGraft& graft, StepOutput& out) {
     copy.row = nullptr;
   }
   put_halves(graft, before);
-  for (const auto& [one, other] : graft.pairs) apart.add_pair(one, other);
+  apart.pairs = graft.pairs;  // all of them: with this merge, those of other ones may have been between others
   finish_unmerge(*what);
   const auto settle_all = [&] {
     for (const Half& half : graft.halves) {

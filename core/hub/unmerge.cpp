@@ -113,6 +113,9 @@ Result<UnmergeGraft> draft_unmerge(const World& live, World& shadow, const state
   out.pairs = shadow.state.apart.pairs;
   const ProfileId person = live.state.resolve(what.person);
   insert(out.gone, person);
+  for (const auto& [one, other] : out.pairs) {  // by now they may be others than when it was commanded
+    if (live.state.resolve(one) == live.state.resolve(other)) insert(out.gone, live.state.resolve(one));
+  }
   std::vector<ProfileId> there;
   for (bool more = true; more;) {
     more = add_holders(live, out.gone, shadow, there);
