@@ -40,15 +40,18 @@ std::string rejects_folder(const std::string& data) {
   return data + "/rejects";
 }
 
-World::World(std::uint64_t hash_seed, std::string definitions)
+World::World(std::uint64_t hash_seed, std::string definitions, Shadow by)
     : state(hash_seed),
       pipeline(
           state, [this](std::string_view payload) { return load(payload); },
           definitions.empty() ? Pipeline::Role::hub : Pipeline::Role::shadow),
-      definitions_(std::move(definitions)) {}
+      definitions_(std::move(definitions)),
+      by_(by) {}
 
 std::shared_ptr<const view::Compiled> World::load(std::string_view payload) {
-  auto compiled = definitions_.empty() ? compile_epoch(payload) : compile_shadow(payload, definitions_);
+  auto compiled = definitions_.empty()   ? compile_epoch(payload)
+                  : by_ == Shadow::rules ? compile_rules(payload, definitions_)
+                                         : compile_shadow(payload, definitions_);
   if (!compiled) {
     failure = compiled.error().detail;
     return nullptr;
@@ -153,10 +156,10 @@ Result<std::uint64_t> shadow_base(const Checkpoints& checkpoints, std::uint64_t 
 
 Result<std::unique_ptr<World>> read_shadow(FileSystem& files, const std::string& data,
                                            const std::string& definitions,
-                                           const std::vector<state::Unmerge>& unmerges) {
+                                           const std::vector<state::Unmerge>& unmerges, World::Shadow by) {
   const JournalHead journal = SLUICE_TRY(read_journal_head(files, data));
   std::uint64_t base = 0;
-  auto shadow = std::make_unique<World>(journal.identity.hash_seed, definitions);
+  auto shadow = std::make_unique<World>(journal.identity.hash_seed, definitions, by);
   if (journal.first_seq > 1) {
     const auto checkpoints =
         SLUICE_TRY(Checkpoints::open(files, checkpoint_folder(data), journal.identity.id,
