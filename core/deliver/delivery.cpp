@@ -208,7 +208,7 @@ Result<std::unique_ptr<Delivery>> Delivery::open(DeliveryOptions options, const 
   return std::unique_ptr<Delivery>(new Delivery(std::move(impl)));
 }
 
-Status Delivery::offer(std::uint64_t seq, std::vector<Effect> effects) {
+Status Delivery::offer(std::uint64_t seq, std::vector<Effect> effects, Follows follows) {
   const std::shared_ptr<const LaneSet> set = impl_->now();
   std::vector<std::vector<Effect>>& all = impl_->sorted;
   all.resize(set->lanes.size());
@@ -220,8 +220,11 @@ Status Delivery::offer(std::uint64_t seq, std::vector<Effect> effects) {
     sorted.push_back(std::move(effect));
   }
   for (std::size_t i = 0; i < all.size(); ++i) {
-    if (all[i].empty()) continue;
-    SLUICE_TRY(set->lanes[i]->offer(seq, std::move(all[i])));
+    if (all[i].empty()) {
+      if (follows == Follows::nothing) set->lanes[i]->nothing_follows();
+      continue;
+    }
+    SLUICE_TRY(set->lanes[i]->offer(seq, std::move(all[i]), follows));
     all[i].clear();
   }
   for (auto& [name, effects_of] : gone) SLUICE_TRY(impl_->offer_removed(name, seq, std::move(effects_of)));

@@ -21,6 +21,7 @@
 #include "base/file.hpp"
 #include "config/config.hpp"
 #include "deliver/courier.hpp"
+#include "deliver/follows.hpp"
 #include "deliver/gate.hpp"
 #include "deliver/governor.hpp"
 #include "deliver/outcome.hpp"
@@ -87,9 +88,10 @@ class Delivery {
   // [step] The effects of all inputs up to and including `seq`, durable in the journal, in order. Appends to
   // the lanes' logs (all effects of one input reach a lane or none does) and never waits for a destination.
   // Effects at or below applied() of their lane are dropped: a replay may offer everything again. Those for a
-  // destination that is no longer configured are kept in its log until it comes back. An error means that a
-  // file failed: stop the process.
-  Status offer(std::uint64_t seq, std::vector<Effect> effects);
+  // destination that is no longer configured are kept in its log until it comes back. Behind
+  // Follows::more another offer has to come soon, be it empty. An error means that a file failed: stop the
+  // process.
+  Status offer(std::uint64_t seq, std::vector<Effect> effects, Follows follows = Follows::nothing);
   // [any, one at a time] Makes what was offered durable. To be called before a checkpoint commits.
   Status sync();
   // [step] How far the journal has been turned into records of this lane; 0 for a name without a lane.

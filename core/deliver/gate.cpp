@@ -11,6 +11,7 @@ void Gate::deny(ProfileId person, std::string_view purpose) {
   const std::unique_lock lock(s.mutex);
   std::vector<std::string>& purposes = s.denied[id].purposes;
   if (std::find(purposes.begin(), purposes.end(), purpose) == purposes.end()) purposes.emplace_back(purpose);
+  s.people = s.denied.size();
 }
 
 void Gate::allow(ProfileId person, std::string_view purpose) {
@@ -21,6 +22,7 @@ void Gate::allow(ProfileId person, std::string_view purpose) {
   if (found == s.denied.end()) return;
   std::erase(found->second.purposes, purpose);
   if (found->second.purposes.empty() && !found->second.forgotten) s.denied.erase(found);
+  s.people = s.denied.size();
 }
 
 void Gate::forget(ProfileId person) {
@@ -28,6 +30,7 @@ void Gate::forget(ProfileId person) {
   Shard& s = shard(id);
   const std::unique_lock lock(s.mutex);
   s.denied[id].forgotten = true;
+  s.people = s.denied.size();
 }
 
 void Gate::merge(ProfileId loser, ProfileId winner) {
@@ -52,10 +55,12 @@ void Gate::merge(ProfileId loser, ProfileId winner) {
   Shard& s = shard(loser);
   const std::unique_lock lock(s.mutex);
   s.denied.erase(loser);
+  s.people = s.denied.size();
 }
 
 bool Gate::denies(ProfileId id, std::string_view purpose) const {
   const Shard& s = shard(id);
+  if (s.people == 0) return false;
   const std::shared_lock lock(s.mutex);
   const auto found = s.denied.find(id);
   if (found == s.denied.end()) return false;

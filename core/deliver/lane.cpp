@@ -36,6 +36,7 @@ void Lane::go_by_limits() {
   if (destination.rate) rate = Rate{destination.rate->first, destination.rate->second};
   governor_.go_by(limits.parallel, limits.rates, rate ? &*rate : nullptr, options_.clock.monotonic_us());
   one_per_person_ = !limits.all_or_nothing;
+  full_at_ = limits.records_max;
 }
 
 Result<std::unique_ptr<Lane>> Lane::open(LaneOptions options, std::unique_ptr<Courier> courier) {
@@ -79,10 +80,14 @@ Status Lane::count_backlog() {
   return Done{};
 }
 
-Status Lane::offer(std::uint64_t seq, std::vector<Effect> effects) {
+Status Lane::offer(std::uint64_t seq, std::vector<Effect> effects, Follows follows) {
   const TimeUs now = steady_wall();
   SLUICE_TRY(log_->append(seq, now, effects, frames_, bytes_));
-  if (effects.empty()) return Done{};
+  if (effects.empty()) {
+    if (follows == Follows::nothing) nothing_follows();
+    return Done{};
+  }
+  more_follows_.store(follows == Follows::more, std::memory_order_release);
   std::uint64_t bytes = 0;
   for (const std::uint32_t n : bytes_) bytes += n;
   unfinished_ += effects.size();
@@ -96,9 +101,23 @@ Status Lane::offer(std::uint64_t seq, std::vector<Effect> effects) {
       inbox_->arrived.push_back({frames_[i], bytes_[i], now, std::move(effects[i])});
     }
   }
+  // Less than a batch, and more comes: the lane need not wake up for it yet.
+  if (follows == Follows::more && inbox_->arrived.size() < full_at_) {
+    if (inbox_->quiet_since == 0) inbox_->quiet_since = now;
+    if (now - inbox_->quiet_since < linger_default) return Done{};
+  }
+  inbox_->quiet_since = 0;
   ++inbox_->offers;
   inbox_->changed.notify_one();
   return Done{};
+}
+
+void Lane::nothing_follows() {
+  if (!more_follows_.exchange(false, std::memory_order_acq_rel)) return;
+  const std::lock_guard lock(inbox_->mutex);
+  inbox_->quiet_since = 0;
+  ++inbox_->offers;
+  inbox_->changed.notify_one();
 }
 
 // A wall clock that jumps neither ends records as too old nor keeps them for ever: from the start on their
@@ -131,7 +150,7 @@ void Lane::inherit_remote_id(const Gate::Merge& merge) {
     fail(kept.error());
 }
 
-void Lane::push(Arrived arrived, bool unknown, KeptStep kept) {
+void Lane::push(Arrived&& arrived, bool unknown, KeptStep kept) {
   auto item = std::make_unique<Item>();
   item->effect = std::move(arrived.effect);
   item->frame = arrived.frame;
@@ -164,6 +183,7 @@ Status Lane::load() {
   {
     const std::lock_guard lock(inbox_->mutex);
     arrived.swap(inbox_->arrived);
+    inbox_->quiet_since = 0;
     spilled = inbox_->spilled;
   }
   follow_merges();

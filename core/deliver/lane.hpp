@@ -75,7 +75,9 @@ class Lane {
   ~Lane();
 
   const std::string& name() const { return name_; }
-  Status offer(std::uint64_t seq, std::vector<Effect> effects);                   // [step]
+  // [step] See Delivery::offer().
+  Status offer(std::uint64_t seq, std::vector<Effect> effects, Follows follows = Follows::nothing);
+  void nothing_follows();                                                         // [step]
   Status sync() { return log_->sync(); }                                          // [any]
   std::uint64_t applied() const { return log_->applied(); }                       // [step]
   bool idle() const { return unfinished_.load(std::memory_order_acquire) == 0; }  // [any]
@@ -125,7 +127,7 @@ class Lane {
   std::string remote_id_at(ProfileId person) const;  // empty: the destination has said none
   Status load();
   Status load_from_log();
-  void push(Arrived arrived, bool unknown, KeptStep kept);
+  void push(Arrived&& arrived, bool unknown, KeptStep kept);
 
   // lane_send.cpp: what goes out
   bool send_more(DurationUs& next);
@@ -214,6 +216,8 @@ class Lane {
   std::vector<std::uint32_t> bytes_;                                // likewise
   std::atomic<std::uint64_t> unfinished_{0}, unfinished_bytes_{0};  // offered and without an outcome
   std::atomic<std::uint64_t> memory_{0};                            // bytes of records in inbox and queue
+  std::atomic<bool> more_follows_{false};                           // the step's
+  std::atomic<std::uint32_t> full_at_{1};                           // records that fill a batch
 
   // The lane's thread alone:
   LaneQueue queue_;

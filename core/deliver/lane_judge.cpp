@@ -277,6 +277,8 @@ void Lane::end(Item* item, OutcomeKind kind, std::string reason, std::string det
 // back after one, is nobody's.
 void Lane::remember(const Effect& effect, const Outcome& outcome) {
   const ProfileId person = effect.person;
+  const bool said = !outcome.remote_id.empty() || outcome.receiver != Receiver::unsaid;
+  if (effect.op != Operation::message && !said) return;
   if (person == nobody || effect.op == Operation::erase || effect.op == Operation::remove ||
       !options_.gate.allows(person, effect.purpose))
     return;

@@ -26,7 +26,8 @@ void LaneQueue::push(std::unique_ptr<Item> owned, ProfileId person_id) {
     item->supersede = std::max<std::uint64_t>(1, hash64(item->effect.supersede, person));
     latest_[item->supersede] = item;
   }
-  Frame& frame = frames_[item->frame];
+  const bool same_frame = !frames_.empty() && frames_.rbegin()->first == item->frame;
+  Frame& frame = same_frame ? frames_.rbegin()->second : frames_[item->frame];
   if (frame.unfinished++ == 0) {
     frame.first = key;
     frame.offered = item->offered;

@@ -21,6 +21,7 @@ class Walk {
 
  private:
   bool text_end();
+  bool container_end();
   bool value_end();
   void space();
   const char* at_;
