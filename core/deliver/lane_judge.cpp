@@ -322,6 +322,7 @@ Status Lane::write_outcomes() {
     messages_.clear();
   }
   SLUICE_TRY(log_->append_outcomes(ended_));
+  unwritten_.forget(ended_items_);
   if (!std::exchange(unsynced_, true)) unsynced_since_ = options_.clock.monotonic_us();
   std::uint64_t bytes = 0;
   for (std::size_t i = 0; i < ended_.size(); ++i) {

@@ -48,18 +48,11 @@ struct Lane::Landed {
   CourierResponse response;
 };
 
-struct Lane::Arrived {
-  std::uint64_t frame;
-  std::uint32_t bytes;
-  TimeUs offered;
-  Effect effect;
-};
-
 // Shared with send()'s callbacks, which may outlive the lane.
 struct Lane::Inbox {
   std::mutex mutex;  // guards everything here
   std::condition_variable changed;
-  std::deque<Arrived> arrived;  // no vector: it grows long, and moves nothing
+  std::vector<std::unique_ptr<Item>> arrived;
   std::vector<Landed> landed;
   std::uint64_t offers = 0;              // that are worth waking up for
   DurationUs quiet_since = 0;            // when the first came of those in `arrived` that were not; 0: none

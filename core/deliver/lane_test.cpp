@@ -57,7 +57,8 @@ TEST_CASE("while the step is about to offer more, a batch waits to be full thoug
   REQUIRE(w.courier->pending.size() == 1);
   CHECK(w.courier->pending.back().records.size() == 3);
   w.courier->answer(0);
-  SECTION("what does not fill one goes at once when nothing follows, though the offer holds none of the lane's") {
+  SECTION(
+      "what does not fill one goes at once when nothing follows, though the offer holds none of the lane's") {
     w.offer(3, {LaneWorld::effect(3, 1, 4)}, Follows::more);
     w.lane->pump();
     CHECK(w.courier->pending.empty());

@@ -11,9 +11,9 @@
 
 namespace sluice::plugin {
 
-// The records in C form. All is borrowed: for a connector apart because the way there copies and pads, for one
-// in this process where a text has room for the padding behind it, as with_padding() makes them. What has none is
-// copied.
+// The records in C form. All is borrowed: for a connector apart because the way there copies and pads, for
+// one in this process where a text has room for the padding behind it, as with_padding() makes them. What has
+// none is copied.
 class BatchView {
  public:
   enum class For : std::uint8_t { here, apart };

@@ -21,7 +21,9 @@ inline std::string with_padding(std::string_view text) {
   if (!text.empty()) out.reserve(text.size() + SLUICE_PADDING);
   return out.append(text);
 }
-inline bool has_padding(const std::string& text) { return text.capacity() - text.size() >= SLUICE_PADDING; }
+inline bool has_padding(const std::string& text) {
+  return text.capacity() - text.size() >= SLUICE_PADDING;
+}
 
 struct Record {  // given to plan() and deliver(); payload and identifiers best as with_padding() makes them
   std::uint32_t op = SLUICE_EVENT;

@@ -110,7 +110,7 @@ bool Walk::value_end() {
   return at_ < end_;
 }
 
-bool Walk::next(Member& out) {
+bool Walk::next_name(Member& out) {
   space();
   if (at_ < end_ && *at_ == ',') {
     ++at_;
@@ -118,17 +118,36 @@ bool Walk::next(Member& out) {
   }
   if (at_ >= end_ || *at_ == '}' || *at_ == ']') return false;
   out.name = {};
-  if (object_) {
-    const char* name = at_ + 1;
-    if (*at_ != '"' || !text_end()) return false;
-    out.name = {name, static_cast<std::size_t>(at_ - name - 1)};
-    space();
-    if (at_ >= end_ || *at_++ != ':') return false;
-    space();
-  }
-  const char* value = at_;
-  if (at_ >= end_ || !value_end() || at_ == value) return false;
-  out.value = trimmed({value, static_cast<std::size_t>(at_ - value)});
+  if (!object_) return true;
+  const char* const name = at_ + 1;
+  if (*at_ != '"' || !text_end()) return false;
+  out.name = {name, static_cast<std::size_t>(at_ - name - 1)};
+  space();
+  if (at_ >= end_ || *at_++ != ':') return false;
+  space();
+  return at_ < end_;
+}
+
+bool Walk::opens() const {
+  return mark_of(*at_) == Mark::open;
+}
+
+Walk Walk::inside() const {
+  return Walk({at_, static_cast<std::size_t>(end_ - at_)});
+}
+
+bool Walk::value(Member& out) {
+  const char* const from = at_;
+  if (!value_end() || at_ == from) return false;
+  out.value = {from, static_cast<std::size_t>(at_ - from)};
+  while (is_space(out.value.back())) out.value.remove_suffix(1);  // behind a number or a word
+  return true;
+}
+
+bool Walk::value(Member& out, const Walk& walked) {
+  if (walked.at_ >= end_ || mark_of(*walked.at_) != Mark::close) return false;
+  out.value = {at_, static_cast<std::size_t>(walked.at_ + 1 - at_)};
+  at_ = walked.at_ + 1;
   return true;
 }
 
