@@ -8,6 +8,7 @@
 #include "hub/explain.hpp"
 #include "hub/identity_story.hpp"
 #include "hub/lists.hpp"
+#include "hub/unmerge.hpp"
 #include "hub/views.hpp"
 
 namespace sluice::api {
@@ -110,6 +111,23 @@ net::Response quarantine_answer(hub::Hub& hub, const net::Request& request) {
   }
   std::string out;
   hub.read([&](const hub::World& world) { out = hub::quarantine_json(world); });
+  return json_answer(std::move(out));
+}
+
+// The merges that were taken back; POST {"person","input"} takes one back.
+net::Response unmerge_answer(hub::Hub& hub, const net::Request& request) {
+  if (request.method == "POST") {
+    JsonParser parser;
+    const Json root = parser.parse(request.body);
+    const Status begun = hub.unmerge(root["person"].string_or(""),
+                                     static_cast<std::uint64_t>(root["input"].integer().value_or(0)));
+    if (!begun) {
+      const bool refused = begun.error().code == Code::misconfigured;
+      return error_answer(refused ? 400 : 503, refused ? "invalid" : "not_begun", begun.error().detail);
+    }
+  }
+  std::string out;
+  hub.read([&](const hub::World& world) { out = hub::unmerges_json(world); });
   return json_answer(std::move(out));
 }
 
@@ -323,6 +341,7 @@ net::Response AdminDoor::route(const net::Request& request) {
   }
   if (take_prefix(path, "/v1/dead")) return dead_answer(hub_, path, request);
   if (path == "/v1/quarantine") return quarantine_answer(hub_, request);
+  if (path == "/v1/unmerge") return unmerge_answer(hub_, request);
   if (path == "/v1/resync") return resync_answer(hub_, request);
   if (take_prefix(path, "/v1/connect")) return connect_answer(hub_, path, request);
   if (request.method != "GET" && request.method != "HEAD") {

@@ -3,10 +3,8 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
-#include <iostream>
 #include <map>
 #include <thread>
-#include <unistd.h>
 
 #include "base/file.hpp"
 #include "base/text.hpp"
@@ -59,19 +57,6 @@ Status await(const config::Config& runs, const Counters& before) {
   return Error{Code::transient, "the hub has not taken it within two minutes: see its log"};
 }
 
-bool agreed(bool yes) {
-  if (yes) return true;
-  if (::isatty(STDIN_FILENO) == 0) {
-    (void)fail("nothing is changed: say --yes where nobody can be asked");
-    return false;
-  }
-  (void)std::fputs("\nApply this? [y/N] ", stdout);
-  (void)std::fflush(stdout);
-  std::string answer;
-  std::getline(std::cin, answer);
-  return answer == "y" || answer == "Y" || answer == "yes";
-}
-
 // Whole or not at all, with the rights that the file had: the hub may run as somebody else.
 Status put(FileSystem& files, const std::string& path, const std::string& text) {
   std::error_code error;
@@ -94,7 +79,7 @@ int change(const Setup& next, const std::string& shown, const Texts& texts, cons
   if (before.applied >= 0 && !plan.value().restart.empty())
     return fail("nothing is changed: the hub that runs would refuse it, see above");
   if (plan.value().differences.empty()) return 0;
-  if (!agreed(options.yes)) return 1;
+  if (!options.yes && !agreed("Apply this?")) return 1;
   const auto files = make_file_system();
   Texts old;
   for (const auto& [path, text] : texts) {

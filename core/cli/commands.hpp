@@ -83,6 +83,12 @@ int audience(const Common& common, const std::string& name);
 int explain(const Common& common, const std::string& person, const std::string& audience,
             const std::string& at);
 int identity_explain(const Common& common, const std::string& person);
+struct UnmergeOptions {
+  std::string person;
+  std::uint64_t input = 0;  // of the journal, that joined them
+  bool yes = false, dry_run = false;
+};
+int identity_unmerge(const Common& common, const UnmergeOptions& options);
 int outbox(const Common& common);
 int dead_list(const Common& common, const store::DeadFilter& filter, std::size_t limit);
 int dead_show(const Common& common, std::int64_t id);

@@ -37,6 +37,10 @@ void print(Json root) {
                       text_of(i["value"]).c_str(), text_of(i["first_seen"]).c_str(),
                       text_of(i["last_seen"]).c_str(), sources.c_str());
   });
+  root["apart"].elements([](Json other) {
+    (void)std::printf("\nkept apart from %s: an operator took a merge of the two back\n",
+                      text_of(other).c_str());
+  });
   if (root["merges"].size() == 0) {
     (void)std::puts("\nnobody has become one with this person");
     return;

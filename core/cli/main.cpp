@@ -27,6 +27,7 @@ struct Arguments {
   bool with_key = false;
   std::string plugin;
   NewPlugin new_plugin;
+  UnmergeOptions unmerge;
   ConnectOptions connect;
   int code = 0;
 };
@@ -256,6 +257,16 @@ void add_identity(CLI::App& app, Arguments& a) {
   story->add_option("person", a.person, "an id, or type:value such as email:ada@example.com")->required();
   with_config(story, a);
   story->callback([&] { a.code = cli::identity_explain(a.common, a.person); });
+  CLI::App* unmerge = identity->add_subcommand(
+      "unmerge", "Take a wrong merge back: show who the people would be, ask, and make them so");
+  unmerge->add_option("person", a.unmerge.person, "an id, or type:value such as email:ada@example.com")
+      ->required();
+  unmerge->add_option("--input", a.unmerge.input, "the input that joined them, as `identity explain` says")
+      ->required();
+  unmerge->add_flag("--dry-run", a.unmerge.dry_run, "only show who they would be");
+  unmerge->add_flag("-y,--yes", a.unmerge.yes, "do not ask");
+  with_config(unmerge, a);
+  unmerge->callback([&] { a.code = cli::identity_unmerge(a.common, a.unmerge); });
   CLI::App* quarantine =
       identity->add_subcommand("quarantine", "Identifiers that have joined too many people");
   quarantine->require_subcommand(1);

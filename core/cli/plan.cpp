@@ -7,6 +7,7 @@
 #include "base/clock.hpp"
 #include "cli/planning.hpp"
 #include "hub/epoch.hpp"
+#include "hub/unmerge.hpp"
 
 namespace sluice::cli {
 
@@ -27,6 +28,29 @@ void print_list(const char* title, const std::vector<std::string>& lines) {
   if (lines.empty()) return;
   (void)std::printf("\n%s\n", title);
   for (const std::string& line : lines) (void)std::printf("  %s\n", line.c_str());
+}
+
+void print_identity(const hub::PlannedIdentity& identity) {
+  const std::string since =
+      identity.since == no_time ? "the whole history" : "the history since " + format_time(identity.since);
+  (void)std::printf(
+      "\nidentity rules, tried on %s: %llu people would have become one with others, %llu would be parted "
+      "from others\n",
+      since.c_str(), number(identity.joined), number(identity.parted));
+  for (const auto& one : identity.joining) {
+    std::string people;
+    for (const ProfileId id : one.people) people += (people.empty() ? "" : " ") + format_profile_id(id);
+    (void)std::printf("  one: %s", people.c_str());
+    (void)std::printf(", by %s", one.by.c_str());
+    if (one.input != 0) (void)std::printf(" of input %llu", number(one.input));
+    (void)std::puts("");
+  }
+  for (const auto& one : identity.parting) {
+    (void)std::printf("  parted: %s\n", format_profile_id(one.person).c_str());
+    for (const std::string& text : one.into) (void)std::printf("      %s\n", text.c_str());
+  }
+  (void)std::puts(
+      "  applied, they hold for what comes: nobody who is there is merged or parted by the change");
 }
 
 }  // namespace
@@ -63,9 +87,7 @@ void print_plan(const std::string& file, const hub::Plan& plan) {
       line += (line.empty() ? "" : ", ") + std::to_string(count) + ' ' + op;
     (void)std::printf("  %-24s %s\n", destination.c_str(), line.c_str());
   }
-  if (std::find(plan.differences.begin(), plan.differences.end(), "identity changed") !=
-      plan.differences.end())
-    (void)std::puts("\nidentity rules hold for what comes: nobody is merged or parted by the change");
+  if (plan.identity.tried) print_identity(plan.identity);
   print_list(plan.past_since == no_time
                  ? "wait until the history has been read again, and are counted here as they will be then"
                  : ("wait until the history has been read again: it is kept since " +
@@ -79,10 +101,11 @@ Result<hub::Plan> plan_of(const Setup& setup, const std::string& clock) {
   const auto files = make_file_system();
   const auto world = SLUICE_TRY(hub::read_world(*files, setup.config->hub.data));
   const SystemClock wall;
-  return hub::make_plan(*world, hub::epoch_payload(*setup.config, setup.connectors),
-                        clock == "events" ? 0 : wall.wall_us(), [&](const std::string& definitions) {
-                          return hub::read_shadow(*files, setup.config->hub.data, definitions);
-                        });
+  return hub::make_plan(
+      *world, hub::epoch_payload(*setup.config, setup.connectors), clock == "events" ? 0 : wall.wall_us(),
+      [&](const std::string& definitions, hub::World::Shadow by) {
+        return hub::read_shadow(*files, setup.config->hub.data, definitions, hub::taken_back(*world), by);
+      });
 }
 
 int plan(const Common& common, const std::string& clock) {

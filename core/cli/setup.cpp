@@ -2,6 +2,8 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <iostream>
+#include <unistd.h>
 
 #include "base/text.hpp"
 #include "hub/epoch.hpp"
@@ -97,6 +99,18 @@ std::string path_segment(const std::string& text) {
 int fail(const std::string& text) {
   (void)std::fprintf(stderr, "sluice: %s\n", text.c_str());
   return 1;
+}
+
+bool agreed(const std::string& question) {
+  if (::isatty(STDIN_FILENO) == 0) {
+    (void)fail("nothing is changed: say --yes where nobody can be asked");
+    return false;
+  }
+  (void)std::printf("\n%s [y/N] ", question.c_str());
+  (void)std::fflush(stdout);
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer == "y" || answer == "Y" || answer == "yes";
 }
 
 }  // namespace sluice::cli

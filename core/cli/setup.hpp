@@ -51,4 +51,7 @@ std::string path_segment(const std::string& text);
 
 int fail(const std::string& text);  // prints "sluice: text", returns 1
 
+// Asks at the terminal, "[y/N]"; where nobody can be asked it says so, and the answer is no.
+bool agreed(const std::string& question);
+
 }  // namespace sluice::cli

@@ -5,6 +5,16 @@
 
 namespace sluice::deliver {
 
+namespace {
+
+ProfileId end_of(const std::unordered_map<ProfileId, ProfileId>& leads, ProfileId person) {
+  for (auto found = leads.find(person); found != leads.end(); found = leads.find(person))
+    person = found->second;
+  return person;
+}
+
+}  // namespace
+
 void Gate::deny(ProfileId person, std::string_view purpose) {
   const ProfileId id = winner_of(person);
   Shard& s = shard(id);
@@ -49,13 +59,33 @@ void Gate::merge(ProfileId loser, ProfileId winner) {
   {
     const std::unique_lock lock(merge_mutex_);
     winner_[loser] = winner;
-    merges_.push_back({loser, winner});
+    const ProfileId old_line = end_of(line_, loser), line = end_of(line_, winner);
+    if (old_line != line) line_[old_line] = line;
+    merges_.push_back({loser, winner, old_line, line});
     merge_count_.store(merges_.size(), std::memory_order_release);
   }
   Shard& s = shard(loser);
   const std::unique_lock lock(s.mutex);
   s.denied.erase(loser);
   s.people = s.denied.size();
+}
+
+void Gate::split(ProfileId loser) {
+  const ProfileId winner = winner_of(loser);
+  if (winner == loser) return;
+  Denied denied;
+  {
+    Shard& s = shard(winner);
+    const std::shared_lock lock(s.mutex);
+    if (const auto found = s.denied.find(winner); found != s.denied.end()) denied = found->second;
+  }
+  if (denied.forgotten || !denied.purposes.empty()) {
+    Shard& s = shard(loser);
+    const std::unique_lock lock(s.mutex);
+    s.denied[loser] = std::move(denied);
+  }
+  const std::unique_lock lock(merge_mutex_);
+  winner_.erase(loser);
 }
 
 bool Gate::denies(ProfileId id, std::string_view purpose) const {
@@ -89,10 +119,13 @@ bool Gate::allows(const Effect& effect) const {
 ProfileId Gate::winner_of(ProfileId person) const {
   if (merge_count() == 0) return person;
   const std::shared_lock lock(merge_mutex_);
-  for (auto found = winner_.find(person); found != winner_.end(); found = winner_.find(person)) {
-    person = found->second;
-  }
-  return person;
+  return end_of(winner_, person);
+}
+
+ProfileId Gate::line_of(ProfileId person) const {
+  if (merge_count() == 0) return person;
+  const std::shared_lock lock(merge_mutex_);
+  return end_of(line_, person);
 }
 
 void Gate::merges_since(std::uint64_t from, std::vector<Merge>& out) const {

@@ -28,14 +28,21 @@ class Gate {  // [any]; no call blocks for longer than a look-up in a hash map
   // `loser` is `winner` from now on: denials of either hold for both, and lanes keep one order for the two.
   void merge(ProfileId loser, ProfileId winner);
 
+  // The merge is taken back: `loser` is asked for by themselves again, with the denials that the two had.
+  // Lanes keep one order for the two while the hub runs: what was made for one of them still stands in it.
+  void split(ProfileId loser);
+
   bool allows(ProfileId person, std::string_view purpose) const;
   bool allows(const Effect& effect) const;  // knows which operations an erasure lets through
 
   // The person that `person` has become: itself, or the winner of its merges.
   ProfileId winner_of(ProfileId person) const;
+  // Whose records stand in one order with theirs, by one id for all of them.
+  ProfileId line_of(ProfileId person) const;
   // Merges in the order in which they came, from number `from` on; lanes follow along. Appended to `out`.
   struct Merge {
     ProfileId loser, winner;
+    ProfileId old_line, line;  // the same where they stood in one order already
   };
   void merges_since(std::uint64_t from, std::vector<Merge>& out) const;
   std::uint64_t merge_count() const { return merge_count_.load(std::memory_order_acquire); }
@@ -57,8 +64,8 @@ class Gate {  // [any]; no call blocks for longer than a look-up in a hash map
   const Shard& shard(ProfileId person) const { return shards_[person % shard_count]; }
 
   std::array<Shard, shard_count> shards_;
-  mutable std::shared_mutex merge_mutex_;  // guards winner_ and merges_
-  std::unordered_map<ProfileId, ProfileId> winner_;
+  mutable std::shared_mutex merge_mutex_;  // guards winner_, line_ and merges_
+  std::unordered_map<ProfileId, ProfileId> winner_, line_;
   std::vector<Merge> merges_;
   std::atomic<std::uint64_t> merge_count_{0};
 };

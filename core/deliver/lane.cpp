@@ -173,7 +173,7 @@ void Lane::follow_merges() {
   std::vector<Gate::Merge> merges;
   options_.gate.merges_since(merges_seen_, merges);
   for (const Gate::Merge& merge : merges) {
-    queue_.join(merge.loser, merge.winner);
+    if (merge.old_line != merge.line) queue_.join(merge.old_line, merge.line);
     if (has_remote_ids_) inherit_remote_id(merge);
   }
   merges_seen_ += merges.size();
@@ -205,7 +205,7 @@ void Lane::push(std::unique_ptr<Item> item) {
   }
   do {
     follow_merges();
-    person = options_.gate.winner_of(item->effect.person);
+    person = options_.gate.line_of(item->effect.person);
   } while (options_.gate.merge_count() != merges_seen_);
   queue_.push(std::move(item), person);
 }

@@ -45,7 +45,7 @@ class LaneQueue {  // one thread at a time
   LaneQueue(const LaneQueue&) = delete;
   LaneQueue& operator=(const LaneQueue&) = delete;
 
-  // Records come in the order of their keys; `person` is effect.person after merges.
+  // Records come in the order of their keys; `person` is whose line it is, effect.person after merges.
   void push(std::unique_ptr<Item> item, ProfileId person);
   // `loser` has become `winner`: their records are one line from now on, by key.
   void join(ProfileId loser, ProfileId winner);

@@ -7,6 +7,7 @@
 #include "base/json.hpp"
 #include "base/log.hpp"
 #include "base/thread_name.hpp"
+#include "hub/backfiller_job.hpp"
 #include "view/waiting.hpp"
 
 namespace sluice::hub {
@@ -17,30 +18,15 @@ constexpr DurationUs retry_after = us_per_min;
 constexpr DurationUs idle_look = us_per_s;
 constexpr DurationUs step_first = 5'000;  // while inputs wait for the step
 constexpr int behind_others = 10;         // of nice(2): the live step's thread goes first
-constexpr DurationUs ask_again = 10 * us_per_s;
 
-std::string joined(const std::vector<std::string>& names) {
+// Which merges are taken back: for a comparison.
+std::string numbers_of(const std::vector<state::Unmerge>& unmerges) {
   std::string out;
-  for (const std::string& name : names) out.append(out.empty() ? "'" : ", '").append(name).append("'");
+  for (const state::Unmerge& u : unmerges) out += std::to_string(u.input) + ' ';
   return out;
 }
 
 }  // namespace
-
-struct Backfiller::Job {
-  state::Backfill wants;  // of the live state, as last looked at
-  Wanted wanted;
-  std::vector<std::string> names;
-  std::string definitions;  // payload of the epoch
-  std::unique_ptr<World> shadow;
-  std::uint64_t first = 0, saved = 0;  // the first input that was read; the one up to which it is saved
-  TimeUs since = no_time;
-  std::string switch_command;
-  bool switch_seen = false;      // the shadow stands behind it
-  DurationUs asked = 0;          // monotonic: when a switch was
-  ProfileId handed = graft_end;  // the state's `after` for which a graft was submitted
-  DurationUs handed_at = 0;
-};
 
 Backfiller::Backfiller(FileSystem& files, const Clock& clock, std::string data, Journal& journal,
                        const Checkpoints& checkpoints, const StepThread& step, BackfillOptions options)
@@ -110,24 +96,36 @@ bool Backfiller::live() {
     const std::lock_guard lock(mutex_);
     looked_ = true;
   }
-  bool waits = false, other = false;
+  bool waits = false;
+  std::string ended;
   step_.read([&](const World& world) {
     const state::Backfill& b = world.state.backfill;
-    waits = b.id != 0;
+    const state::Unmerge* const unmerge = b.id == 0 ? world.state.apart.under_way() : nullptr;
+    waits = b.id != 0 || unmerge != nullptr;
+    const std::uint64_t unmerge_id = unmerge == nullptr ? 0 : unmerge->id;
+    const bool same = job_ && job_->wants.id == b.id && job_->unmerge.id == unmerge_id &&
+                      (unmerge == nullptr || job_->definitions == world.epoch);
+    if (job_ && !same && b.id == 0 && unmerge_id != job_->unmerge.id) ended = end_of_job(world);
+    if (!same) job_.reset();
     if (!waits) return;
-    other = !job_ || job_->wants.id != b.id;
-    if (other) {
+    if (!job_) {
       job_ = std::make_unique<Job>();
       job_->wanted = wanted(world);
-      job_->names = view::waiting(*world.pipeline.compiled(), b).names(*world.pipeline.compiled());
       job_->definitions = world.epoch;
-      job_->switch_command = switch_command(b.id);
+      job_->apart = taken_back(world, unmerge);
+      if (unmerge == nullptr) {
+        job_->names = view::waiting(*world.pipeline.compiled(), b).names(*world.pipeline.compiled());
+        job_->switch_command = switch_command(b.id);
+      } else {
+        job_->unmerge = *unmerge;
+        job_->names = {"unmerge of " + format_profile_id(unmerge->person)};
+      }
     }
     job_->wants = b;
+    job_->watched = world.state.apart.watched;
   });
-  if (!waits && job_) {
-    log_info("hub", "the history has been read: " + joined(job_->names) + " hold from now on");
-    job_.reset();
+  if (!ended.empty()) {
+    log_info("hub", ended);
     drop_saved();
   }
   if (!waits) publish(BackfillStatus::Phase::none);
@@ -143,6 +141,8 @@ bool Backfiller::pump() {
   if (!job_->shadow) {
     done = begin();
     moved = true;
+  } else if (job_->unmerge.id != 0) {
+    done = pump_unmerge(moved);
   } else if (job_->wants.switched == 0) {
     const std::uint64_t durable = journal_.log().durable_seq();
     done = read_on(durable, moved);
@@ -170,19 +170,19 @@ Status Backfiller::begin() {
   job.shadow = std::make_unique<World>(journal_.identity().hash_seed, job.definitions);
   job.first = journal_.log().first_seq();
   if (job.first > 1) {
-    const auto base = checkpoints_.oldest_base();
-    if (!base || *base + 1 < job.first || (job.wants.switched != 0 && *base > job.wants.switched)) {
-      return Error{Code::rejected, "the history is not kept far enough: the journal begins at input " +
-                                       std::to_string(job.first) + " and no base checkpoint reaches it"};
-    }
-    SLUICE_TRY(job.shadow->restore_base(checkpoints_, *base));
+    const std::uint64_t at_most = job.wants.switched != 0 ? job.wants.switched : UINT64_MAX;
+    const std::uint64_t base = SLUICE_TRY(shadow_base(checkpoints_, job.first, at_most));
+    if (job.unmerge.id != 0 && base >= job.unmerge.input)
+      return Error{Code::rejected, "the history is not kept far enough: it begins behind that merge"};
+    SLUICE_TRY(job.shadow->restore_base(checkpoints_, base));
     job.shadow->begin_shadow();
-    job.first = *base + 1;
+    job.first = base + 1;
     job.since = job.shadow->since;
   }
+  job.shadow->pipeline.keep_apart(job.apart, job.first - 1);
   log_info("hub", "reading the history again for " + joined(job.names) + ", from " +
-                      (job.first == 1 ? std::string("its first input") : format_time(job.since)) +
-                      " on; they wait for it");
+                      (job.first == 1 ? std::string("its first input") : format_time(job.since)) + " on" +
+                      (job.unmerge.id == 0 ? "; they wait for it" : ""));
   return Done{};
 }
 
@@ -196,7 +196,8 @@ Status Backfiller::restore_saved(bool& restored) {
   LoadReport report;
   JsonParser parser;
   const Json root = parser.parse(about.value());
-  const bool same = root["definitions"].string_or("") == job.definitions;
+  const bool same = root["definitions"].string_or("") == job.definitions &&
+                    root["apart"].string_or("") == numbers_of(job.apart);
   const auto seq = same ? job.shadow->restore(*opened.value(), report) : Result<std::uint64_t>(0);
   const std::uint64_t until = job.wants.switched == 0 ? journal_.log().durable_seq() : job.wants.switched;
   if (!seq || seq.value() == 0 || seq.value() > until) {
@@ -207,6 +208,7 @@ Status Backfiller::restore_saved(bool& restored) {
   job.first = static_cast<std::uint64_t>(root["first"].integer().value_or(1));
   job.since = root["since"].integer().value_or(no_time);
   job.saved = seq.value();
+  job.shadow->pipeline.keep_apart(job.apart, job.first - 1);
   restored = true;
   log_info("hub", "reading the history again for " + joined(job.names) + ": goes on at input " +
                       std::to_string(seq.value() + 1));
@@ -252,7 +254,7 @@ Status Backfiller::save() {
   JsonWriter w(about);
   w.begin_object().member_integer("first", static_cast<std::int64_t>(job.first));
   if (job.since != no_time) w.member_integer("since", job.since);
-  w.member("definitions", job.definitions).end_object();
+  w.member("apart", numbers_of(job.apart)).member("definitions", job.definitions).end_object();
   SLUICE_TRY(replace_file(files_, folder() + "/about.json", about));
   CheckpointInfo info;
   info.seq = state.seq;
@@ -305,6 +307,8 @@ bool Backfiller::hand_over() {
 
 void Backfiller::fail(const Error& error) {
   log_error("hub", "the history cannot be read again for " + joined(job_->names) + ": " + error.detail);
+  if (job_->unmerge.id != 0 && error.code == Code::rejected)
+    (void)submit(InputKind::command, give_up_command(job_->unmerge.id));
   publish(BackfillStatus::Phase::failed);
   {
     const std::lock_guard lock(mutex_);
@@ -326,6 +330,7 @@ void Backfiller::publish(BackfillStatus::Phase phase) {
       status.read = job_->shadow->state.seq;
       status.upto = job_->shadow->state.now;
     }
+    status.unmerge = job_->unmerge.id != 0;
     status.people_percent = static_cast<unsigned>(job_->wants.after / (UINT64_MAX / 100));
   }
   const std::lock_guard lock(mutex_);
@@ -341,6 +346,7 @@ std::string backfill_json(const BackfillStatus& status) {
                            : status.phase == Phase::failed  ? "failed"
                                                             : "handing over";
   w.begin_object().member("state", name);
+  if (status.unmerge) w.member_boolean("unmerge", true);
   if (status.phase == Phase::none) {
     w.end_object();
     return out;

@@ -1,9 +1,9 @@
 // Reads the history again beside the live step, in the background, when a configuration counts what has not
-// been counted since the first event: a shadow (World) steps the journal from its beginning, or from the
-// oldest base checkpoint where that is gone. When it has caught up a `switch` is journaled; the shadow goes
-// on to exactly that input, and its rows enter as `graft` inputs. The state says what is still to be done
-// (state/backfill.hpp), so after a crash it goes on: the shadow saves itself now and then, in a folder that
-// goes when all is done. See docs/adr/0029-a-shadow-reads-the-past.md.
+// been counted since the first event, or a merge is taken back (hub/unmerge.hpp): a shadow (World) steps the
+// journal from its beginning, or from the oldest base checkpoint where that is gone. When it has caught up a
+// `switch` is journaled; the shadow goes on to exactly that input, and its rows enter as `graft` inputs. The
+// state says what is still to be done (state/backfill.hpp), so after a crash it goes on: the shadow saves
+// itself now and then, in a folder that goes when all is done. See docs/adr/0029-a-shadow-reads-the-past.md.
 #pragma once
 
 #include <atomic>
@@ -20,6 +20,7 @@
 #include "base/file.hpp"
 #include "hub/graft.hpp"
 #include "hub/step_thread.hpp"
+#include "hub/unmerge.hpp"
 #include "hub/world.hpp"
 #include "journal/journal.hpp"
 #include "store/checkpoint.hpp"
@@ -38,6 +39,7 @@ struct BackfillStatus {
   std::uint64_t since_input = 0;           // the first that was read: 1 unless retention took what was before
   TimeUs since = no_time, upto = no_time;  // of the first and the newest input that was read
   unsigned people_percent = 0;             // that have their past; grafting
+  bool unmerge = false;                    // it is read for a merge that is taken back
   std::string failure;                     // why it does not go on; it is tried again every minute
 };
 
@@ -70,6 +72,9 @@ class Backfiller {
   void drop_saved();
   bool ask_for_switch();
   bool hand_over();
+  Status pump_unmerge(bool& moved);
+  bool submit(InputKind kind, std::string payload);
+  std::string end_of_job(const World& world) const;
   void fail(const Error& error);
   void publish(BackfillStatus::Phase phase);
   std::string folder() const { return data_ + "/backfill"; }

@@ -136,6 +136,9 @@ void Engine::apply_gate(const std::vector<GateChange>& changes) {
       case GateChange::Kind::merge:
         gate_.merge(change.person, change.winner);
         break;
+      case GateChange::Kind::split:
+        gate_.split(change.person);
+        break;
     }
   }
 }

@@ -130,6 +130,22 @@ Result<std::shared_ptr<const view::Compiled>> compile_shadow(std::string_view pa
   return view::compile(std::move(config), std::move(then.channels));
 }
 
+Result<std::shared_ptr<const view::Compiled>> compile_rules(std::string_view payload,
+                                                            std::string_view definitions) {
+  ReadEpoch then = SLUICE_TRY(read_epoch(payload));
+  const ReadEpoch now = SLUICE_TRY(read_epoch(definitions));
+  auto config = std::make_shared<config::Config>(*then.config);
+  config->identity = now.config->identity;
+  config->hub.country = now.config->hub.country;
+  config->computed.clear();
+  config->computed_order.clear();
+  config->audiences.clear();
+  config->audience_order.clear();
+  config->routes.clear();
+  config->workflows.clear();
+  return view::compile(std::move(config), std::move(then.channels));
+}
+
 std::vector<std::string> channels_of(const config::Config& config,
                                      const std::vector<config::ConnectorInfo>& connectors) {
   std::vector<std::string> channels;

@@ -34,6 +34,9 @@ Result<std::shared_ptr<const view::Compiled>> compile_epoch(std::string_view pay
 // The same for a shadow, which reads the history again: who people are by the rules that held then, what is
 // counted of them and which audiences they are in by those of `definitions`, an epoch's payload. It sends
 // nothing and starts no workflow.
+// Who is one person by the rules of `definitions`, and nothing else: no traits, audiences and routes.
+Result<std::shared_ptr<const view::Compiled>> compile_rules(std::string_view payload,
+                                                            std::string_view definitions);
 Result<std::shared_ptr<const view::Compiled>> compile_shadow(std::string_view payload,
                                                              std::string_view definitions);
 

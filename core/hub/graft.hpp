@@ -30,8 +30,9 @@ struct Graft {
   static bool decode(std::string_view bytes, Graft& out);
 };
 
-inline constexpr ProfileId graft_end = UINT64_MAX;                            // of the last one
-inline constexpr std::size_t graft_people = 1'000, graft_bytes = 256 * 1024;  // of one, about
+inline constexpr ProfileId graft_end = UINT64_MAX;  // of the last one
+inline constexpr std::size_t graft_people = 200,
+                             graft_bytes = 256 * 1024;  // of one: a few milliseconds of the step
 
 // The next people of a shadow that stands at the switch. `after` as in the state's backfill.
 Graft next_graft(const World& shadow, std::uint64_t backfill, ProfileId after,

@@ -126,6 +126,9 @@ class Hub {
   // An identifier ("email:desk@shop.example") that was quarantined joins people again, from the next input
   // on. misconfigured: it is not in quarantine.
   Status release(std::string_view identifier);  // [any]
+  // What this input of the journal joined is several people again, once the history has been read again
+  // (unmerges_json() says so). misconfigured: nobody is known by `person`, or it cannot be taken back.
+  Status unmerge(std::string_view person, std::uint64_t input);  // [any]
 
  private:
   explicit Hub(HubOptions options);

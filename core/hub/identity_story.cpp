@@ -94,6 +94,11 @@ std::string identity_json(const World& world, ProfileId person, const KeptInputs
       write_event(w, world, merge, input->second);
     w.end_object();
   }
+  w.end_array().key("apart").begin_array();
+  for (const auto& [one, other] : world.state.apart.pairs) {
+    const ProfileId a = world.state.resolve(one), b = world.state.resolve(other);
+    if (a != b && (a == profile.id || b == profile.id)) w.string(format_profile_id(a == profile.id ? b : a));
+  }
   w.end_array().end_object();
   return out;
 }

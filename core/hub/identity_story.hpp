@@ -23,9 +23,8 @@ std::vector<std::uint64_t> merge_inputs(const World& world, ProfileId person);
 
 // {"person","first_seen","identifiers":[{"type","value","first_seen","last_seen","server","sources":[…]}],"merges":[{"id",
 //  "time","input","joined_by","value"?,"source"?,"kind"?,"name"?,"message_id"?,"identifiers":[{"type","value"}]?}]}:
-//  a merge in
-// the order in which they came; what its event said is there as long as the journal has it. Empty: nobody.
-// [a reader of the world]
+// "apart":[id, …]}: merges in the order in which they came, what an event said as long as the journal has it;
+// and those with whom a merge was taken back. Empty: nobody. [a reader of the world]
 std::string identity_json(const World& world, ProfileId person, const KeptInputs& inputs);
 
 }  // namespace sluice::hub

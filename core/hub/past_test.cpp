@@ -280,7 +280,7 @@ TEST_CASE("a plan counts what waits for the past as it will be when that has bee
   World copy(7);
   for (std::size_t n = 1; n <= end; ++n) hub.step(copy, n, nullptr);
   const TimeUs now = hub.now() + us_per_h;
-  const auto plan = make_plan(copy, epoch_of(many), now, [&](const std::string& definitions) {
+  const auto plan = make_plan(copy, epoch_of(many), now, [&](const std::string& definitions, World::Shadow) {
     CHECK(definitions == epoch_of(many));
     return Result<std::unique_ptr<World>>(shadow_of(hub, many, end));
   });

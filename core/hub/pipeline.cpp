@@ -77,7 +77,7 @@ void Pipeline::apply(const Input& input, StepOutput& out) {
         command(input, out);
         break;
       case InputKind::graft:
-        if (role_ == Role::hub) graft(input);
+        graft(input, out);
         break;
       default:
         break;

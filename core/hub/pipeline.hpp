@@ -28,11 +28,12 @@
 namespace sluice::hub {
 
 // Raised when the step gives another state or other effects for the same inputs; recorded in each epoch.
-inline constexpr int step_version = 6;
+inline constexpr int step_version = 7;
 
 // What the gate before the destinations must know; see deliver/gate.hpp.
 struct GateChange {
-  enum class Kind : std::uint8_t { deny, allow, merge } kind = Kind::deny;
+  // split: a loser who is a person of their own again
+  enum class Kind : std::uint8_t { deny, allow, merge, split } kind = Kind::deny;
   ProfileId person = nobody;  // merge: the loser
   ProfileId winner = nobody;
   std::string purpose;
@@ -59,7 +60,8 @@ struct StepOutput {
   std::vector<std::string> notices;  // for the log, without personal data
 };
 
-struct GraftRow;  // hub/graft.hpp
+struct GraftRow;      // hub/graft.hpp
+struct UnmergeGraft;  // hub/unmerge.hpp
 
 class Pipeline {
  public:
@@ -92,6 +94,8 @@ class Pipeline {
   void set_timers();
   // A shadow that was restored from a checkpoint of the hub's own: see World::begin_shadow().
   void begin_shadow();
+  // A shadow: which merges are taken back in it, and the input behind which it began; 0: with the first.
+  void keep_apart(const std::vector<state::Unmerge>& unmerges, std::uint64_t begun_behind);
   const StepCounters& counters() const { return counters_; }
 
  private:
@@ -104,10 +108,19 @@ class Pipeline {
   void reevaluate_all(TimeUs now);
   void drop_series(state::Profile& profile);
   void switch_over(std::uint64_t backfill);
-  void graft(const Input& input);
+  void graft(const Input& input, StepOutput& out);
   void graft_row(const GraftRow& row, std::map<ProfileId, std::vector<state::Membership>>& members);
   void graft_person(state::Profile& profile, const std::vector<state::Membership>& members, TimeUs since);
   void finish_backfill();
+  // pipeline_unmerge.cpp: merges that are taken back
+  void unmerge(ProfileId person, std::uint64_t input, StepOutput& out);
+  void watch(std::uint64_t unmerge, const std::vector<ProfileId>& people);
+  void give_up(std::uint64_t unmerge, StepOutput& out);
+  void take_back(const UnmergeGraft& graft, StepOutput& out);
+  void put_halves(const UnmergeGraft& graft, const std::map<ProfileId, state::Profile>& before);
+  void tell_halves(const UnmergeGraft& graft, const std::map<ProfileId, state::Profile>& before,
+                   StepOutput& out);
+  void finish_unmerge(state::Unmerge& what);
   void event(Event& event, TimeUs now, StepOutput& out);  // sets its time right where it has none that can be
   bool first_sight(const Event& event, TimeUs now);
   // own: the person did it, and is alive; what a vendor did is not.
@@ -149,6 +162,7 @@ class Pipeline {
   std::shared_ptr<const view::Compiled> compiled_;
   std::unique_ptr<Parts> parts_;
   StepCounters counters_;
+  std::uint64_t begun_behind_ = 0;  // keep_apart()
 };
 
 }  // namespace sluice::hub

@@ -1,4 +1,4 @@
-// What an operator commands: records handed back, audiences sent once more.
+// What an operator commands: records handed back, audiences sent once more, merges taken back.
 #include <algorithm>
 
 #include "base/json.hpp"
@@ -20,6 +20,17 @@ void Pipeline::command(const Input& input, StepOutput& out) {
   if (root["command"].string_or("") == "resync") return begin_resync(root["route"].string_or(""));
   if (root["command"].string_or("") == "switch")
     return switch_over(static_cast<std::uint64_t>(root["backfill"].integer().value_or(0)));
+  if (root["command"].string_or("") == "unmerge") {
+    return unmerge(parse_profile_id(root["person"].string_or("")),
+                   static_cast<std::uint64_t>(root["input"].integer().value_or(0)), out);
+  }
+  const auto which = static_cast<std::uint64_t>(root["unmerge"].integer().value_or(0));
+  if (root["command"].string_or("") == "give_up") return give_up(which, out);
+  if (root["command"].string_or("") == "watch") {
+    std::vector<ProfileId> people;
+    root["people"].elements([&](Json one) { people.push_back(parse_profile_id(one.string_or(""))); });
+    return watch(which, people);
+  }
   if (root["command"].string_or("") != "replay") return;
   if (const auto letter = root["letter"].integer()) out.letters.push_back(*letter);
   std::string bytes;

@@ -7,6 +7,7 @@
 #include "hub/graft.hpp"
 #include "hub/pipeline.hpp"
 #include "hub/pipeline_parts.hpp"
+#include "hub/unmerge.hpp"
 
 namespace sluice::hub {
 
@@ -96,7 +97,9 @@ void Pipeline::switch_over(std::uint64_t backfill) {
 }
 
 // One of a configuration that holds no more, or one that has been there already, is nothing.
-void Pipeline::graft(const Input& input) {
+void Pipeline::graft(const Input& input, StepOutput& out) {
+  if (UnmergeGraft halves; UnmergeGraft::decode(input.payload, halves)) return take_back(halves, out);
+  if (role_ == Role::shadow) return;
   Backfill& b = state_.backfill;
   Graft rows;
   if (b.id == 0 || b.switched == 0 || !Graft::decode(input.payload, rows)) return;

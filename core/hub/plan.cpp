@@ -138,6 +138,40 @@ Status step(World& world, InputKind kind, TimeUs now, const std::string& payload
   return world.step({world.state.seq + 1, now, kind, false, payload}, out);
 }
 
+bool rules_differ(const config::Config& before, const config::Config& after) {
+  const auto differ = [](const config::IdentityRule& a, const config::IdentityRule& b) {
+    return a.id != b.id || a.at_most != b.at_most || a.normalize != b.normalize || a.only != b.only ||
+           a.never != b.never || a.never_patterns != b.never_patterns || a.joins_most != b.joins_most ||
+           a.joins_within != b.joins_within;
+  };
+  return before.hub.country != after.hub.country || before.identity.size() != after.identity.size() ||
+         !std::equal(before.identity.begin(), before.identity.end(), after.identity.begin(),
+                     [&](const auto& a, const auto& b) { return !differ(a, b); });
+}
+
+void write_identity(JsonWriter& w, const PlannedIdentity& identity) {
+  w.key("identity").begin_object();
+  w.member_integer("join", static_cast<std::int64_t>(identity.joined));
+  w.member_integer("part", static_cast<std::int64_t>(identity.parted));
+  if (identity.since != no_time) w.member("past_since", format_time(identity.since));
+  w.key("joining").begin_array();
+  for (const PlannedIdentity::Joined& one : identity.joining) {
+    w.begin_object().key("people").begin_array();
+    for (const ProfileId id : one.people) w.string(format_profile_id(id));
+    w.end_array();
+    if (one.input != 0) w.member_integer("input", static_cast<std::int64_t>(one.input));
+    w.member("by", one.by);
+    w.end_object();
+  }
+  w.end_array().key("parting").begin_array();
+  for (const PlannedIdentity::Parted& one : identity.parting) {
+    w.begin_object().member("person", format_profile_id(one.person)).key("into").begin_array();
+    for (const std::string& text : one.into) w.string(text);
+    w.end_array().end_object();
+  }
+  w.end_array().end_object();
+}
+
 }  // namespace
 
 Result<Plan> make_plan(World& world, const std::string& next, TimeUs now, const ReadPast& past) {
@@ -156,6 +190,8 @@ Result<Plan> make_plan(World& world, const std::string& next, TimeUs now, const 
   plan.restart = needs_restart(was->hub, after->config->hub, true);
   if (same_epoch(world.epoch, *was, next, *after->config)) return plan;
 
+  if (rules_differ(*was, *after->config))
+    plan.identity = compare_people(world, *SLUICE_TRY(past(next, World::Shadow::rules)));
   plan.workflows = compare_workflows(world, *after->config);
   const Picture before(world);
   StepOutput out;
@@ -163,7 +199,7 @@ Result<Plan> make_plan(World& world, const std::string& next, TimeUs now, const 
   if (world.state.backfill.id != 0) {
     const view::Compiled& compiled = *world.pipeline.compiled();
     plan.reads_past = view::waiting(compiled, world.state.backfill).names(compiled);
-    const auto shadow = SLUICE_TRY(past(next));
+    const auto shadow = SLUICE_TRY(past(next, World::Shadow::definitions));
     plan.past_since = shadow->since;
     SLUICE_TRY(graft_all(world, *shadow, plan.at, out));
   }
@@ -214,7 +250,9 @@ std::string Plan::json() const {
     persons("entering", a.entering), persons("leaving", a.leaving);
     w.end_object();
   }
-  w.end_array().key("computed").begin_array();
+  w.end_array();
+  if (identity.tried) write_identity(w, identity);
+  w.key("computed").begin_array();
   for (const PlannedTrait& t : computed) {
     w.begin_object().member("name", t.name);
     number("changed", t.changed);

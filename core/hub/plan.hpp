@@ -37,6 +37,26 @@ struct PlannedWorkflow {
   std::uint64_t end = 0;      // of them: whose step is gone, so that their run ends there
 };
 
+// Other rules of who is one person, tried on the history: people of today who would have become one, and
+// those who would not have. Applying them changes nobody who is there: they hold for what comes.
+struct PlannedIdentity {
+  bool tried = false;  // the rules change
+  struct Joined {
+    std::vector<ProfileId> people;  // of today, who would be one
+    std::uint64_t input = 0;  // that would have joined them; 0: one would have got what the other is known by
+    std::string by;           // the type of the identifier that did
+  };
+  struct Parted {
+    ProfileId person = nobody;  // of today
+    // What each of those would be known by: "user_id 42, email ada@shop.example".
+    std::vector<std::string> into;
+  };
+  std::uint64_t joined = 0, parted = 0;  // how many people fewer, how many more
+  std::vector<Joined> joining;           // some of them
+  std::vector<Parted> parting;
+  TimeUs since = no_time;  // where the history that is kept begins; no_time: with the first event
+};
+
 struct Plan {
   std::uint64_t input = 0;  // of the journal, up to which the state goes
   TimeUs at = 0;            // for which moment it is worked out
@@ -45,6 +65,7 @@ struct Plan {
   std::vector<std::string> restart;      // what a running hub cannot take over, each with its mend
   std::vector<std::string> reads_past;   // what waits until the history has been read again
   TimeUs past_since = no_time;           // where what is kept of it begins; no_time: with the first event
+  PlannedIdentity identity;
   std::vector<PlannedAudience> audiences;
   std::vector<PlannedTrait> computed;
   std::vector<PlannedWorkflow> workflows;  // that somebody is in, and that change
@@ -54,7 +75,11 @@ struct Plan {
 };
 
 // Gives a shadow that has read the history as far as it is kept, as read_shadow() does.
-using ReadPast = std::function<Result<std::unique_ptr<World>>(const std::string& definitions)>;
+using ReadPast =
+    std::function<Result<std::unique_ptr<World>>(const std::string& definitions, World::Shadow by)>;
+
+// `other` has stepped the same history by other rules.
+PlannedIdentity compare_people(const World& world, const World& other);
 
 // What `next` (an epoch's payload) would do to the state of `world`, which is used up. `now`: the moment, at
 // or after all that the state knows; what time alone does until then comes first and is no part of the plan.

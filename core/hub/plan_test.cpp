@@ -35,7 +35,7 @@ Members members_of(const World& world) {
   return out;
 }
 
-Result<std::unique_ptr<World>> no_past(const std::string&) {
+Result<std::unique_ptr<World>> no_past(const std::string&, World::Shadow) {
   FAIL("nothing of this waits for the past");
   return Error{Code::rejected, ""};
 }
@@ -152,6 +152,64 @@ TEST_CASE("without a hub's data there is nothing to plan against", "[plan]") {
   const auto made = make_plan(empty, epoch_of(next_rules), 0, no_past);
   REQUIRE_FALSE(made);
   CHECK(made.error().code == Code::misconfigured);
+}
+
+namespace {
+
+std::string with_rules(const std::string& user, const std::string& email) {
+  std::string yaml = testing::first_epoch;
+  yaml.insert(yaml.find("consent:\n  unknown"), "identity:\n  - { id: user_id, at_most: " + user +
+                                                    " }\n  - { id: email, " + email +
+                                                    " }\n  - { id: anonymous_id, at_most: 100 }\n");
+  return yaml;
+}
+
+// A shop's weeks under these rules alone.
+std::unique_ptr<World> lived_by(const std::vector<Stored>& inputs, const std::string& yaml, World::Shadow by,
+                                const std::string& definitions = {}) {
+  auto world = std::make_unique<World>(7, definitions, by);
+  for (const Stored& stored : inputs) {
+    StepOutput out;
+    if (stored.kind == InputKind::command) continue;
+    const std::string payload = stored.kind == InputKind::epoch ? epoch_of(yaml) : stored.payload;
+    REQUIRE(world->step({world->state.seq + 1, stored.stamp, stored.kind, false, payload}, out));
+  }
+  return world;
+}
+
+}  // namespace
+
+TEST_CASE("other identity rules are tried on the history: the people are those that they would have made",
+          "[plan]") {
+  const std::vector<Stored> inputs = Generator(5).inputs(2'000, 7);
+  const std::string few = with_rules("1", "at_most: 1"), many = with_rules("1", "at_most: 5");
+  for (const auto& [was, next] : {std::pair{few, many}, std::pair{many, few}}) {
+    const auto world = lived_by(inputs, was, World::Shadow::definitions);
+    const std::uint64_t before = world->state.profiles();
+    const auto would = lived_by(inputs, next, World::Shadow::definitions);
+    const auto made =
+        make_plan(*world, epoch_of(next), 0, [&](const std::string& definitions, World::Shadow by) {
+          return Result<std::unique_ptr<World>>(lived_by(inputs, was, by, definitions));
+        });
+    REQUIRE(made);
+    const PlannedIdentity& identity = made.value().identity;
+    CHECK(identity.tried);
+    CHECK(before - identity.joined + identity.parted == would->state.profiles());
+    CHECK(identity.joined + identity.parted > 0);
+    for (const PlannedIdentity::Joined& one : identity.joining) {
+      INFO(format_profile_id(one.people[0]) << ' ' << one.input);
+      CHECK(one.people.size() > 1);
+      CHECK_FALSE(one.by.empty());
+    }
+    const bool fewer = next == many;
+    CHECK((fewer ? identity.joining.empty() : identity.parting.empty()) == false);
+    // Applying them changes nobody.
+    CHECK(world->state.profiles() == before);
+  }
+  const auto same = lived_by(inputs, few, World::Shadow::definitions);
+  const auto made = make_plan(*same, epoch_of(few + "\n# the same\n"), 0, no_past);
+  REQUIRE(made);
+  CHECK_FALSE(made.value().identity.tried);
 }
 
 }  // namespace sluice::hub

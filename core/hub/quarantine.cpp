@@ -1,6 +1,8 @@
-// The command that lets an identifier join people again.
+// Commands about who is one person.
 #include "base/json.hpp"
 #include "hub/hub.hpp"
+#include "hub/unmerge.hpp"
+#include "hub/views.hpp"
 
 namespace sluice::hub {
 
@@ -28,6 +30,24 @@ Status Hub::release(std::string_view identifier) {
       .end_object();
   const std::uint64_t seq = SLUICE_TRY(submit(std::move(drafts)));
   (void)engine_->step().wait_until_stepped(seq, step_patience);
+  return Done{};
+}
+
+Status Hub::unmerge(std::string_view person, std::uint64_t input) {
+  Status allowed = Done{};
+  ProfileId id = nobody;
+  const std::uint64_t first = journal().log().first_seq();
+  read([&](const World& world) {
+    id = find_person(world, person);
+    allowed = check_unmerge(world, id, input, first);
+  });
+  if (!allowed) return allowed;
+  std::vector<Draft> drafts(1);
+  drafts[0].kind = InputKind::command;
+  drafts[0].payload = unmerge_command(id, input);
+  const std::uint64_t seq = SLUICE_TRY(submit(std::move(drafts)));
+  (void)engine_->step().wait_until_stepped(seq, step_patience);
+  engine_->backfiller().look();
   return Done{};
 }
 

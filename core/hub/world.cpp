@@ -40,15 +40,18 @@ std::string rejects_folder(const std::string& data) {
   return data + "/rejects";
 }
 
-World::World(std::uint64_t hash_seed, std::string definitions)
+World::World(std::uint64_t hash_seed, std::string definitions, Shadow by)
     : state(hash_seed),
       pipeline(
           state, [this](std::string_view payload) { return load(payload); },
           definitions.empty() ? Pipeline::Role::hub : Pipeline::Role::shadow),
-      definitions_(std::move(definitions)) {}
+      definitions_(std::move(definitions)),
+      by_(by) {}
 
 std::shared_ptr<const view::Compiled> World::load(std::string_view payload) {
-  auto compiled = definitions_.empty() ? compile_epoch(payload) : compile_shadow(payload, definitions_);
+  auto compiled = definitions_.empty()   ? compile_epoch(payload)
+                  : by_ == Shadow::rules ? compile_rules(payload, definitions_)
+                                         : compile_shadow(payload, definitions_);
   if (!compiled) {
     failure = compiled.error().detail;
     return nullptr;
@@ -139,20 +142,33 @@ Result<std::unique_ptr<World>> read_world(FileSystem& files, const std::string& 
   return world;
 }
 
+Result<std::uint64_t> shadow_base(const Checkpoints& checkpoints, std::uint64_t first_seq,
+                                  std::uint64_t at_most) {
+  if (first_seq <= 1) return std::uint64_t{0};
+  const auto base = checkpoints.oldest_base();
+  if (base && *base + 1 >= first_seq && *base <= at_most) return *base;
+  return Error{Code::rejected,
+               "the history is not kept far enough: the journal begins at input " +
+                   std::to_string(first_seq) +
+                   " and no base checkpoint reaches it; restore a backup that has one, or keep "
+                   "more of it (hub.retention)"};
+}
+
 Result<std::unique_ptr<World>> read_shadow(FileSystem& files, const std::string& data,
-                                           const std::string& definitions) {
+                                           const std::string& definitions,
+                                           const std::vector<state::Unmerge>& unmerges, World::Shadow by) {
   const JournalHead journal = SLUICE_TRY(read_journal_head(files, data));
-  auto shadow = std::make_unique<World>(journal.identity.hash_seed, definitions);
+  std::uint64_t base = 0;
+  auto shadow = std::make_unique<World>(journal.identity.hash_seed, definitions, by);
   if (journal.first_seq > 1) {
     const auto checkpoints =
         SLUICE_TRY(Checkpoints::open(files, checkpoint_folder(data), journal.identity.id,
                                      journal.identity.generation, Checkpoints::Access::read_only));
-    const auto base = checkpoints->oldest_base();
-    if (!base || *base + 1 < journal.first_seq)
-      return Error{Code::rejected, "no base checkpoint reaches the beginning of what the journal keeps"};
-    SLUICE_TRY(shadow->restore_base(*checkpoints, *base));
+    base = SLUICE_TRY(shadow_base(*checkpoints, journal.first_seq, UINT64_MAX));
+    SLUICE_TRY(shadow->restore_base(*checkpoints, base));
     shadow->begin_shadow();
   }
+  shadow->pipeline.keep_apart(unmerges, base);
   Status stepped = Done{};
   StepOutput out;
   SLUICE_TRY(read_journal(files, data, shadow->state.seq + 1, [&](const Input& input) {

@@ -17,8 +17,10 @@ namespace sluice::hub {
 class World {
  public:
   explicit World(std::uint64_t hash_seed) : World(hash_seed, {}) {}
-  // A shadow, which reads the history again by `definitions`: see compile_shadow(). Empty: the world itself.
-  World(std::uint64_t hash_seed, std::string definitions);
+  // A shadow, which reads the history again by `definitions`, or by the identity rules of these alone: see
+  // compile_shadow() and compile_rules(). Empty: the world itself.
+  enum class Shadow : std::uint8_t { definitions, rules };
+  World(std::uint64_t hash_seed, std::string definitions, Shadow by = Shadow::definitions);
 
   state::State state;
   Pipeline pipeline;
@@ -40,15 +42,23 @@ class World {
   Status resume(const CheckpointInfo& info);
 
   std::string definitions_;
+  Shadow by_;
 };
 
 // Checkpoint and journal tail of a data directory, without changing them: for commands when no hub runs. The
 // journal may grow meanwhile.
 Result<std::unique_ptr<World>> read_world(FileSystem& files, const std::string& data_directory);
 
-// A shadow with the history as far as it is kept, up to the journal's end; likewise.
+// A shadow with the history as far as it is kept, up to the journal's end; likewise. `unmerges`: the merges
+// that are taken back in it.
 Result<std::unique_ptr<World>> read_shadow(FileSystem& files, const std::string& data_directory,
-                                           const std::string& definitions);
+                                           const std::string& definitions,
+                                           const std::vector<state::Unmerge>& unmerges,
+                                           World::Shadow by = World::Shadow::definitions);
+// Where a shadow begins whose journal begins at `first_seq`: behind which base checkpoint, 0: at the first
+// input. A merge that is to be taken back must lie behind it. rejected: the history is not kept far enough.
+Result<std::uint64_t> shadow_base(const Checkpoints& checkpoints, std::uint64_t first_seq,
+                                  std::uint64_t at_most);
 
 // `sluice store verify`: recomputes the newest checkpoint from a base and the journal, and compares the
 // hashes.

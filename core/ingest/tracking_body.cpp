@@ -105,6 +105,16 @@ std::string without_ip(std::string_view context) {
   return out;
 }
 
+// Whether the event may have an address where a look at its `context` does not find it: in a second one, or
+// under a key that is written with escapes.
+bool may_hide_address(std::string_view text) {
+  constexpr std::string_view context = "\"context\"";
+  const std::size_t first = text.find(context);
+  return (first != std::string_view::npos &&
+          text.find(context, first + context.size()) != std::string_view::npos) ||
+         text.find("\\u00") != std::string_view::npos;
+}
+
 Error rejected(std::string what) {
   return {Code::rejected, std::move(what)};
 }
@@ -187,7 +197,7 @@ Result<TrackingBody::Common> TrackingBody::read_common(const RequestFacts& facts
         "the batch's context and integrations may have at most 8 KiB each; put what is longer into its "
         "events");
   }
-  if (facts.derive != nullptr && facts.derive->takes_address() && root_["context"]["ip"]) {
+  if (facts.derive != nullptr && facts.derive->takes_address() && !common.context.empty()) {
     common_context_ = without_ip(common.context);
     common.context = common_context_;
   }
@@ -239,7 +249,7 @@ void TrackingBody::take(Json event, std::string_view text, std::size_t index, co
     const Json context = m.context ? m.context : facts.single ? Json() : root_["context"];
     const std::string_view ip = facts.caller.empty() ? context["ip"].string_or("") : facts.caller;
     derived = facts.derive->find(event, context, {ip, facts.user_agent});
-    has_address = facts.derive->takes_address() && m.context["ip"];
+    has_address = facts.derive->takes_address() && (m.context["ip"] || may_hide_address(text));
   }
 
   const bool retype = facts.single && type != name_of(*kind);

@@ -9,6 +9,8 @@ namespace sluice::state {
 
 namespace {
 
+constexpr std::size_t ids_ahead = 32'768;
+
 // As malloc rounds: rows whose bytes grow within it stay where they are.
 constexpr std::size_t rounded(std::size_t bytes) {
   return ((sizeof(Row) + bytes + 8 + 15) / 16) * 16 - 8;
@@ -95,6 +97,9 @@ Profile& People::add(ProfileId id) {
   nobody_yet.pack(scratch_, numbers);
   Row* const row = make_row(scratch_);
   SLUICE_CHECK(rows_.emplace(id, row).second);
+  if (id > ahead_.after && id <= ahead_.to)
+    ahead_.ids.insert(std::lower_bound(ahead_.ids.begin(), ahead_.ids.end(), id), id);
+  if (ahead_.ids.size() > 2 * ids_ahead) ahead_ = {};
   Profile& made = unpacked(id, *row);
   touch(*row);
   return made;
@@ -109,6 +114,8 @@ void People::remove(ProfileId id) {
     free_.push_back(row->place);
   }
   rows_.erase(at);
+  const auto ahead = std::lower_bound(ahead_.ids.begin(), ahead_.ids.end(), id);
+  if (ahead != ahead_.ids.end() && *ahead == id) ahead_.ids.erase(ahead);
   if (row->away != 0) cold_->drop(place_of(*row), row->size);
   free_row(row);
 }
@@ -163,11 +170,39 @@ std::string_view People::packed(const Row& row, std::string& scratch) {
 }
 
 Row& People::put(ProfileId id, std::string_view bytes) {
+  ahead_ = {};
   Row*& row = rows_.try_emplace(id, nullptr).first->second;
   if (row != nullptr && row->away != 0) cold_->drop(place_of(*row), row->size);
   if (row != nullptr) free_row(row);
   row = make_row(bytes);
   return *row;
+}
+
+std::vector<ProfileId> People::ids_after(ProfileId after, ProfileId last, std::size_t most) {
+  std::vector<ProfileId> ids;
+  while (after < last && ids.size() < most) {
+    if (after < ahead_.after || after >= ahead_.to) look_ahead(after);
+    const auto from = std::upper_bound(ahead_.ids.begin(), ahead_.ids.end(), after);
+    const auto to = std::upper_bound(from, ahead_.ids.end(), last);
+    const auto wanted = static_cast<std::ptrdiff_t>(std::min<std::size_t>(most - ids.size(), SIZE_MAX / 2));
+    ids.insert(ids.end(), from, to - from > wanted ? from + wanted : to);
+    after = ahead_.to;
+  }
+  if (ids.size() < most && last == UINT64_MAX) ahead_ = {};  // there is nobody behind them
+  return ids;
+}
+
+// Ids are as good as random: of a range so wide as few as are wanted are expected, whatever they are.
+void People::look_ahead(ProfileId after) {
+  const std::uint64_t width = UINT64_MAX / (rows_.size() + 1) * ids_ahead;
+  const bool all = rows_.size() < ids_ahead || UINT64_MAX - after <= width;
+  ahead_.after = after;
+  ahead_.to = all ? UINT64_MAX : after + width;
+  ahead_.ids.clear();
+  for (const auto& [id, row] : rows_) {
+    if (id > after && id <= ahead_.to) ahead_.ids.push_back(id);
+  }
+  std::sort(ahead_.ids.begin(), ahead_.ids.end());
 }
 
 bool People::look_through(const std::function<void(const Profile&, Row&)>& each) {

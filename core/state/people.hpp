@@ -104,6 +104,9 @@ class People {
   bool look_through(const std::function<void(const Profile&, Row&)>& each);
 
   std::vector<ProfileId> ids() const;  // in no order
+  // [step] The first so many ids behind `after`, up to `last`, in their order. Who goes through everybody
+  // part by part has all ids looked at once for some thirty thousand of them.
+  std::vector<ProfileId> ids_after(ProfileId after, ProfileId last, std::size_t most);
   const FlatMap<Row*>& rows() const { return rows_; }
   Numbers numbers;
 
@@ -121,11 +124,16 @@ class People {
   void put_away_some(std::uint64_t others);
   bool put_away(Row*& row, ProfileId id);
   void tidy();
+  void look_ahead(ProfileId after);
   void replace_bytes(ProfileId id, Row& row, std::string_view bytes);
   void let_go(std::size_t most);
   void pack(ProfileId id, Row& row);  // the place is free after it
 
   FlatMap<Row*> rows_;
+  struct {
+    ProfileId after = nobody, to = nobody;
+    std::vector<ProfileId> ids;  // everybody with an id in (after, to], in their order
+  } ahead_;
   std::deque<Place> pool_;
   std::vector<std::uint32_t> free_;  // places of the pool
   std::size_t pool_max_ = pool_people_max;

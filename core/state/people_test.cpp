@@ -5,6 +5,7 @@
 #include <limits>
 #include <map>
 #include <random>
+#include <set>
 
 #include <catch2/catch.hpp>
 
@@ -149,6 +150,38 @@ TEST_CASE("people who leave the pool and come back are who they were") {
       bytes = plain(p);
     }
     if (random() % 3 == 0) people.rest(random() % 10);
+  }
+}
+
+TEST_CASE("whoever goes through all people part by part meets each once, whoever comes and goes meanwhile") {
+  std::mt19937_64 random(17);
+  People people;
+  std::set<ProfileId> there;
+  const auto comes = [&] {
+    const ProfileId id = random() | 1;
+    people.add(id);
+    people.rest(0);
+    there.insert(id);
+  };
+  for (int i = 0; i < 70'000; ++i) comes();
+  ProfileId after = nobody;
+  for (;;) {
+    const std::vector<ProfileId> part = people.ids_after(after, UINT64_MAX, 700);
+    std::vector<ProfileId> expected;
+    for (auto at = there.upper_bound(after); at != there.end() && expected.size() < 700; ++at)
+      expected.push_back(*at);
+    REQUIRE(part == expected);
+    if (part.size() < 700) break;
+    CHECK(people.ids_after(after, part[9], SIZE_MAX) ==
+          std::vector<ProfileId>(part.begin(), part.begin() + 10));
+    after = part.back();
+    for (int i = 0; i < 30; ++i) comes();
+    for (int i = 0; i < 30; ++i) {
+      const auto gone = there.lower_bound(random());
+      if (gone == there.end()) continue;
+      people.remove(*gone);
+      there.erase(gone);
+    }
   }
 }
 

@@ -113,6 +113,7 @@ Profile& State::create(std::uint64_t seq_, std::uint32_t ordinal, TimeUs at) {
 void State::touch(Profile& profile) {
   impl_->changes(profile.id, *profile.row);
   impl_->people.touch(*profile.row);
+  if (!apart.watched.empty()) note_touched(profile.id);
 }
 
 void State::index(const Profile& profile, const Identifier& identifier) {
@@ -192,32 +193,24 @@ void State::each_refusal(const std::function<void(const Profile&)>& each) const 
 }
 
 std::vector<ProfileId> State::ids_after(ProfileId after, ProfileId last, std::size_t most) const {
-  std::vector<ProfileId> ids;
-  for (const auto& [id, row] : impl_->people.rows()) {
-    if (id > after && id <= last) ids.push_back(id);
-  }
-  const std::size_t kept = std::min(most, ids.size());
-  std::nth_element(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(kept), ids.end());
-  ids.resize(kept);
-  std::sort(ids.begin(), ids.end());
-  return ids;
+  return impl_->people.ids_after(after, last, most);
 }
 
 std::vector<ProfileId> State::members_after(NameId audience, ProfileId after, std::size_t most) const {
-  std::vector<ProfileId> lowest;  // a heap, the highest on top
+  constexpr std::size_t at_once = 1'000;
+  std::vector<ProfileId> members;
   Profile person;
-  for (const auto& [id, row] : impl_->people.rows()) {
-    if (id <= after || (lowest.size() == most && id > lowest.front())) continue;
-    if (impl_->people.index(*row, person).membership(audience) == nullptr) continue;
-    if (lowest.size() == most) {
-      std::pop_heap(lowest.begin(), lowest.end());
-      lowest.pop_back();
+  while (members.size() < most) {
+    const std::vector<ProfileId> people = ids_after(after, UINT64_MAX, at_once);
+    for (const ProfileId id : people) {
+      if (impl_->people.index(*impl_->people.row(id), person).membership(audience) == nullptr) continue;
+      members.push_back(id);
+      if (members.size() == most) break;
     }
-    lowest.push_back(id);
-    std::push_heap(lowest.begin(), lowest.end());
+    if (people.size() < at_once) break;
+    after = people.back();
   }
-  std::sort_heap(lowest.begin(), lowest.end());
-  return lowest;
+  return members;
 }
 
 void State::each_alias(const std::function<void(ProfileId, ProfileId)>& each) const {

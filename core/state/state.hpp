@@ -19,6 +19,7 @@
 #include "base/time.hpp"
 #include "model/effect.hpp"
 #include "state/accounts.hpp"
+#include "state/apart.hpp"
 #include "state/backfill.hpp"
 #include "state/joins.hpp"
 #include "state/profile.hpp"
@@ -119,9 +120,10 @@ class State {
   void each_profile(const std::function<void(const Profile&)>& each) const;
   // Those who have refused some purpose, in the order of their ids: looks into no other.
   void each_refusal(const std::function<void(const Profile&)>& each) const;
-  // The first so many people behind `after`, up to `last`, in the order of their ids. Looks at all ids.
+  // [step] The first so many people behind `after`, up to `last`, in the order of their ids
+  // (People::ids_after).
   std::vector<ProfileId> ids_after(ProfileId after, ProfileId last, std::size_t most) const;
-  // The first so many members in the order of their ids, behind `after`. Looks at all.
+  // [step] The first so many members in the order of their ids, behind `after`.
   std::vector<ProfileId> members_after(NameId audience, ProfileId after, std::size_t most) const;
 
   void each_alias(const std::function<void(ProfileId loser, ProfileId winner)>& each) const;  // by loser
@@ -180,6 +182,19 @@ class State {
   std::vector<const Joins*> quarantine() const;       // the oldest first
   std::uint64_t identifier_print(NameId type, std::string_view value) const;
 
+  // ---- merges that were taken back (state_apart.cpp)
+  Apart apart;
+  void keep_apart();
+  // Who had become another is a person again: a row with this id and nothing in it.
+  Profile& revive(ProfileId id);
+  // What is known of the person is this from now on; who is found by what, and the sizes of audiences,
+  // follow.
+  void replace(Profile& profile, Profile as);
+  void lead(ProfileId from, ProfileId to);  // who has no row is to be found as `to`
+  void put_account(ProfileId person, const Account& account, const MemberOf& as);
+  void drop_account(ProfileId person);
+  const MemberOf* member_of(ProfileId person) const;  // null: of no account
+
   // ---- hash and checkpoints
   Hash128 hash();  // of all rows as they are now; completes a checkpoint under way first
   // The same, with every person's row hashed again: what a checkpoint said of them is not believed.
@@ -198,6 +213,8 @@ class State {
   bool finish_restore();                               // false: some row is damaged
 
  private:
+  void note_touched(ProfileId person);
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

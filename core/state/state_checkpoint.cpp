@@ -249,6 +249,7 @@ bool State::restore_row(Table table, std::string_view key, std::string_view valu
     case Table::meta:
       if (key == facts_key) decode_facts(value, *this);
       if (key == backfill_key) backfill = Backfill::decode(value);
+      if (key == apart_key) apart = Apart::decode(value);
       break;
     case Table::cursor:
       break;
@@ -293,8 +294,12 @@ void State::forget_row(Table table, std::string_view key) {
     s.drop_member(ByteReader(key).u64());
   } else if (table == Table::joins) {
     s.drop_joins(ByteReader(key).u64());
+  } else if (table == Table::alias) {
+    s.aliases.erase(ByteReader(key).u64());
+    s.erase_small(table, std::string(key));
   } else if (table == Table::meta) {
     if (key == backfill_key) backfill = {};
+    if (key == apart_key) apart = {};
     s.erase_small(table, std::string(key));
   }
 }

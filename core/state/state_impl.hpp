@@ -21,7 +21,7 @@
 
 namespace sluice::state {
 
-inline constexpr std::string_view backfill_key = "backfill";  // of the meta table
+inline constexpr std::string_view backfill_key = "backfill", apart_key = "apart";  // of the meta table
 
 inline std::string key_of(std::uint64_t id) {
   std::string key;

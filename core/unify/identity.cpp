@@ -120,7 +120,17 @@ std::vector<Profile*> Identity::candidates(State& state, const std::vector<Claim
   return people;
 }
 
-bool Identity::fits(const std::vector<Profile*>& people, const std::vector<Claim>& claims,
+bool Identity::are_apart(const State& state, const std::vector<Profile*>& people) {
+  const auto among = [&](ProfileId id) {
+    return std::any_of(people.begin(), people.end(), [&](const Profile* p) { return p->id == id; });
+  };
+  return std::any_of(state.apart.pairs.begin(), state.apart.pairs.end(), [&](const auto& pair) {
+    const ProfileId one = state.resolve(pair.first), other = state.resolve(pair.second);
+    return one != other && among(one) && among(other);
+  });
+}
+
+bool Identity::fits(const State& state, const std::vector<Profile*>& people, const std::vector<Claim>& claims,
                     const Event& event) const {
   const auto& rules = compiled_.config->identity;
   for (std::size_t rule = 0; rule < rules.size(); ++rule) {
@@ -143,6 +153,7 @@ bool Identity::fits(const std::vector<Profile*>& people, const std::vector<Claim
   const auto names_known = [&](const Claim& claim) { return compiled_.known_identifier[claim.rule]; };
   if (any_third && std::any_of(claims.begin(), claims.end(), names_known)) return false;
   if (people.size() < 2) return true;
+  if (!state.apart.pairs.empty() && are_apart(state, people)) return false;
   const auto known =
       std::count_if(people.begin(), people.end(), [&](const Profile* p) { return is_known(*p); });
   if (!event.trusted && known > 1) return false;
@@ -235,7 +246,14 @@ Resolution Identity::resolve(State& state, const Event& event, std::vector<Claim
     const bool known =
         std::any_of(people.begin(), people.end(), [&](const Profile* p) { return is_known(*p); });
     if (event.third_party_anonymous && known) continue;
-    if (fits(people, claims, event)) break;
+    if (!fits(state, people, claims, event)) continue;
+    if (people.size() < 2 || !state.apart.joins_nobody(seq)) break;
+    for (const Profile* one : people) {
+      for (const Profile* other : people) {
+        if (one != other) state.apart.add_pair(one->id, other->id);
+      }
+    }
+    state.keep_apart();
   }
   state.totals.demoted += out.demoted;
   if (people.size() > 1 || !left_out.empty()) note_joins(state, people, claims, left_out, now, out);

@@ -2,10 +2,11 @@
 //
 // Flat matching, as in Segment Unify: everybody who has any of the identifiers is a candidate. If one person
 // with all of them would break a limit (or two people with different user_ids would become one), the
-// identifier of least trust is left out of the match and it is tried again. A public source never joins two
-// known people, and an anonymous source never joins anybody known. The older permanent id survives a merge;
-// the other leads to it for ever. An identifier that joins too many people too fast is quarantined: it joins
-// no more, and stands for the person who has it only where it comes alone.
+// identifier of least trust is left out of the match and it is tried again; likewise where an operator has
+// taken a merge back. A public source never joins two known people, and an anonymous source never joins
+// anybody known. The older permanent id survives a merge; the other leads to it for ever. An identifier that
+// joins too many people too fast is quarantined: it joins no more, and stands for the person who has it only
+// where it comes alone.
 #pragma once
 
 #include <memory>
@@ -60,8 +61,10 @@ class Identity {
   std::optional<std::string> phone(std::string_view text, std::size_t rule, std::string_view country) const;
   bool never(std::size_t rule, const std::string& value) const;
   std::vector<state::Profile*> candidates(state::State& state, const std::vector<Claim>& claims) const;
-  bool fits(const std::vector<state::Profile*>& people, const std::vector<Claim>& claims,
-            const Event& event) const;
+  bool fits(const state::State& state, const std::vector<state::Profile*>& people,
+            const std::vector<Claim>& claims, const Event& event) const;
+  // An operator has said that they are not one.
+  static bool are_apart(const state::State& state, const std::vector<state::Profile*>& people);
   // Leaves out what joins no more, where something else says who it is.
   void drop_quarantined(const state::State& state, std::vector<Claim>& claims, Resolution& out) const;
   void note_join(state::State& state, const Claim& claim, const Claim& with, TimeUs now,

@@ -40,7 +40,8 @@ void print_row(const Figures& f) {
   if (f.read_p99 > 0) std::printf(" %9.2f %9.2f", f.read_p50, f.read_p99);
   if (f.decide_p99 > 0) std::printf(" %9.2f %9.2f", f.decide_p50, f.decide_p99);
   if (f.person_bytes > 0) std::printf("   %.0f bytes a person", f.person_bytes);
-  if (f.history_s > 0) std::printf("   history read after %.1f s", f.history_s);
+  if (f.history_s > 0)
+    std::printf("   taken after %.2f s, history read after %.1f s", f.change_s, f.history_s);
   std::printf("\n");
   if (f.delivers) {
     std::printf("  %-12s %9s", "", "by thread");
@@ -67,7 +68,7 @@ void print_json(const Figures& f) {
   if (f.read_p99 > 0) std::printf(R"(,"read_ms":{"p50":%.3f,"p99":%.3f})", f.read_p50, f.read_p99);
   if (f.decide_p99 > 0) std::printf(R"(,"page_ms":{"p50":%.3f,"p99":%.3f})", f.decide_p50, f.decide_p99);
   if (f.person_bytes > 0) std::printf(R"(,"bytes_a_person":%.0f)", f.person_bytes);
-  if (f.history_s > 0) std::printf(R"(,"history_s":%.3f)", f.history_s);
+  if (f.history_s > 0) std::printf(R"(,"change_s":%.3f,"history_s":%.3f)", f.change_s, f.history_s);
   std::printf("}\n");
 }
 

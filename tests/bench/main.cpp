@@ -51,7 +51,8 @@ RunOptions sluice(const Options& options) {
 Result<std::string> changed(const std::string& config) {
   constexpr std::string_view traits = R"(
   added:    events("Product Added").count()
-)", audiences = R"(
+)",
+                             audiences = R"(
   c01: traits.added >= 10
   c02: traits.added >= 3 && traits.plan == "pro"
   c03: events("Product Viewed").within("90d").count() >= 20
@@ -176,12 +177,15 @@ bool read_options(int argc, char** argv, Options& options) {
   const std::map<std::string, std::string*> texts{
       {"--hub", &options.hub},     {"--config", &options.config}, {"--folder", &options.folder},
       {"--paced", &options.paces}, {"--peers", &options.peers},   {"--installed", &options.installed}};
-  const std::map<std::string, std::int64_t*> numbers{
-      {"--events", &options.events},           {"--warm-up", &options.warm_up},
-      {"--people", &options.people},           {"--rounds", &options.rounds},
-      {"--connections", &options.connections}, {"--seconds", &options.seconds},
-      {"--restart", &options.restart},         {"--isolation", &options.isolation},
-      {"--change", &options.change}};
+  const std::map<std::string, std::int64_t*> numbers{{"--events", &options.events},
+                                                     {"--warm-up", &options.warm_up},
+                                                     {"--people", &options.people},
+                                                     {"--rounds", &options.rounds},
+                                                     {"--connections", &options.connections},
+                                                     {"--seconds", &options.seconds},
+                                                     {"--restart", &options.restart},
+                                                     {"--isolation", &options.isolation},
+                                                     {"--change", &options.change}};
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string name = argv[i], value = argv[i + 1];
     if (const auto text = texts.find(name); text != texts.end()) {

@@ -137,10 +137,11 @@ Result<Figures> Run::measure_change(std::string job, const std::string& config, 
   const std::int64_t started = now_us();
   hub_->reload();
   while (!reads_history(socket)) {
-    if (now_us() - started > 10'000'000)
-      return Error{Code::transient, "the hub does not read its history after ten seconds"};
+    if (now_us() - started > 60'000'000)
+      return Error{Code::transient, "the hub does not read its history after a minute"};
     std::this_thread::sleep_for(look);
   }
+  const double change_s = static_cast<double>(now_us() - started) / 1e6;
   double history_s = 0;
   std::thread watch([&] {
     while (reads_history(socket)) std::this_thread::sleep_for(look);
@@ -148,6 +149,7 @@ Result<Figures> Run::measure_change(std::string job, const std::string& config, 
   });
   Figures f = measure(std::move(job), events, rate);
   watch.join();
+  f.change_s = change_s;
   f.history_s = history_s;
   return f;
 }

@@ -43,7 +43,8 @@ class Run {
   // profiles are read beside it.
   Figures measure(std::string job, std::int64_t events, double rate);
   // Gives the hub `config`, whose new definitions need its history, and measures while that is read.
-  Result<Figures> measure_change(std::string job, const std::string& config, std::int64_t events, double rate);
+  Result<Figures> measure_change(std::string job, const std::string& config, std::int64_t events,
+                                 double rate);
   // Kills the hub and starts it again, without its checkpoints when it is to `rebuild`. `events` of the
   // figures are the inputs that its journal holds.
   Result<Figures> restart(std::string job, bool rebuild);

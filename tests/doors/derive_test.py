@@ -52,7 +52,7 @@ class DeriveTest(unittest.TestCase):
 
     def post(self, path, body, key, headers):
         connection = http.client.HTTPConnection("127.0.0.1", self.hub.port(), timeout=20)
-        connection.request("POST", path, json.dumps(body), {"X-Write-Key": key, **headers})
+        connection.request("POST", path, body if isinstance(body, str) else json.dumps(body), {"X-Write-Key": key, **headers})
         self.assertEqual(connection.getresponse().status, 200)
         connection.close()
 
@@ -91,7 +91,13 @@ class DeriveTest(unittest.TestCase):
         self.view(key="shop-key", userId="u", context={"ip": ADDRESS})
         self.post("/v1/batch", {"context": {"ip": ADDRESS}, "batch": [{"type": "track", "event": "Viewed", "userId": "u"}]},
                   "shop-key", {})
-        self.derived(3)
+        hidden = ('{"userId":"u","event":"Viewed","context":{"ip":"%s"},"context":{"locale":"fr-FR"}}',
+                  '{"userId":"u","event":"Viewed","context":{"locale":"fr-FR"},"context":{"ip":"%s"}}',
+                  '{"userId":"u","event":"Viewed","context":{"\\u0069p":"%s"}}',
+                  '{"userId":"u","event":"Viewed","c\\u006fntext":{"ip":"%s"},"context":{}}')
+        for text in hidden:
+            self.post("/v1/track", text % ADDRESS, "shop-key", {})
+        hub.wait_for(lambda: self.hub.get("/metrics")[1].find("\nsluice_events_total 7\n") >= 0)
         self.hub.stop()
         files = [f for f in self.folder.rglob("*") if f.is_file()]
         self.assertGreater(len(files), 5)

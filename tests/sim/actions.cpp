@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "hub/difference.hpp"
+#include "hub/unmerge.hpp"
 #include "sim/machine.hpp"
 
 namespace sluice::sim {
@@ -49,6 +50,8 @@ void Machine::act() {
     apply_mistake();
   } else if (what < 998) {
     drop_old();
+  } else {
+    unmerge();
   }
   if (failure_.empty() && !disk_.files().stopped()) look_at_lake();
 }
@@ -252,6 +255,22 @@ void Machine::drop_old() {
     judge_.violated(1, "old events cannot be dropped: " + dropped.error().detail);
   counts_.dropped += engine_->journal().log().first_seq() - before;
   note("dropped up to " + std::to_string(engine_->journal().log().first_seq()));
+}
+
+// Somebody finds that one of the merges was wrong.
+void Machine::unmerge() {
+  std::vector<std::pair<ProfileId, std::uint64_t>> merges;
+  const state::State& state = engine_->world().state;
+  state.each_profile([&](const state::Profile& person) {
+    for (const state::MergeCause& merge : person.merges) merges.emplace_back(person.id, merge.cause);
+  });
+  if (merges.empty()) return;
+  const auto& [person, input] = merges[random_.below(merges.size())];
+  std::vector<Draft> drafts(1);
+  drafts[0].kind = InputKind::command;
+  drafts[0].payload = hub::unmerge_command(person, input);
+  (void)engine_->journal().submit(std::move(drafts), {});
+  note("takes the merge of input " + std::to_string(input) + " back");
 }
 
 // 5: this destination always works, so its records are never long without one that ends.

@@ -63,6 +63,7 @@ void Judge::note_effects(std::uint64_t seq) {
   for (const Effect& effect : out_.effects) effects_[effect.key] = {effect.destination, bytes_of(effect)};
   for (const hub::GateChange& change : out_.gate) {
     if (change.kind == hub::GateChange::Kind::merge) merges_.push_back({seq, change.person, change.winner});
+    if (change.kind == hub::GateChange::Kind::split) merges_.push_back({seq, change.person, nobody});
   }
 }
 
@@ -210,11 +211,17 @@ void Judge::check_every_record_has_ended() {
 }
 
 ProfileId Judge::person_at(std::uint64_t seq, ProfileId person) const {
+  std::vector<ProfileId> became{person};
   for (const Merge& merge : merges_) {
     if (merge.seq > seq) break;
-    if (merge.loser == person) person = merge.winner;
+    if (merge.winner == nobody) {
+      const auto again = std::find(became.begin(), became.end(), merge.loser);
+      if (again != became.end()) became.erase(again + 1, became.end());
+    } else if (merge.loser == became.back()) {
+      became.push_back(merge.winner);
+    }
   }
-  return person;
+  return became.back();
 }
 
 // 4: what was caused later arrived later, for whoever was one person by then.

@@ -3,6 +3,7 @@
 // a state of its own that steps the journal's inputs one by one and is never stopped.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -54,9 +55,14 @@ class Judge {
   void check_may_leave(const Effect& effect, const state::State& now);          // 6, as it leaves
 
   std::uint64_t seq() const { return inputs_.size(); }
+  TimeUs stamp_of(std::uint64_t seq) const { return inputs_[seq - 1].stamp; }  // 1 to seq()
   std::size_t effects() const { return effects_.size(); }
   std::size_t arrivals() const { return arrivals_; }
-  std::size_t merges() const { return merges_.size(); }
+  std::size_t merges() const { return merges_.size() - unmerges(); }
+  std::size_t unmerges() const {
+    return static_cast<std::size_t>(
+        std::count_if(merges_.begin(), merges_.end(), [](const Merge& m) { return m.winner == nobody; }));
+  }
   std::size_t grafts() const { return grafts_; }
   std::map<std::string, std::uint64_t> outcome_counts() const;
 
@@ -76,7 +82,7 @@ class Judge {
   };
   struct Merge {
     std::uint64_t seq;
-    ProfileId loser, winner;
+    ProfileId loser, winner;  // winner nobody: the merge is taken back
   };
   struct First {
     EffectKey key;

@@ -14,7 +14,7 @@ constexpr std::uint64_t actions_per_seed = 500;
 
 void Counts::operator+=(const Counts& o) {
   actions += o.actions, inputs += o.inputs, records += o.records, arrivals += o.arrivals, merges += o.merges,
-      grafts += o.grafts;
+      unmerges += o.unmerges, grafts += o.grafts;
   lives += o.lives, power_failures += o.power_failures, kills += o.kills, stops += o.stops;
   failed_syncs += o.failed_syncs, full_disks += o.full_disks;
   configurations += o.configurations, refused += o.refused, dropped += o.dropped;
@@ -60,6 +60,7 @@ Report Machine::run() {
   counts_.records = judge_.effects();
   counts_.arrivals = judge_.arrivals();
   counts_.merges = judge_.merges();
+  counts_.unmerges = judge_.unmerges();
   counts_.grafts = judge_.grafts();
   counts_.virtual_time = clock_.wall_us() - begin;
   counts_.outcomes = judge_.outcome_counts();
@@ -108,6 +109,7 @@ hub::EngineOptions Machine::engine_options() {
     if (destination == "lake") lake_moved_ = clock_.monotonic_us();
     note("ends " + destination + ' ' + text(effect.key) + ' ' + std::string(name_of(outcome.kind)));
     judge_.outcome(destination, effect, outcome);
+    if (delivered_ && outcome.kind == deliver::OutcomeKind::delivered) delivered_(destination, effect.key);
   };
   o.committed = [this] {
     if (!dead_) judge_.outcomes_durable();
@@ -261,6 +263,10 @@ void Machine::finale() {
   if (engine_->backfiller().busy()) judge_.violated(7, "the past is not read though all works");
   if (!engine_->delivery().idle()) judge_.violated(3, "records do not come to an end though all works");
   judge_.check_state(engine_->world().state, 8, "at the end");
+  for (const auto& [one, other] : engine_->world().state.apart.pairs) {
+    if (engine_->world().state.resolve(one) == engine_->world().state.resolve(other))
+      judge_.violated(2, "two people who were taken apart are one again");
+  }
   judge_.check_every_record_has_ended();
   judge_.check_order();
   judge_.check_messages_stepped_once();

@@ -22,6 +22,7 @@ class Machine {
   explicit Machine(const Options& options);
   ~Machine();
   Report run();
+  Hour run_hour(bool trouble);
 
  private:
   // machine.cpp: lives of the hub
@@ -57,6 +58,7 @@ class Machine {
   bool wait_for_epoch(std::uint64_t seq);
   void apply_mistake();
   void drop_old();
+  void unmerge();
   void look_at_lake();
   void note(const std::string& what);
 
@@ -68,6 +70,7 @@ class Machine {
   Network network_;
   Clients clients_;
   Counts counts_;
+  std::function<void(const std::string& destination, const EffectKey&)> delivered_ = {};
   std::uint64_t trace_ = 0;
 
   std::shared_ptr<const config::Config> config_;  // as the file says

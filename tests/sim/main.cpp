@@ -16,7 +16,8 @@ void print(const Counts& c, std::uint64_t seeds) {
   std::printf(
       "%llu seeds: %llu lives (%llu power failures, %llu kills, %llu stops), %llu failed syncs, %llu full "
       "disks\n"
-      "  %llu inputs, %llu records, %llu arrivals, %llu merges, %llu grafts, %llu configurations, %llu "
+      "  %llu inputs, %llu records, %llu arrivals, %llu merges, %llu taken back, %llu grafts, %llu "
+      "configurations, %llu "
       "refused, %llu "
       "inputs dropped, "
       "%.1f virtual days\n  outcomes:",
@@ -25,9 +26,9 @@ void print(const Counts& c, std::uint64_t seeds) {
       static_cast<unsigned long long>(c.stops), static_cast<unsigned long long>(c.failed_syncs),
       static_cast<unsigned long long>(c.full_disks), static_cast<unsigned long long>(c.inputs),
       static_cast<unsigned long long>(c.records), static_cast<unsigned long long>(c.arrivals),
-      static_cast<unsigned long long>(c.merges), static_cast<unsigned long long>(c.grafts),
-      static_cast<unsigned long long>(c.configurations), static_cast<unsigned long long>(c.refused),
-      static_cast<unsigned long long>(c.dropped),
+      static_cast<unsigned long long>(c.merges), static_cast<unsigned long long>(c.unmerges),
+      static_cast<unsigned long long>(c.grafts), static_cast<unsigned long long>(c.configurations),
+      static_cast<unsigned long long>(c.refused), static_cast<unsigned long long>(c.dropped),
       static_cast<double>(c.virtual_time) / static_cast<double>(sluice::us_per_d));
   for (const auto& [kind, n] : c.outcomes)
     std::printf(" %s %llu", kind.c_str(), static_cast<unsigned long long>(n));

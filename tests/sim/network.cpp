@@ -88,6 +88,15 @@ void Network::choose_fate(Flight& flight) {
     case Mood::slow:
       after(us_per_s, timeout);
       break;
+    case Mood::lying:
+      flight.lies = true;
+      if (random_.once_in(3)) {
+        fails(429);
+        flight.retry_after = us_per_h;
+      }
+      break;
+    case Mood::flawless:
+      break;
   }
 }
 
@@ -110,11 +119,12 @@ Answered Network::take(const Flight& flight) {
     if (!wanted[i]) {
       verdict.fate = deliver::Fate::rejected;
       verdict.reason = "not_wanted";
-    } else if (!together && random_.once_in(40)) {
+    } else if (!together && moods_[flight.destination] != Mood::flawless && random_.once_in(40)) {
       verdict.fate = deliver::Fate::retry;
     } else {
       judge_.arrived(
           {flight.destination, letter.id, letter.effect, once(flight.destination, letter.effect.op)});
+      if (flight.lies && random_.once_in(2)) verdict.fate = deliver::Fate::retry;
     }
     answer.each.push_back(std::move(verdict));
   }

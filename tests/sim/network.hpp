@@ -16,8 +16,10 @@
 
 namespace sluice::sim {
 
-enum class Mood : std::uint8_t { healthy, dead, silent, throttling, slow };
-inline constexpr std::uint64_t moods = 5;
+// A healthy one fails now and then. One that lies takes records and says that it did not, or answers only to
+// say that one should come again in an hour.
+enum class Mood : std::uint8_t { healthy, dead, silent, throttling, slow, lying, flawless };
+inline constexpr std::uint64_t moods = 5;  // that come by chance: the first ones
 
 struct Letter {  // a record on its way
   std::string id;
@@ -63,7 +65,7 @@ class Network {
     std::vector<Letter> letters;
     std::function<void(deliver::CourierResponse)> done;
     DurationUs due = 0;
-    bool arrives = true, answered = true, sent = true, repeated = false, own = false;
+    bool arrives = true, answered = true, sent = true, repeated = false, lies = false, own = false;
     int status = 200;
     DurationUs retry_after = -1;
   };

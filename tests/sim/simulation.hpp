@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "sim/judge.hpp"
 #include "sim/plant.hpp"
@@ -22,7 +23,7 @@ struct Options {
 };
 
 struct Counts {
-  std::uint64_t actions = 0, inputs = 0, records = 0, arrivals = 0, merges = 0, grafts = 0;
+  std::uint64_t actions = 0, inputs = 0, records = 0, arrivals = 0, merges = 0, unmerges = 0, grafts = 0;
   std::uint64_t lives = 0, power_failures = 0, kills = 0, stops = 0, failed_syncs = 0, full_disks = 0;
   std::uint64_t configurations = 0, refused = 0, dropped = 0;
   DurationUs virtual_time = 0;
@@ -37,5 +38,14 @@ struct Report {
 };
 
 Report simulate(const Options& options);
+
+// An hour in which nothing dies, a request comes every second, and `lake` and `mail` are always well.
+struct Hour {
+  std::optional<Violation> violation;
+  std::map<std::string, std::vector<DurationUs>>
+      took;  // by destination: from each record's input to its delivery
+};
+// With trouble: `vendor` is dead, `letters` slow, and `archive` lies.
+Hour simulate_hour(const Options& options, bool trouble);
 
 }  // namespace sluice::sim
