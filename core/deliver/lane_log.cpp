@@ -180,8 +180,7 @@ std::uint32_t LaneLog::encoded_bytes(const Effect& e) {
   return static_cast<std::uint32_t>(bytes);
 }
 
-Status LaneLog::append(std::uint64_t seq, std::span<const Record> records) {
-  if (records.empty()) return Done{};
+void LaneLog::encode(std::uint64_t seq, std::span<const Record> records) {
   std::vector<Chunk>& chunks = chunks_;
   std::size_t used = 0;
   for (std::size_t i = 0; i < records.size(); ++i) {
@@ -203,7 +202,14 @@ Status LaneLog::append(std::uint64_t seq, std::span<const Record> records) {
     chunk.applied = effect.key.seq;
     ++chunk.count;
   }
-  chunks[used - 1].applied = seq;
+  if (used > 0) chunks[used - 1].applied = seq;
+  chunks_used_ = used;
+}
+
+Status LaneLog::append_encoded() {
+  std::vector<Chunk>& chunks = chunks_;
+  const std::size_t used = std::exchange(chunks_used_, 0);
+  if (used == 0) return Done{};
   const std::lock_guard lock(records_mutex_);
   const std::uint64_t frame = records_->next_seq();
   std::vector<Entry> entries(used);

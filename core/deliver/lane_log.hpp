@@ -78,15 +78,16 @@ class LaneLog {
   std::uint64_t applied() const { return applied_; }  // [step] of all that was offered
   // [step] What was under way when the log was opened: only read() knows how it goes on.
   bool under_way(const EffectKey& key) const { return intents_.contains(key) || kept_.contains(key); }
-  // [any, one at a time] Appends records of whole inputs, in the order of their keys, with one write. All
-  // that was offered up to `seq` is in the log then, or has an outcome that is durable: a crash forgets what
-  // it finds at or below.
+  // [any, one at a time] Records of whole inputs, in the order of their keys: made ready, then appended with
+  // one write. All that was offered up to `seq` must be in the log then, or have an outcome that is durable:
+  // after a crash what is offered again at or below `seq` is taken for known.
   struct Record {
     const Effect* effect;
     TimeUs offered;
     std::uint32_t bytes;  // encoded_bytes()
   };
-  Status append(std::uint64_t seq, std::span<const Record> records);
+  void encode(std::uint64_t seq, std::span<const Record> records);
+  Status append_encoded();
   static std::uint32_t encoded_bytes(const Effect& effect);
   Status sync();  // [any] both logs
 
@@ -160,9 +161,10 @@ class LaneLog {
     TimeUs offered = 0;
     std::string payload;  // room for the head, which is known last, and the records
   };
-  std::vector<Chunk> chunks_;  // append()'s; their room is used again
-  std::string buffer_;         // likewise
-  std::string out_;            // the lane's
+  std::vector<Chunk> chunks_;  // of encode(); their room is used again
+  std::size_t chunks_used_ = 0;
+  std::string buffer_;  // likewise
+  std::string out_;     // the lane's
 };
 
 }  // namespace sluice::deliver

@@ -34,7 +34,8 @@ Status RemovedLane::offer(std::uint64_t seq, std::vector<Effect> effects) {
   const TimeUs now = options_.clock.wall_us();
   std::vector<LaneLog::Record> records;
   for (const Effect& effect : effects) records.push_back({&effect, now, LaneLog::encoded_bytes(effect)});
-  SLUICE_TRY(log_->append(seq, records));
+  log_->encode(seq, records);
+  SLUICE_TRY(log_->append_encoded());
   if (records_ == 0 && !effects.empty()) oldest_ = effects.front().time;
   records_ += effects.size();
   for (const LaneLog::Record& record : records) bytes_ += record.bytes;

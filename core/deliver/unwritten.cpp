@@ -33,29 +33,36 @@ std::uint64_t Unwritten::frame() const {
 }
 
 Status Unwritten::write_to(LaneLog& log) {
-  SLUICE_TRY(log.sync_intents());  // most of it, while nobody waits
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard writing(writing_);
   return write_all(log);
 }
 
 Status Unwritten::write_to(LaneLog& log, std::uint64_t seq, std::span<const LaneLog::Record> more) {
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard writing(writing_);
   SLUICE_TRY(write_all(log));
-  SLUICE_TRY(log.append(seq, more));
+  log.encode(seq, more);
+  SLUICE_TRY(log.append_encoded());
+  const std::lock_guard lock(mutex_);
   seq_ = seq;
   return Done{};
 }
 
-// The frame will say that all up to seq_ was taken care of: what is not in it must not lose its outcome.
+// The frame will say that all up to seq_ was taken care of: whatever had its outcome before the others were
+// encoded must keep it. Nobody but another writer waits for the disk.
 Status Unwritten::write_all(LaneLog& log) {
-  if (oldest_ == nullptr) return Done{};
+  {
+    const std::lock_guard lock(mutex_);
+    if (oldest_ == nullptr) return Done{};
+    records_.clear();
+    for (const Item* item = oldest_; item != nullptr; item = item->newer)
+      records_.push_back({&item->effect, item->offered, item->bytes});
+    log.encode(seq_, records_);
+    while (oldest_ != nullptr) take_out(*oldest_);
+  }
   SLUICE_TRY(log.sync_intents());
-  records_.clear();
-  for (const Item* item = oldest_; item != nullptr; item = item->newer)
-    records_.push_back({&item->effect, item->offered, item->bytes});
-  SLUICE_TRY(log.append(seq_, records_));
+  SLUICE_TRY(log.append_encoded());
+  const std::lock_guard lock(mutex_);
   frame_ = log.next_frame() - 1;
-  while (oldest_ != nullptr) take_out(*oldest_);
   return Done{};
 }
 

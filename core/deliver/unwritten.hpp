@@ -33,7 +33,8 @@ class Unwritten {  // [any]
   Status write_all(LaneLog& log);
   void take_out(Item& item);
 
-  mutable std::mutex mutex_;  // guards what follows, and of each item what it is linked by
+  std::mutex writing_;        // one writes at a time; taken before the other
+  mutable std::mutex mutex_;  // held without I/O: guards what follows, and of each item what it is linked by
   Item *oldest_ = nullptr, *newest_ = nullptr;
   std::uint64_t seq_ = 0;  // of the latest offer
   std::uint64_t frame_ = 0;
