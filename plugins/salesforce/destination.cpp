@@ -94,7 +94,7 @@ class Destination::Groups {
   std::vector<Group> all;
 };
 
-Destination::Destination(const sdk::Host&, const sdk::Open& open) {
+Destination::Destination(const sdk::Host& host, const sdk::Open& open) : host_(host) {
   const Json with = settings_of(open.config);
   path_ = api_path(with);
   object_ = with["object"].text_or("Contact");
@@ -104,6 +104,7 @@ Destination::Destination(const sdk::Host&, const sdk::Open& open) {
   event_external_id_ = with["event_external_id"].text_or("");
   event_person_ = with["event_person"].text_or(event_object_ == "Task" ? "Who" : "");
   campaign_status_ = with["campaign_status"].text_or("");
+  campaign_marker_ = with["campaign_marker"].text_or("");
   audience_fields_ = names_of(with["audience_fields"]);
   campaigns_ = names_of(with["campaigns"]);
   consent_ = names_of(with["consent"]);
@@ -118,10 +119,11 @@ Destination::Destination(const sdk::Host&, const sdk::Open& open) {
       throw sdk::Fail(SLUICE_INVALID, "object, external_id and event_object are API names (Contact, Key__c)");
     }
   }
-  for (const std::string* name : {&event_external_id_, &event_person_}) {
+  for (const std::string* name : {&event_external_id_, &event_person_, &campaign_marker_}) {
     if (!name->empty() && !is_api_name(*name)) {
-      throw sdk::Fail(SLUICE_INVALID,
-                      "event_external_id and event_person are API names (Key__c, Contact__r)");
+      throw sdk::Fail(
+          SLUICE_INVALID,
+          "event_external_id, event_person and campaign_marker are API names (Key__c, Contact__r)");
     }
   }
 }
@@ -143,6 +145,7 @@ Destination::Person Destination::person_of(const sdk::Record& record) const {
 }
 
 void Destination::plan(const sdk::Batch& batch, sdk::Call& call) {
+  if (batch.part() > 0) return plan_refresh(batch, call);
   Groups groups;
   for (std::uint32_t i = 0; i < batch.size(); ++i) place(i, batch[i], groups, call);
   for (const Group& group : groups.all) emit(group, call);
@@ -194,11 +197,15 @@ void Destination::place_member(std::uint32_t index, const sdk::Record& record, c
     out.set(field->second, Json::boolean(enters));
     return groups.of(Kind::upsert).add(index, out.text());
   }
-  std::string campaign(record.audience_id);
-  if (const auto known = campaigns_.find(record.name); known != campaigns_.end()) campaign = known->second;
+  const std::string campaign = campaign_of(record);
   if (!is_id(campaign)) return refuse(index, SLUICE_INVALID, "audience_not_mapped", call);
   if (enters) return groups.of(Kind::join).add(index, member_of(campaign, person).text());
   groups.of(Kind::find, campaign).add(index, soql_string(person.external_id));
+}
+
+std::string Destination::campaign_of(const sdk::Record& record) const {
+  if (const auto known = campaigns_.find(record.name); known != campaigns_.end()) return known->second;
+  return audience_fields_.contains(record.name) ? std::string() : std::string(record.audience_id);
 }
 
 void Destination::place_removal(std::uint32_t index, const Person& person, Groups& groups) const {
@@ -285,6 +292,12 @@ void Destination::interpret(const sdk::Batch& batch, const sdk::Response& respon
   if (response.purpose() == SLUICE_FOR_DISCOVER) return judge_discover(response, "updateable", call);
   if (response.purpose() == SLUICE_FOR_PROVISION) return judge_campaign(response, call);
   const std::string_view state = response.state();
+  if (state.starts_with('r')) {
+    const std::optional<Problem> refused = response.ok() ? std::nullopt : first_problem(response.body());
+    tell_limit(response, refused && refused->code == "REQUEST_LIMIT_EXCEEDED", call);
+    if (!response.ok()) return judge_refusal(response, Kind::find, call);
+    return interpret_refresh(batch, response, call);
+  }
   if (state.size() != 1 || std::string_view("ueijfldx").find(state) == std::string_view::npos) {
     throw sdk::Fail(SLUICE_RETRY, "the request's state is not what was written");
   }

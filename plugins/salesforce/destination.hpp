@@ -24,6 +24,8 @@ enum class Kind : char {
   record = 'e',  // events by an external id
   insert = 'i',  // events without one
   join = 'j',    // campaign members
+  enlist = 'n',  // the same in a refresh
+  mark = 'm',    // members who are there, in a refresh
   find = 'f',    // the members who leave ...
   leave = 'l',   // ... are deleted by their own ids
   remove = 'd',  // people, by their Salesforce id
@@ -68,13 +70,28 @@ class Destination {
   void refer(sdk::Json& out, std::string_view relation, const Person& person) const;
   void emit(const Group& group, sdk::Call& call) const;
   void ask_campaign(const sdk::Json& wanted, sdk::Call& call) const;
+  std::string campaign_of(const sdk::Record& record) const;  // empty: the audience is none
+
+  // refresh.cpp
+  void plan_refresh(const sdk::Batch& batch, sdk::Call& call);
+  void ask_members(std::string_view campaign, std::string_view marker, const Group& people,
+                   sdk::Call& call) const;
+  void ask_stale(const sdk::Json& state, std::vector<std::uint32_t> records, sdk::Call& call) const;
+  void interpret_refresh(const sdk::Batch& batch, const sdk::Response& response, sdk::Call& call) const;
+  void compare_members(const sdk::Batch& batch, const sdk::Response& response, const sdk::Json& state,
+                       const sdk::Json& answer, sdk::Call& call) const;
+  void drop_stale(const sdk::Response& response, sdk::Json state, const sdk::Json& answer,
+                  sdk::Call& call) const;
+  void count_dropped(const sdk::Response& response, sdk::Json state, const sdk::Json& answer,
+                     sdk::Call& call) const;
 
   void judge_each(const sdk::Batch& batch, const sdk::Response& response, Kind kind, sdk::Call& call) const;
   void judge_found(const sdk::Batch& batch, const sdk::Response& response, sdk::Call& call) const;
   void judge_campaign(const sdk::Response& response, sdk::Call& call) const;
 
+  sdk::Host host_;
   std::string path_, object_, external_id_, person_id_;
-  std::string event_object_, event_external_id_, event_person_, campaign_status_;
+  std::string event_object_, event_external_id_, event_person_, campaign_status_, campaign_marker_;
   std::map<std::string, std::string, std::less<>> audience_fields_, campaigns_, consent_;
 };
 

@@ -25,7 +25,7 @@ std::string detail_of(const Problem& problem) {
 
 // Somebody has done it already.
 bool is_done(const Problem& problem, Kind kind) {
-  if (kind == Kind::join) {
+  if (kind == Kind::join || kind == Kind::enlist) {
     return problem.code == "DUPLICATE_VALUE" &&
            problem.message.find("lready a campaign member") != std::string::npos;
   }
@@ -54,6 +54,10 @@ sluice_status status_of_record(const Problem& problem, const sdk::Record& record
 
 }  // namespace
 
+bool is_gone_already(const sdk::Json& result) {
+  return is_done(problem_of(result["errors"].at(0)), Kind::leave);
+}
+
 void judge_record(std::uint32_t index, const sdk::Record& record, const sdk::Json& result, Kind kind,
                   sdk::Call& call) {
   const bool of_person = kind == Kind::upsert || kind == Kind::remove;
@@ -74,7 +78,10 @@ void judge_record(std::uint32_t index, const sdk::Record& record, const sdk::Jso
     detail =
         "nobody over there has this person's external id: a route with profiles has to bring people first";
   }
-  const sluice_status status = status_of_record(problem, record, kind);
+  sluice_status status = status_of_record(problem, record, kind);
+  // One of many: a refresh goes on without them. Who left while it ran is looked for again.
+  if (kind == Kind::enlist && status == SLUICE_INVALID) status = SLUICE_SKIPPED;
+  if (kind == Kind::mark && is_done(problem, Kind::leave)) status = SLUICE_RETRY;
   const bool limit = problem.code == "REQUEST_LIMIT_EXCEEDED";
   call.outcome(
       index,

@@ -35,7 +35,7 @@ SLUICE_PLUGIN(R"({
   "sample": {"stream": "Contact", "with": {"instance": "kit", "client_id": "id", "client_secret": "secret"}}
 }, {
   "id": "salesforce.destination", "kind": "destination", "title": "Salesforce",
-  "ops": ["event", "upsert", "delete", "enter", "leave", "erase", "consent"], "unsafe": ["event"],
+  "ops": ["event", "upsert", "delete", "enter", "leave", "erase", "consent", "snapshot_begin", "snapshot_end"], "unsafe": ["event"],
   "identifiers": ["user_id", "email", "phone"],
   "base_url": ["{config.url}", "https://{config.instance}.my.salesforce.com"],
   "auth": [
@@ -75,9 +75,11 @@ SLUICE_PLUGIN(R"({
     "campaigns": {"type": "object", "additionalProperties": {"type": "string"},
       "description": "audience: the id of the campaign whose members they are; others are found or made by their name"},
     "campaign_status": {"type": "string", "description": "the status of new campaign members; the campaign's default"},
+    "campaign_marker": {"type": "string", "examples": ["Sluice_Sync__c"],
+      "description": "a text field of CampaignMember, of 80 characters, for resync: who was compared last is marked there"},
     "consent": {"type": "object", "additionalProperties": {"type": "string"},
       "description": "purpose: a checkbox of the person's object; HasOptedOutOfEmail and the like are ticked for a no"}}},
   "sample": {"with": {"instance": "kit", "client_id": "id", "client_secret": "secret", "external_id": "Key__c",
-                      "campaigns": {"vip": "701000000000001AAA"}}}
+                      "campaign_marker": "Sluice_Sync__c", "campaigns": {"vip": "701000000000001AAA"}}}
 }]})",
               sluice::salesforce::Source, sluice::salesforce::Destination)

@@ -252,7 +252,7 @@ destinations:
   crm:
     plugin: salesforce
     purpose: internal
-    WITH, external_id: Numero_Client__c, audience_fields: { rich: Is_VIP__c } }
+    WITH, external_id: Numero_Client__c, campaign_marker: Sluice_Sync__c, audience_fields: { rich: Is_VIP__c } }
 """
 
 
@@ -302,6 +302,44 @@ class DestinationTest(Case):
         self.assertFalse(next(row for row in self.living("Contact") if row["Numero_Client__c"] == "u20")["Is_VIP__c"])
         self.assertNotIn(contacts["u22"]["Id"], {row["ContactId"] for row in self.living("CampaignMember")})
         self.assertEqual(self.vendor.stats()["refused"], 0)
+
+    def members(self):
+        contacts = {row["Id"]: row["Numero_Client__c"] for row in self.living("Contact")}
+        return sorted(contacts[row["ContactId"]] for row in self.living("CampaignMember"))
+
+    def counted(self, name):
+        found = [line for line in self.hub.get("/metrics")[1].splitlines() if f'name="{name}"' in line]
+        return float(found[0].split()[-1]) if found else 0
+
+    def test_a_refresh_reads_back_who_is_a_member_and_says_how_many_were_missing_and_how_many_too_many(self):
+        self.send(*(self.person(n, points=n) for n in range(270)))
+        right = sorted(f"u{n}" for n in range(21, 270))
+        wait_for(lambda: self.members() == right, 60, "the members are there")
+        self.wait_empty()
+        # Somebody over there takes thirty off and puts twelve on.
+        rows = self.living("CampaignMember")
+        contacts = {row["Numero_Client__c"]: row["Id"] for row in self.living("Contact")}
+        self.vendor.request("POST", "/_stand-in/delete", {"object": "CampaignMember", "ids": [row["Id"] for row in rows[:30]]})
+        wrong = [{"CampaignId": rows[0]["CampaignId"], "ContactId": contacts[f"u{n}"]} for n in range(12)]
+        self.vendor.request("POST", "/_stand-in/rows", {"object": "CampaignMember", "rows": wrong})
+        self.vendor.order(locked=3)  # which costs a part, and not the refresh
+        self.hub.command("resync", "vip")
+        wait_for(lambda: self.members() == right, 60, "they are as they should be")
+        self.wait_empty()
+        self.assertEqual(self.counted("audience_members_too_many"), 12)
+        self.assertGreaterEqual(self.counted("audience_members_missing"), 30)
+        self.assertIn("12 members were too many", (self.hub.folder / "hub.log").read_text())
+        self.assertEqual(json.loads(self.hub.command("dead", "list", "--json"))["groups"], [])
+        # Where nothing has drifted, nothing is counted; who came in between belongs there.
+        missing = self.counted("audience_members_missing")
+        self.send(self.person(300, points=40))
+        wait_for(lambda: self.members() == sorted([*right, "u300"]), 60, "the new one is there, too")
+        before = self.vendor.stats()["queries"]
+        self.hub.command("resync", "vip")
+        wait_for(lambda: self.vendor.stats()["queries"] >= before + 5, 60, "they were read: three parts, and twice the end")
+        self.wait_empty()
+        self.assertEqual(self.members(), sorted([*right, "u300"]))
+        self.assertEqual((self.counted("audience_members_too_many"), self.counted("audience_members_missing")), (12, missing))
 
     def test_of_a_batch_the_bad_ones_are_dead_letters_and_the_others_arrive(self):
         self.vendor.order(locked=2)

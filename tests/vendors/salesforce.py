@@ -62,7 +62,7 @@ OBJECTS = {
     "Campaign": [*common(), field("Name", required=True, length=80), field("IsActive", "boolean")],
     "CampaignMember": [*common(), field("CampaignId", "reference", required=True, relationship="Campaign"),
                        field("ContactId", "reference", relationship="Contact"), field("LeadId", "reference", relationship="Lead"),
-                       field("Status", "picklist", values=["Sent", "Responded"])],
+                       field("Status", "picklist", values=["Sent", "Responded"]), field("Sluice_Sync__c", length=80)],
     "Order_Event__c": [*common(), field("Name"), field("Key__c", external=True), field("Total__c", "double"),
                        field("Contact__c", "reference", relationship="Contact__r"), field("At__c", "datetime")],
 }
@@ -311,6 +311,23 @@ class Salesforce(standin.StandIn):
             row["Id"] = found[0]["Id"]
         return {"id": self.store(name, row), "success": True, "created": not found, "errors": []}
 
+    def update(self, record):
+        """By its Id, which stands among the fields."""
+        name, key = record.get("attributes", {}).get("type", ""), record.get("Id", record.get("id", ""))
+        self.fields(name)
+        self.stats["records"] += 1
+        self.kept.append(record)
+        row = self.rows[name].get(key)
+        if row is None or row["IsDeleted"]:
+            raise Refusal(404, "ENTITY_IS_DELETED" if row else "INVALID_CROSS_REFERENCE_KEY",
+                          "entity is deleted" if row else "invalid cross reference id")
+        checked = self.checked(name, {field: value for field, value in record.items() if field not in ("Id", "id")}, False)
+        if name == "CampaignMember" and {"CampaignId", "ContactId", "LeadId"} & set(checked):
+            raise Refusal(400, "INVALID_FIELD_FOR_INSERT_UPDATE", "Unable to create/update fields: CampaignId", ["CampaignId"])
+        self.stats["changed"] += 1
+        self.store(name, checked | {"Id": key})
+        return {"id": key, "success": True, "errors": []}
+
     def collection(self, request, orders, parts):
         if request.method == "DELETE":
             ids = [one for one in request.query.get("ids", "").split(",") if one]
@@ -327,6 +344,8 @@ class Salesforce(standin.StandIn):
             raise Refusal(400, "INVALID_INPUT", "records: from 1 to 200")
         if body.get("allOrNone", False):
             raise Refusal(400, "INVALID_INPUT", "the stand-in takes allOrNone false alone")
+        if not parts and request.method == "PATCH":
+            return Answer(200, [self.result(orders, lambda one=one: self.update(one)) for one in records])
         if not parts:
             if request.method != "POST":
                 raise Refusal(405, "METHOD_NOT_ALLOWED", "HTTP Method not allowed")
