@@ -226,7 +226,8 @@ Status Delivery::offer(std::uint64_t seq, std::vector<Effect> effects, Follows f
 }
 
 Status Delivery::sync() {
-  for (const auto& lane : impl_->now()->lanes) SLUICE_TRY(lane->sync());
+  const auto set = impl_->now();  // which may be another one before this is done
+  for (const auto& lane : set->lanes) SLUICE_TRY(lane->sync());
   const std::lock_guard lock(impl_->removed_mutex);
   for (const auto& [name, lane] : impl_->removed) SLUICE_TRY(lane->sync());
   return Done{};
@@ -259,7 +260,8 @@ void Delivery::start() {
   if (impl_->history) impl_->history->start();
   impl_->tell_removed("");
   impl_->started = true;
-  for (const auto& lane : impl_->now()->lanes) lane->start();
+  const auto set = impl_->now();
+  for (const auto& lane : set->lanes) lane->start();
 }
 
 DurationUs Delivery::pump(std::string_view destination) {
@@ -389,7 +391,8 @@ void Delivery::renew(std::string_view destination) {
 
 std::vector<LaneStatus> Delivery::status() const {
   std::vector<LaneStatus> all;
-  for (const auto& lane : impl_->now()->lanes) all.push_back(lane->status());
+  const auto set = impl_->now();
+  for (const auto& lane : set->lanes) all.push_back(lane->status());
   const std::lock_guard lock(impl_->removed_mutex);
   for (const auto& [name, lane] : impl_->removed) {
     if (LaneStatus status = lane->status(); status.backlog_records > 0) all.push_back(std::move(status));

@@ -97,7 +97,7 @@ class Hub {
   Checkpoints& checkpoints() { return engine_->checkpoints(); }
   const StepThread& step() const { return engine_->step(); }
   const ingest::TrackingDoor* door() const { return door_.get(); }
-  const net::HttpServer* server() const { return server_.get(); }  // of `listen`
+  const net::HttpServer* server() const { return listening_.load(); }  // of `listen` [any]
   const Webhooks* webhooks() const { return webhooks_.get(); }
   const Receipts* receipts() const { return receipts_.get(); }
   const Subscriptions* subscriptions() const { return subscriptions_.get(); }
@@ -230,7 +230,8 @@ class Hub {
   std::unique_ptr<Webhooks> webhooks_;
   std::unique_ptr<Subscriptions> subscriptions_;
   std::unique_ptr<Connecting> connecting_;
-  std::unique_ptr<net::HttpServer> server_;
+  std::unique_ptr<net::HttpServer> server_;  // made at the start, or by the watcher when the file asks for it
+  std::atomic<const net::HttpServer*> listening_{nullptr};
   mutable std::mutex sources_mutex_;                     // guards sources_
   std::vector<std::unique_ptr<RunningSource>> sources_;  // of plugins; they end before what they stand on
   std::shared_ptr<const config::Config> opening_for_;    // the applier's: whose connectors are being opened

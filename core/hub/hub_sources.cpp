@@ -202,6 +202,7 @@ Status Hub::listen(const Next& next) {
         door_->handle(std::move(request), std::move(responder));
       }));
   last_event_ = clock_.monotonic_us();
+  listening_ = server_.get();
   log_info("hub", "listening on " + server_->address());
   return Done{};
 }

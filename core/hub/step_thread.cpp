@@ -61,6 +61,7 @@ void StepThread::stop() {
 
 void StepThread::finish() {
   if (failed_) return;
+  const std::unique_lock lock(world_mutex_);  // others read on until they are stopped
   finish_checkpoint();
   if (since_checkpoint_ == 0) return;
   begin_checkpoint(false);

@@ -56,7 +56,7 @@ Status Log::refresh() {
   SLUICE_CHECK(read_only_);
   for (int attempt = 1;; ++attempt) {
     Status taken = take_tail();
-    if (taken || attempt == read_only_attempts) return taken;
+    if (taken || (attempt >= read_only_attempts && taken.error().code != Code::transient)) return taken;
   }
 }
 
@@ -197,6 +197,10 @@ Status Log::check_lost(const Segment& segment, File& file, std::uint64_t offset,
   rest.resize(SLUICE_TRY(file.read_at(offset, rest)));
   const std::uint64_t data = end_of_data(rest);
   tail.data_end = offset + data;
+  // It was read before its writer was there, and what is behind it afterwards.
+  if (const FrameResult now = parse_frame(rest, segment.seed);
+      read_only_ && now.error == FrameError::none && now.frame.entry.seq == seq)
+    return Error{Code::transient, segment.path + " is being written"};
   for (std::size_t at = 0; at < data; at += 8) {
     const FrameResult result = parse_frame(std::string_view(rest).substr(at), segment.seed);
     if (result.error != FrameError::none || result.frame.durable_seq < seq) continue;
