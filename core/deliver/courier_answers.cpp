@@ -28,7 +28,7 @@ Verdict Answers::verdict_of(plugin::Outcome outcome, WasSent sent) const {
   Verdict out{fate,
               -1,
               std::move(outcome.reason),
-              host_.redact(outcome.detail),
+              outcome.detail.empty() ? std::string() : host_.redact(outcome.detail),
               std::move(outcome.remote_id),
               static_cast<Receiver>(outcome.receiver),
               bug};
@@ -38,6 +38,7 @@ Verdict Answers::verdict_of(plugin::Outcome outcome, WasSent sent) const {
 
 Answer Answers::answer_of(plugin::Output output, const std::shared_ptr<Batch>& batch, WasSent sent) {
   Answer out;
+  out.verdicts.reserve(output.outcomes.size());
   for (plugin::Fate& fate : output.outcomes) {
     forget_if_gone(fate.outcome, batch->records[fate.record]);
     out.verdicts.push_back({fate.record, verdict_of(std::move(fate.outcome), sent)});

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
-#include <map>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -78,6 +77,7 @@ struct Delivery::Impl {
   std::optional<Span> retention;  // of events
 
   Status open_removed(const std::string& name);
+  void tell_removed(std::string_view only);
   Status offer_removed(const std::string& name, std::uint64_t seq, std::vector<Effect> effects);
   config::Destination lasting(config::Destination destination) const;
 
@@ -103,12 +103,6 @@ Status Delivery::Impl::open_removed(const std::string& name) {
                                  .segment_bytes = options.segment_bytes,
                                  .history = history.get()});
   if (!lane) return Error{lane.error().code, "lane '" + name + "': " + lane.error().detail};
-  if (const LaneStatus left = lane.value()->status(); left.backlog_records > 0) {
-    log_warn("delivery", "destination '" + name +
-                             "' is no longer in the configuration: " + std::to_string(left.backlog_records) +
-                             " records wait for it to come back, and end expired when they are " +
-                             format_duration(expires_default) + " old");
-  }
   const std::lock_guard lock(removed_mutex);
   removed[name] = std::move(lane).value();
   return Done{};
@@ -208,7 +202,7 @@ Result<std::unique_ptr<Delivery>> Delivery::open(DeliveryOptions options, const 
   return std::unique_ptr<Delivery>(new Delivery(std::move(impl)));
 }
 
-Status Delivery::offer(std::uint64_t seq, std::vector<Effect> effects) {
+Status Delivery::offer(std::uint64_t seq, std::vector<Effect> effects, Follows follows) {
   const std::shared_ptr<const LaneSet> set = impl_->now();
   std::vector<std::vector<Effect>>& all = impl_->sorted;
   all.resize(set->lanes.size());
@@ -220,8 +214,11 @@ Status Delivery::offer(std::uint64_t seq, std::vector<Effect> effects) {
     sorted.push_back(std::move(effect));
   }
   for (std::size_t i = 0; i < all.size(); ++i) {
-    if (all[i].empty()) continue;
-    SLUICE_TRY(set->lanes[i]->offer(seq, std::move(all[i])));
+    if (all[i].empty()) {
+      if (follows == Follows::nothing) set->lanes[i]->nothing_follows();
+      continue;
+    }
+    SLUICE_TRY(set->lanes[i]->offer(seq, std::move(all[i]), follows));
     all[i].clear();
   }
   for (auto& [name, effects_of] : gone) SLUICE_TRY(impl_->offer_removed(name, seq, std::move(effects_of)));
@@ -246,8 +243,21 @@ std::uint64_t Delivery::applied(std::string_view destination) const {
   return lane ? lane->applied() : 0;
 }
 
+// Of one removed destination, or of all (""): once a replay has offered what belongs to it.
+void Delivery::Impl::tell_removed(std::string_view only) {
+  const std::lock_guard lock(removed_mutex);
+  for (const auto& [name, lane] : removed) {
+    const std::uint64_t left = lane->status().backlog_records;
+    if (left == 0 || (!only.empty() && name != only)) continue;
+    log_warn("delivery", "destination '" + name + "' is no longer in the configuration: " +
+                             std::to_string(left) + " records wait for it to come back, and end expired " +
+                             "when they are " + format_duration(expires_default) + " old");
+  }
+}
+
 void Delivery::start() {
   if (impl_->history) impl_->history->start();
+  impl_->tell_removed("");
   impl_->started = true;
   for (const auto& lane : impl_->now()->lanes) lane->start();
 }
@@ -368,6 +378,7 @@ void Delivery::finish(Change change) {
   for (const auto& [name, lane] : gone) {
     while (!lane.expired()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     const Status kept = impl_->open_removed(name);
+    impl_->tell_removed(name);
     if (!kept && impl_->options.on_fatal) impl_->options.on_fatal(kept.error());
   }
 }

@@ -21,6 +21,7 @@
 #include "base/file.hpp"
 #include "config/config.hpp"
 #include "deliver/courier.hpp"
+#include "deliver/follows.hpp"
 #include "deliver/gate.hpp"
 #include "deliver/governor.hpp"
 #include "deliver/outcome.hpp"
@@ -84,13 +85,14 @@ class Delivery {
                                                 const MakeCourier& courier);
   ~Delivery();  // as stop()
 
-  // [step] The effects of all inputs up to and including `seq`, durable in the journal, in order. Appends to
-  // the lanes' logs (all effects of one input reach a lane or none does) and never waits for a destination.
-  // Effects at or below applied() of their lane are dropped: a replay may offer everything again. Those for a
-  // destination that is no longer configured are kept in its log until it comes back. An error means that a
-  // file failed: stop the process.
-  Status offer(std::uint64_t seq, std::vector<Effect> effects);
-  // [any, one at a time] Makes what was offered durable. To be called before a checkpoint commits.
+  // [step] The effects of all inputs up to and including `seq`, durable in the journal, in order. They go to
+  // the lanes' memory, or where that is full to their logs, and never wait for a destination. Effects at or
+  // below applied() of their lane are dropped: a replay may offer everything again. Those for a destination
+  // that is no longer configured are kept in its log until it comes back. Behind Follows::more another offer
+  // has to come soon, be it empty. An error means that a file failed: stop the process.
+  Status offer(std::uint64_t seq, std::vector<Effect> effects, Follows follows = Follows::nothing);
+  // [any, one at a time] What was offered and has no outcome is in the lanes' logs then, durable with all
+  // outcomes. To be called before a checkpoint commits: from there on a replay offers the rest again.
   Status sync();
   // [step] How far the journal has been turned into records of this lane; 0 for a name without a lane.
   std::uint64_t applied(std::string_view destination) const;

@@ -72,7 +72,7 @@ std::vector<plugin::Record> records_of(std::span<const Parcel> parcels, const pl
                        .id = parcel.id,
                        .key = effect.person == nobody ? std::string() : format_profile_id(effect.person),
                        .name = effect.name,
-                       .payload = effect.payload,
+                       .payload = plugin::with_padding(effect.payload),
                        .identifiers = plugin::asked_identifiers(info.identifiers, effect.identifiers),
                        .address = effect.address,
                        .remote_id = parcel.remote_id});

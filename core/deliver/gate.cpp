@@ -21,6 +21,7 @@ void Gate::deny(ProfileId person, std::string_view purpose) {
   const std::unique_lock lock(s.mutex);
   std::vector<std::string>& purposes = s.denied[id].purposes;
   if (std::find(purposes.begin(), purposes.end(), purpose) == purposes.end()) purposes.emplace_back(purpose);
+  s.people = s.denied.size();
 }
 
 void Gate::allow(ProfileId person, std::string_view purpose) {
@@ -31,6 +32,7 @@ void Gate::allow(ProfileId person, std::string_view purpose) {
   if (found == s.denied.end()) return;
   std::erase(found->second.purposes, purpose);
   if (found->second.purposes.empty() && !found->second.forgotten) s.denied.erase(found);
+  s.people = s.denied.size();
 }
 
 void Gate::forget(ProfileId person) {
@@ -38,6 +40,7 @@ void Gate::forget(ProfileId person) {
   Shard& s = shard(id);
   const std::unique_lock lock(s.mutex);
   s.denied[id].forgotten = true;
+  s.people = s.denied.size();
 }
 
 void Gate::merge(ProfileId loser, ProfileId winner) {
@@ -64,6 +67,7 @@ void Gate::merge(ProfileId loser, ProfileId winner) {
   Shard& s = shard(loser);
   const std::unique_lock lock(s.mutex);
   s.denied.erase(loser);
+  s.people = s.denied.size();
 }
 
 void Gate::split(ProfileId loser) {
@@ -86,6 +90,7 @@ void Gate::split(ProfileId loser) {
 
 bool Gate::denies(ProfileId id, std::string_view purpose) const {
   const Shard& s = shard(id);
+  if (s.people == 0) return false;
   const std::shared_lock lock(s.mutex);
   const auto found = s.denied.find(id);
   if (found == s.denied.end()) return false;

@@ -54,6 +54,8 @@ class Gate {  // [any]; no call blocks for longer than a look-up in a hash map
   };
   struct Shard {
     mutable std::shared_mutex mutex;  // guards the map
+    std::atomic<std::size_t> people =
+        0;  // in the map: where there are none, nobody has to wait for the mutex
     std::unordered_map<ProfileId, Denied> denied;
   };
   static constexpr std::size_t shard_count = 64;

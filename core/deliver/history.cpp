@@ -10,12 +10,13 @@ namespace sluice::deliver {
 void History::add(const std::string& destination, const Effect& effect, const Outcome& outcome) {
   if (effect.person == nobody) return;
   const bool plain = effect.op != Operation::message && outcome.kind == OutcomeKind::delivered;
+  if (plain && plain_full_) return void(++left_out_);
   const std::lock_guard lock(mutex_);
   if (waiting_.size() >= history_rows_waiting_max || (plain && plain_ >= history_rows_per_second)) {
     ++left_out_;
     return;
   }
-  if (plain) ++plain_;
+  if (plain) plain_full_ = ++plain_ >= history_rows_per_second;
   waiting_.push_back({.profile = effect.person,
                       .at = outcome.at,
                       .destination = destination,
@@ -28,17 +29,13 @@ void History::add(const std::string& destination, const Effect& effect, const Ou
                                          std::to_string(effect.key.ordinal)});
 }
 
-std::uint64_t History::left_out() const {
-  const std::lock_guard lock(mutex_);
-  return left_out_;
-}
-
 Status History::flush() {
   std::vector<store::DeliveryRow> rows;
   {
     const std::lock_guard lock(mutex_);
     rows.swap(waiting_);
     plain_ = 0;
+    plain_full_ = false;
   }
   return rows.empty() ? Status(Done{}) : database_.record_deliveries(rows);
 }
@@ -52,10 +49,7 @@ void History::start() {
       changed_.wait_for(lock, std::chrono::seconds(1), [this] { return stopping_; });
       lock.unlock();
       // History is a convenience: what cannot be written is counted, and delivery goes on.
-      if (!flush()) {
-        const std::lock_guard count(mutex_);
-        ++left_out_;
-      }
+      if (!flush()) ++left_out_;
       lock.lock();
     }
   });
@@ -68,10 +62,7 @@ void History::stop() {
     changed_.notify_all();
   }
   if (thread_.joinable()) thread_.join();
-  if (!flush()) {
-    const std::lock_guard lock(mutex_);
-    ++left_out_;
-  }
+  if (!flush()) ++left_out_;
 }
 
 }  // namespace sluice::deliver

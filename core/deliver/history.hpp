@@ -3,6 +3,7 @@
 // deliveries of events and profiles do as long as the second's share lasts.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -26,7 +27,7 @@ class History {
   ~History() { stop(); }
 
   void add(const std::string& destination, const Effect& effect, const Outcome& outcome);  // [any]
-  std::uint64_t left_out() const;                                                          // [any]
+  std::uint64_t left_out() const { return left_out_; }                                     // [any]
   Status flush();  // [any] writes what waits; the thread calls it each second
   void start();    // [main]
   void stop();     // [main] flushes
@@ -38,7 +39,8 @@ class History {
   std::condition_variable changed_;
   std::vector<store::DeliveryRow> waiting_;
   std::size_t plain_ = 0;
-  std::uint64_t left_out_ = 0;
+  std::atomic<bool> plain_full_ = false;  // for this second: then nobody waits for the mutex to be told so
+  std::atomic<std::uint64_t> left_out_ = 0;
   bool stopping_ = false;
   std::thread thread_;
 };

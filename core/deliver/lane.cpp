@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -36,6 +37,7 @@ void Lane::go_by_limits() {
   if (destination.rate) rate = Rate{destination.rate->first, destination.rate->second};
   governor_.go_by(limits.parallel, limits.rates, rate ? &*rate : nullptr, options_.clock.monotonic_us());
   one_per_person_ = !limits.all_or_nothing;
+  full_at_ = limits.records_max;
 }
 
 Result<std::unique_ptr<Lane>> Lane::open(LaneOptions options, std::unique_ptr<Courier> courier) {
@@ -79,26 +81,85 @@ Status Lane::count_backlog() {
   return Done{};
 }
 
-Status Lane::offer(std::uint64_t seq, std::vector<Effect> effects) {
+Status Lane::offer(std::uint64_t seq, std::vector<Effect> effects, Follows follows) {
   const TimeUs now = steady_wall();
-  SLUICE_TRY(log_->append(seq, now, effects, frames_, bytes_));
-  if (effects.empty()) return Done{};
+  log_->keep_new(seq, effects);
+  if (effects.empty()) {
+    if (follows == Follows::nothing) nothing_follows();
+    return Done{};
+  }
+  more_follows_.store(follows == Follows::more, std::memory_order_release);
   std::uint64_t bytes = 0;
-  for (const std::uint32_t n : bytes_) bytes += n;
+  bool under_way = false;
+  std::vector<LaneLog::Record> records;
+  records.reserve(effects.size());
+  for (Effect& effect : effects) {
+    prepare(effect);
+    records.push_back({&effect, now, LaneLog::encoded_bytes(effect)});
+    bytes += records.back().bytes;
+    under_way = under_way || log_->under_way(effect.key);
+  }
   unfinished_ += effects.size();
   unfinished_bytes_ += bytes;
-  const std::lock_guard lock(inbox_->mutex);
-  if (inbox_->spilled || memory_ + bytes > options_.memory_bytes) {
-    inbox_->spilled = true;
-  } else {
-    memory_ += bytes;
-    for (std::size_t i = 0; i < effects.size(); ++i) {
-      inbox_->arrived.push_back({frames_[i], bytes_[i], now, std::move(effects[i])});
-    }
+  bool spilled = under_way || memory_ + bytes > options_.memory_bytes;
+  {
+    const std::lock_guard lock(inbox_->mutex);
+    spilled = spilled || inbox_->spilled;
   }
+  return spilled ? spill(seq, records) : hand_over(seq, std::move(effects), records);
+}
+
+// To be read back from the log. The lane is told when they are there: it may just have read to its end.
+Status Lane::spill(std::uint64_t seq, std::span<const LaneLog::Record> records) {
+  SLUICE_TRY(unwritten_.write_to(*log_, seq, records));
+  const std::lock_guard lock(inbox_->mutex);
+  inbox_->spilled = true;
   ++inbox_->offers;
   inbox_->changed.notify_one();
   return Done{};
+}
+
+Status Lane::hand_over(std::uint64_t seq, std::vector<Effect> effects,
+                       std::span<const LaneLog::Record> records) {
+  std::vector<std::unique_ptr<Item>> items;
+  items.reserve(effects.size());
+  ++offers_;
+  const std::uint64_t frame = log_->next_frame();
+  for (std::size_t i = 0; i < effects.size(); ++i) {
+    Item& item = *items.emplace_back(std::make_unique<Item>());
+    item.effect = std::move(effects[i]);
+    item.frame = frame;
+    item.offer = offers_;
+    item.bytes = records[i].bytes;
+    item.offered = records[i].offered;
+    memory_ += item.bytes;
+  }
+  unwritten_.add(seq, items);
+  const std::lock_guard lock(inbox_->mutex);
+  std::move(items.begin(), items.end(), std::back_inserter(inbox_->arrived));
+  // Less than a batch, and more comes: the lane need not wake up for it yet.
+  if (more_follows_.load(std::memory_order_relaxed) && inbox_->arrived.size() < full_at_) {
+    const TimeUs now = records.front().offered;
+    if (inbox_->quiet_since == 0) inbox_->quiet_since = now;
+    if (now - inbox_->quiet_since < linger_default) return Done{};
+  }
+  inbox_->quiet_since = 0;
+  ++inbox_->offers;
+  inbox_->changed.notify_one();
+  return Done{};
+}
+
+Status Lane::sync() {
+  SLUICE_TRY(unwritten_.write_to(*log_));
+  return log_->sync();
+}
+
+void Lane::nothing_follows() {
+  if (!more_follows_.exchange(false, std::memory_order_acq_rel)) return;
+  const std::lock_guard lock(inbox_->mutex);
+  inbox_->quiet_since = 0;
+  ++inbox_->offers;
+  inbox_->changed.notify_one();
 }
 
 // A wall clock that jumps neither ends records as too old nor keeps them for ever: from the start on their
@@ -131,15 +192,7 @@ void Lane::inherit_remote_id(const Gate::Merge& merge) {
     fail(kept.error());
 }
 
-void Lane::push(Arrived arrived, bool unknown, KeptStep kept) {
-  auto item = std::make_unique<Item>();
-  item->effect = std::move(arrived.effect);
-  item->frame = arrived.frame;
-  item->bytes = arrived.bytes;
-  item->offered = arrived.offered;
-  item->unknown = unknown;
-  item->kept = std::move(kept);
-  prepare(item->effect);
+void Lane::push(std::unique_ptr<Item> item) {
   floor_ = {item->effect.key.seq, item->effect.key.ordinal + 1};
   // The queue must know every merge that this answer rests on: else the record would stand in the winner's
   // line, and pass the loser's earlier ones.
@@ -159,35 +212,38 @@ void Lane::push(Arrived arrived, bool unknown, KeptStep kept) {
 
 Status Lane::load() {
   if (too_many_gaps()) return Done{};
-  std::deque<Arrived> arrived;
+  std::vector<std::unique_ptr<Item>> arrived;
   bool spilled = false;
   {
     const std::lock_guard lock(inbox_->mutex);
     arrived.swap(inbox_->arrived);
+    inbox_->quiet_since = 0;
     spilled = inbox_->spilled;
   }
   follow_merges();
-  for (Arrived& one : arrived) {
-    if (one.frame <= loaded_frame_) {  // read back from the log in the meantime
-      memory_ -= one.bytes;
-      continue;
-    }
-    push(std::move(one), false, nullptr);
-  }
-  if (!arrived.empty()) loaded_frame_ = std::max(loaded_frame_, arrived.back().frame);
+  // Whatever stands in lower frames was in memory before these, or has been read.
+  if (!arrived.empty()) loaded_frame_ = std::max(loaded_frame_, arrived.back()->frame - 1);
+  for (std::unique_ptr<Item>& item : arrived) push(std::move(item));
   if (!spilled || memory_ > options_.memory_bytes / 2) return Done{};
   return load_from_log();
 }
 
 Status Lane::load_from_log() {
-  std::uint64_t frame = 0;
-  const std::uint64_t next =
-      SLUICE_TRY(log_->read(loaded_frame_ + 1, [&](const LaneLog::Stored& stored, Effect effect) {
-        frame = stored.frame;
-        memory_ += stored.bytes;
-        push({stored.frame, stored.bytes, stored.offered, std::move(effect)}, stored.unknown, stored.kept);
-        return memory_ < options_.memory_bytes;
-      }));
+  // What was in memory when it was written is not read back.
+  const std::uint64_t from = std::max(loaded_frame_, unwritten_.frame()) + 1;
+  const std::uint64_t next = SLUICE_TRY(log_->read(from, [&](const LaneLog::Stored& stored, Effect effect) {
+    auto item = std::make_unique<Item>();
+    item->effect = std::move(effect);
+    prepare(item->effect);
+    item->frame = stored.frame;
+    item->bytes = stored.bytes;
+    item->offered = stored.offered;
+    item->unknown = stored.unknown;
+    item->kept = stored.kept;
+    memory_ += stored.bytes;
+    push(std::move(item));
+    return memory_ < options_.memory_bytes;
+  }));
   loaded_frame_ = next - 1;
   const std::lock_guard lock(inbox_->mutex);
   if (next == log_->next_frame()) inbox_->spilled = false;
@@ -279,7 +335,7 @@ void Lane::stop(DurationUs patience) {
   if (!limits_.blocking) courier_->cancel();
   if (broken_) return;
   pump();
-  if (const Status synced = log_->sync(); !synced) fail(synced.error());
+  if (const Status synced = sync(); !synced) fail(synced.error());
   const std::lock_guard lock(status_mutex_);
   status_.state = LaneState::stopped;
 }

@@ -5,16 +5,14 @@
 //   order        A person's records go out one after the other; see lane_queue.hpp. One batch takes one of a
 //                person, unless the connector promises that a request is accepted whole or not at all.
 //   failures     are sent again after a back-off with full jitter that blocks their people alone. How the
-//   lane
-//                as a whole paces itself, backs off and probes is the governor's: governor.hpp.
+//                lane paces itself, backs off and probes is the governor's: governor.hpp.
 //   collapse     Of a person's ENTER and LEAVE for one audience that wait, only the latest goes out; the
 //                others end superseded. Events and messages all go out.
 //   splitting    413 and a 400 that names no record halve the batch, until the bad record stands alone and is
 //                rejected. So does a connector that fails as a whole, or dies.
 //   poison       A record that failed attempts_max times while the destination took others ends rejected.
 //   steps        A further request that carries a state (an asynchronous job is asked for) is in the log
-//   before
-//                it is sent: after a restart it is sent as it is. So too when it did not get through.
+//                before it is sent: after a restart it, or its repeat, is sent as it is.
 //   unknown      Where a repeat would act twice and the policy says hold, an intent is durable before the
 //                request; a time-out or a crash after it ends the record `held`.
 #pragma once
@@ -42,6 +40,7 @@
 #include "deliver/lane_queue.hpp"
 #include "deliver/lane_snapshot.hpp"
 #include "deliver/outcome.hpp"
+#include "deliver/unwritten.hpp"
 #include "store/database.hpp"
 
 namespace sluice::deliver {
@@ -75,8 +74,10 @@ class Lane {
   ~Lane();
 
   const std::string& name() const { return name_; }
-  Status offer(std::uint64_t seq, std::vector<Effect> effects);                   // [step]
-  Status sync() { return log_->sync(); }                                          // [any]
+  // [step] See Delivery::offer().
+  Status offer(std::uint64_t seq, std::vector<Effect> effects, Follows follows = Follows::nothing);
+  void nothing_follows();  // [step]
+  Status sync();           // [any] what has no outcome is in the log then, and all of it durable
   std::uint64_t applied() const { return log_->applied(); }                       // [step]
   bool idle() const { return unfinished_.load(std::memory_order_acquire) == 0; }  // [any]
   LaneStatus status() const;                                                      // [any]
@@ -101,15 +102,13 @@ class Lane {
   struct Batch;
   struct Pick;
   struct Landed;
-  struct Arrived;
   struct Inbox;
   struct Landing;
   explicit Lane(LaneOptions options);
   Status count_backlog();
   void go_by_limits();  // of courier_ and destination
 
-  // lane_change.cpp: other settings
-  struct Settings {
+  struct Settings {  // lane_change.cpp: others
     config::Destination destination;
     std::unique_ptr<Courier> courier;
   };
@@ -125,13 +124,12 @@ class Lane {
   std::string remote_id_at(ProfileId person) const;  // empty: the destination has said none
   Status load();
   Status load_from_log();
-  void push(Arrived arrived, bool unknown, KeptStep kept);
+  Status spill(std::uint64_t seq, std::span<const LaneLog::Record> records);
+  Status hand_over(std::uint64_t seq, std::vector<Effect> effects, std::span<const LaneLog::Record> records);
+  void push(std::unique_ptr<Item> item);
 
-  // lane_send.cpp: what goes out
-  bool send_more(DurationUs& next);
-
-  // lane_form.cpp: which records make a batch
-  bool form_batch(DurationUs& next);
+  bool send_more(DurationUs& next);   // lane_send.cpp: what goes out
+  bool form_batch(DurationUs& next);  // lane_form.cpp: which records make a batch
   bool lingers(DurationUs& next);
   bool take(Batch& batch, Item* item, Pick& pick);
   bool take_part(Batch& batch, Item* item, Pick& pick);
@@ -210,10 +208,12 @@ class Lane {
   std::unique_ptr<LaneLog> log_;
   std::shared_ptr<Inbox> inbox_;
   std::thread thread_;
-  std::vector<std::uint64_t> frames_;                               // the step's, reused
-  std::vector<std::uint32_t> bytes_;                                // likewise
+  Unwritten unwritten_;
+  std::uint64_t offers_ = 0;                                        // the step's
   std::atomic<std::uint64_t> unfinished_{0}, unfinished_bytes_{0};  // offered and without an outcome
   std::atomic<std::uint64_t> memory_{0};                            // bytes of records in inbox and queue
+  std::atomic<bool> more_follows_{false};                           // the step's
+  std::atomic<std::uint32_t> full_at_{1};                           // records that fill a batch
 
   // The lane's thread alone:
   LaneQueue queue_;

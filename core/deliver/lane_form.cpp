@@ -53,16 +53,18 @@ bool Lane::filter(Item* item) {
   return false;
 }
 
-// A batch that is not full waits a little, but only while something is under way: the first record goes at
-// once.
+// A batch that is not full waits a little, but only while something is under way, or about to be offered: the
+// first record goes at once.
 bool Lane::lingers(DurationUs& next) {
   const bool full =
       queue_.ready_records() >= limits_.records_max || queue_.ready_bytes() >= limits_.bytes_max;
   const DurationUs now = options_.clock.monotonic_us();
-  if (!full && in_flight_ > 0 && limits_.linger > 0) {
+  const bool more = more_follows_.load(std::memory_order_acquire);
+  if (!full && (in_flight_ > 0 || more)) {
+    const DurationUs linger = more ? linger_more * limits_.linger : limits_.linger;
     if (linger_from_ == 0) linger_from_ = now;
-    if (now < linger_from_ + limits_.linger) {
-      next = std::min(next, linger_from_ + limits_.linger);
+    if (now < linger_from_ + linger) {
+      next = std::min(next, linger_from_ + linger);
       return true;
     }
   }

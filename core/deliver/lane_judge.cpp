@@ -277,6 +277,8 @@ void Lane::end(Item* item, OutcomeKind kind, std::string reason, std::string det
 // back after one, is nobody's.
 void Lane::remember(const Effect& effect, const Outcome& outcome) {
   const ProfileId person = effect.person;
+  const bool said = !outcome.remote_id.empty() || outcome.receiver != Receiver::unsaid;
+  if (effect.op != Operation::message && !said) return;
   if (person == nobody || effect.op == Operation::erase || effect.op == Operation::remove ||
       !options_.gate.allows(person, effect.purpose))
     return;
@@ -320,6 +322,7 @@ Status Lane::write_outcomes() {
     messages_.clear();
   }
   SLUICE_TRY(log_->append_outcomes(ended_));
+  unwritten_.forget(ended_items_);
   if (!std::exchange(unsynced_, true)) unsynced_since_ = options_.clock.monotonic_us();
   std::uint64_t bytes = 0;
   for (std::size_t i = 0; i < ended_.size(); ++i) {

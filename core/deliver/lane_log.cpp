@@ -36,19 +36,6 @@ std::size_t varint_bytes(std::uint64_t n) {
   return bytes;
 }
 
-// That encode() adds: the length stands before the record.
-std::size_t encoded_bytes(const Effect& e) {
-  const std::uint64_t time =
-      (static_cast<std::uint64_t>(e.time) << 1) ^ static_cast<std::uint64_t>(e.time >> 63);
-  std::size_t bytes =
-      varint_bytes(e.key.seq) + varint_bytes(e.key.ordinal) + 1 + sizeof e.person + varint_bytes(time);
-  for (const std::string* text :
-       {&e.purpose, &e.name, &e.route, &e.address, &e.identifiers, &e.payload, &e.supersede})
-    bytes += varint_bytes(text->size()) + text->size();
-  if (e.snapshot.seq == 0) return bytes;
-  return bytes + varint_bytes(e.snapshot.seq) + varint_bytes(e.snapshot.ordinal);
-}
-
 Error not_ours(const std::string& directory, std::uint64_t frame) {
   return {Code::corrupt, directory + ": frame " + std::to_string(frame) +
                              " is not what this version of the lane writes; run the version that wrote it"};
@@ -175,34 +162,56 @@ Status LaneLog::load_applied() {
   });
 }
 
-Status LaneLog::append(std::uint64_t seq, TimeUs now, std::vector<Effect>& effects,
-                       std::vector<std::uint64_t>& frames, std::vector<std::uint32_t>& bytes) {
+void LaneLog::keep_new(std::uint64_t seq, std::vector<Effect>& effects) {
   std::erase_if(effects, [this](const Effect& e) { return e.key.seq <= applied_ || done(e.key); });
-  frames.clear();
-  bytes.clear();
-  if (effects.empty()) return Done{};
+  if (!effects.empty()) applied_ = seq;
+}
+
+// That encode() adds: the length stands before the record.
+std::uint32_t LaneLog::encoded_bytes(const Effect& e) {
+  const std::uint64_t time =
+      (static_cast<std::uint64_t>(e.time) << 1) ^ static_cast<std::uint64_t>(e.time >> 63);
+  std::size_t bytes =
+      varint_bytes(e.key.seq) + varint_bytes(e.key.ordinal) + 1 + sizeof e.person + varint_bytes(time);
+  for (const std::string* text :
+       {&e.purpose, &e.name, &e.route, &e.address, &e.identifiers, &e.payload, &e.supersede})
+    bytes += varint_bytes(text->size()) + text->size();
+  if (e.snapshot.seq != 0) bytes += varint_bytes(e.snapshot.seq) + varint_bytes(e.snapshot.ordinal);
+  return static_cast<std::uint32_t>(bytes);
+}
+
+void LaneLog::encode(std::uint64_t seq, std::span<const Record> records) {
   std::vector<Chunk>& chunks = chunks_;
   std::size_t used = 0;
-  std::uint64_t frame = records_->next_seq();
-  for (std::size_t i = 0; i < effects.size(); ++i) {
-    const bool new_input = i == 0 || effects[i].key.seq != effects[i - 1].key.seq;
-    if (used == 0 || (new_input && chunks[used - 1].payload.size() >= frame_bytes_target)) {
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const Effect& effect = *records[i].effect;
+    const bool new_input = i == 0 || effect.key.seq != records[i - 1].effect->key.seq;
+    const bool full = used > 0 && (chunks[used - 1].payload.size() >= frame_bytes_target ||
+                                   chunks[used - 1].offered != records[i].offered);
+    if (used == 0 || (new_input && full)) {
       if (chunks.size() == used) chunks.emplace_back().payload.reserve(frame_bytes_target / 4);
       chunks[used].count = 0;
+      chunks[used].offered = records[i].offered;
       chunks[used++].payload.resize(head_bytes_max);
     }
     Chunk& chunk = chunks[used - 1];
-    const std::size_t size = encoded_bytes(effects[i]);
-    ByteWriter(chunk.payload).varint(size);
-    const std::size_t end = chunk.payload.size() + size;
-    effects[i].encode(chunk.payload);
+    ByteWriter(chunk.payload).varint(records[i].bytes);
+    const std::size_t end = chunk.payload.size() + records[i].bytes;
+    effect.encode(chunk.payload);
     SLUICE_CHECK(chunk.payload.size() == end);
-    chunk.applied = effects[i].key.seq;
+    chunk.applied = effect.key.seq;
     ++chunk.count;
-    frames.push_back(frame + used - 1);
-    bytes.push_back(static_cast<std::uint32_t>(size));
   }
-  chunks[used - 1].applied = seq;
+  if (used > 0) chunks[used - 1].applied = seq;
+  chunks_used_ = used;
+}
+
+Status LaneLog::append_encoded() {
+  std::vector<Chunk>& chunks = chunks_;
+  const std::size_t used = std::exchange(chunks_used_, 0);
+  if (used == 0) return Done{};
+  const std::lock_guard lock(records_mutex_);
+  const std::uint64_t frame = records_->next_seq();
   std::vector<Entry> entries(used);
   for (std::size_t i = 0; i < used; ++i) {
     buffer_.clear();
@@ -212,14 +221,12 @@ Status LaneLog::append(std::uint64_t seq, TimeUs now, std::vector<Effect>& effec
     const std::size_t unused = head_bytes_max - buffer_.size();
     buffer_.copy(chunks[i].payload.data() + unused, buffer_.size());
     entries[i] = {.seq = frame + i,
-                  .stamp = now,
+                  .stamp = chunks[i].offered,
                   .kind = kind_records,
                   .flags = frame_commit_end,
                   .payload = std::string_view(chunks[i].payload).substr(unused)};
   }
-  const std::lock_guard lock(records_mutex_);
   SLUICE_TRY(records_->append(entries));
-  applied_ = seq;
   if (used > chunks_kept || chunks[0].payload.capacity() > 4 * frame_bytes_target) chunks.clear();
   return Done{};
 }

@@ -1,4 +1,5 @@
-// What a lane keeps on disk: the records that it was given, and what became of each.
+// What a lane keeps on disk: what became of each record that it was given, and those that had no outcome when
+// a checkpoint was committed or memory was full (see unwritten.hpp).
 //
 // DIRECTORY/records   one frame (kind 1) holds whole inputs: varint seq of the last of them | varint count |
 // count texts, each an
@@ -24,6 +25,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -70,13 +72,24 @@ class LaneLog {
   // log.
   static Result<std::unique_ptr<LaneLog>> open_read_only(FileSystem& files, const std::string& directory);
 
-  // [step] Appends the records of whole inputs up to `seq`, with one write. Records that have their outcome
-  // already are taken out of `effects` first; at or below applied() all of them are. `frames` gets, for each
-  // record left, the number of its frame.
-  Status append(std::uint64_t seq, TimeUs now, std::vector<Effect>& effects,
-                std::vector<std::uint64_t>& frames, std::vector<std::uint32_t>& bytes);
-  std::uint64_t applied() const { return applied_; }  // [step]
-  Status sync();                                      // [any] both logs
+  // [step] Of the effects of whole inputs up to `seq` those that are new: none at or below applied(), which
+  // is `seq` then, and none that has its outcome already.
+  void keep_new(std::uint64_t seq, std::vector<Effect>& effects);
+  std::uint64_t applied() const { return applied_; }  // [step] of all that was offered
+  // [step] What was under way when the log was opened: only read() knows how it goes on.
+  bool under_way(const EffectKey& key) const { return intents_.contains(key) || kept_.contains(key); }
+  // [any, one at a time] Records of whole inputs, in the order of their keys: made ready, then appended with
+  // one write. All that was offered up to `seq` must be in the log then, or have an outcome that is durable:
+  // after a crash what is offered again at or below `seq` is taken for known.
+  struct Record {
+    const Effect* effect;
+    TimeUs offered;
+    std::uint32_t bytes;  // encoded_bytes()
+  };
+  void encode(std::uint64_t seq, std::span<const Record> records);
+  Status append_encoded();
+  static std::uint32_t encoded_bytes(const Effect& effect);
+  Status sync();  // [any] both logs
 
   // [lane] Records without an outcome from frame `from` on, in order, until `each` returns false after a
   // frame's last one. Returns the next frame to read.
@@ -145,11 +158,13 @@ class LaneLog {
   EffectKey highest_;               // of all outcomes and intents so far
   struct Chunk {
     std::uint64_t applied = 0, count = 0;
+    TimeUs offered = 0;
     std::string payload;  // room for the head, which is known last, and the records
   };
-  std::vector<Chunk> chunks_;  // the step's; their room is used again
-  std::string buffer_;         // the step's
-  std::string out_;            // the lane's
+  std::vector<Chunk> chunks_;  // of encode(); their room is used again
+  std::size_t chunks_used_ = 0;
+  std::string buffer_;  // likewise
+  std::string out_;     // the lane's
 };
 
 }  // namespace sluice::deliver

@@ -20,6 +20,7 @@ inline constexpr DurationUs unreachable_for = 90 * us_per_d;  // then an address
 inline constexpr std::uint64_t blocked_people_max = 10'000;
 inline constexpr DurationUs outcome_sync_every = us_per_s;
 inline constexpr DurationUs linger_default = 2 * us_per_ms;
+inline constexpr DurationUs linger_more = 5;  // so many times as long while the step is about to offer more
 
 struct Lane::Planned {
   CourierRequest request;
@@ -47,20 +48,14 @@ struct Lane::Landed {
   CourierResponse response;
 };
 
-struct Lane::Arrived {
-  std::uint64_t frame;
-  std::uint32_t bytes;
-  TimeUs offered;
-  Effect effect;
-};
-
 // Shared with send()'s callbacks, which may outlive the lane.
 struct Lane::Inbox {
   std::mutex mutex;  // guards everything here
   std::condition_variable changed;
-  std::deque<Arrived> arrived;  // no vector: it grows long, and moves nothing
+  std::vector<std::unique_ptr<Item>> arrived;
   std::vector<Landed> landed;
-  std::uint64_t offers = 0;
+  std::uint64_t offers = 0;              // that are worth waking up for
+  DurationUs quiet_since = 0;            // when the first came of those in `arrived` that were not; 0: none
   bool spilled = true;                   // records are in the log that are neither here nor in the queue
   bool stopping = false, ended = false;  // the thread's end is asked for; it has come
   bool renewed = false;

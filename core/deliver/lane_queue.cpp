@@ -26,7 +26,9 @@ void LaneQueue::push(std::unique_ptr<Item> owned, ProfileId person_id) {
     item->supersede = std::max<std::uint64_t>(1, hash64(item->effect.supersede, person));
     latest_[item->supersede] = item;
   }
-  Frame& frame = frames_[item->frame];
+  const Place place{item->frame, item->offer};
+  const bool as_the_last = !frames_.empty() && frames_.rbegin()->first == place;
+  Frame& frame = as_the_last ? frames_.rbegin()->second : frames_[place];
   if (frame.unfinished++ == 0) {
     frame.first = key;
     frame.offered = item->offered;
@@ -214,7 +216,7 @@ std::unique_ptr<Item> LaneQueue::finish(Item* item) {
     const auto latest = latest_.find(item->supersede);
     if (latest != latest_.end() && latest->second == item) latest_.erase(latest);
   }
-  const auto frame = frames_.find(item->frame);
+  const auto frame = frames_.find({item->frame, item->offer});
   SLUICE_CHECK(frame != frames_.end());
   if (--frame->second.unfinished == 0) frames_.erase(frame);
   --count_;
@@ -255,7 +257,7 @@ bool LaneQueue::superseded(const Item& item) const {
 
 bool LaneQueue::lowest(std::uint64_t& frame, EffectKey& key) const {
   if (frames_.empty()) return false;
-  frame = frames_.begin()->first;
+  frame = frames_.begin()->first.first;
   key = frames_.begin()->second.first;
   return true;
 }

@@ -20,7 +20,8 @@ struct Kept;
 
 struct Item {  // one record without an outcome
   Effect effect;
-  std::uint64_t frame = 0;      // of the lane's log, where it stands
+  std::uint64_t frame = 0;      // of the lane's log: where it stands, or the first in which it may ever stand
+  std::uint64_t offer = 0;      // counts those that came to memory at once; 0: read from the log
   std::uint64_t order = 0;      // its person; of nobody: its own
   std::uint64_t supersede = 0;  // hash of person and supersede text; 0: none
   std::uint32_t bytes = 0;      // encoded
@@ -33,6 +34,8 @@ struct Item {  // one record without an outcome
   bool intent = false;                         // the log says that it is on its way
   std::shared_ptr<const Kept> kept = nullptr;  // what goes on with it; null: it is planned
   Item* next = nullptr;                        // of the same person
+  bool unwritten = false;                      // in memory alone: see unwritten.hpp, whose are all three
+  Item *older = nullptr, *newer = nullptr;
 };
 
 class LaneQueue {  // one thread at a time
@@ -92,6 +95,7 @@ class LaneQueue {  // one thread at a time
     Person* before = nullptr;  // in the line of ready people
     Person* after = nullptr;
   };
+  using Place = std::pair<std::uint64_t, std::uint64_t>;  // frame and offer
   struct Frame {
     EffectKey first;
     TimeUs offered = 0;
@@ -122,7 +126,7 @@ class LaneQueue {  // one thread at a time
   std::unordered_map<std::uint64_t, std::uint64_t> heirs_;
   std::priority_queue<Due> due_;
   std::unordered_map<std::uint64_t, const Item*> latest_;  // by supersede
-  std::map<std::uint64_t, Frame> frames_;                  // with unfinished records
+  std::map<Place, Frame> frames_;                          // with unfinished records
   std::uint64_t count_ = 0, bytes_ = 0, blocked_ = 0, ready_records_ = 0, ready_bytes_ = 0;
 };
 

@@ -1,5 +1,6 @@
 // What goes out: batches, pacing, intents.
 #include <algorithm>
+#include <charconv>
 #include <unordered_set>
 #include <utility>
 
@@ -9,12 +10,14 @@
 namespace sluice::deliver {
 
 std::string Lane::key_of(const EffectKey& key) const {
-  std::string text = options_.journal;
-  text.reserve(text.size() + 28);
-  text += '.';
-  text += std::to_string(key.seq);
-  text += '.';
-  text += std::to_string(key.ordinal);
+  char number[24];
+  std::string text;
+  text.reserve(options_.journal.size() + 2 + 2 * sizeof number);
+  text += options_.journal;
+  for (const std::uint64_t part : {key.seq, std::uint64_t{key.ordinal}}) {
+    text += '.';
+    text.append(number, std::to_chars(number, number + sizeof number, part).ptr);
+  }
   return text;
 }
 
@@ -117,6 +120,7 @@ void Lane::dispatch(Batch& batch, std::vector<Item*> items) {
   batch.requests.clear();
   batch.serial = false;
   batch.open = 0;
+  parcels.reserve(batch.items.size());
   for (const Item* item : batch.items) {
     const Effect& effect = item->effect;
     parcels.push_back({key_of(effect.key), item->attempts + 1, &effect, remote_id_of(effect)});

@@ -43,6 +43,37 @@ TEST_CASE("the first record leaves at once; what follows gathers until the batch
   CHECK(w.courier->pending.back().records.size() == 3);
 }
 
+TEST_CASE("while the step is about to offer more, a batch waits to be full though nothing is under way",
+          "[lane]") {
+  LaneWorld w;
+  w.limits.records_max = 3;
+  w.limits.parallel = 4;
+  w.open();
+  w.offer(1, {LaneWorld::effect(1, 1, 1)}, Follows::more);
+  CHECK(w.lane->pump() == w.clock.monotonic_us() + linger_more * linger_default);
+  CHECK(w.courier->pending.empty());
+  w.offer(2, {LaneWorld::effect(2, 1, 2), LaneWorld::effect(2, 2, 3)}, Follows::more);
+  w.lane->pump();
+  REQUIRE(w.courier->pending.size() == 1);
+  CHECK(w.courier->pending.back().records.size() == 3);
+  w.courier->answer(0);
+  SECTION(
+      "what does not fill one goes at once when nothing follows, though the offer holds none of the lane's") {
+    w.offer(3, {LaneWorld::effect(3, 1, 4)}, Follows::more);
+    w.lane->pump();
+    CHECK(w.courier->pending.empty());
+    w.offer(4, {});
+    w.lane->pump();
+    CHECK(w.courier->pending.size() == 1);
+  }
+  SECTION("and after a while even if the step is held up") {
+    w.offer(3, {LaneWorld::effect(3, 1, 4)}, Follows::more);
+    w.clock.set(w.lane->pump());
+    w.lane->pump();
+    CHECK(w.courier->pending.size() == 1);
+  }
+}
+
 TEST_CASE("no more requests are in flight than the configuration allows", "[lane]") {
   LaneWorld w;
   w.limits.records_max = 1;

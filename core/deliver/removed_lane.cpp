@@ -30,12 +30,15 @@ Status RemovedLane::count() {
 Status RemovedLane::offer(std::uint64_t seq, std::vector<Effect> effects) {
   const std::lock_guard lock(mutex_);
   if (!log_) return Done{};
-  std::vector<std::uint64_t> frames;
-  std::vector<std::uint32_t> bytes;
-  SLUICE_TRY(log_->append(seq, options_.clock.wall_us(), effects, frames, bytes));
+  log_->keep_new(seq, effects);
+  const TimeUs now = options_.clock.wall_us();
+  std::vector<LaneLog::Record> records;
+  for (const Effect& effect : effects) records.push_back({&effect, now, LaneLog::encoded_bytes(effect)});
+  log_->encode(seq, records);
+  SLUICE_TRY(log_->append_encoded());
   if (records_ == 0 && !effects.empty()) oldest_ = effects.front().time;
   records_ += effects.size();
-  for (const std::uint32_t n : bytes) bytes_ += n;
+  for (const LaneLog::Record& record : records) bytes_ += record.bytes;
   return Done{};
 }
 

@@ -262,8 +262,8 @@ struct LaneWorld {
     e.payload = R"({"seq":)" + std::to_string(seq) + "}";
     return e;
   }
-  void offer(std::uint64_t seq, std::vector<Effect> effects) {
-    const Status offered = lane->offer(seq, std::move(effects));
+  void offer(std::uint64_t seq, std::vector<Effect> effects, Follows follows = Follows::nothing) {
+    const Status offered = lane->offer(seq, std::move(effects), follows);
     SLUICE_CHECK(static_cast<bool>(offered));
   }
   void offer(std::uint64_t seq, ProfileId person) { offer(seq, {effect(seq, 1, person)}); }

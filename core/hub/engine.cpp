@@ -94,8 +94,8 @@ void Engine::make_step() {
   checkpointer_ = std::make_unique<Checkpointer>(*checkpoints_, std::move(background));
 
   StepThread::Hooks hooks;
-  hooks.offer = [this](std::uint64_t seq, std::vector<Effect> effects) {
-    return delivery_->offer(seq, std::move(effects));
+  hooks.offer = [this](std::uint64_t seq, std::vector<Effect> effects, deliver::Follows follows) {
+    return delivery_->offer(seq, std::move(effects), follows);
   };
   hooks.gate = [this](const std::vector<GateChange>& changes) { apply_gate(changes); };
   hooks.tick = [this](TimeUs due) {

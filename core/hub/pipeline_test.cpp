@@ -127,7 +127,7 @@ void live(FileSystem& files, const Reference& r, std::uint64_t until, std::uint6
   StepThread steps(world, *checkpoints, checkpointer, clock,
                    {.checkpoint_inputs = checkpoint_inputs, .ticks = false},
                    {.offer =
-                        [&](std::uint64_t, const std::vector<Effect>& more) {
+                        [&](std::uint64_t, const std::vector<Effect>& more, deliver::Follows) {
                           for (const Effect& effect : more) {
                             std::string bytes = effect.destination + '\n';
                             effect.encode(bytes);

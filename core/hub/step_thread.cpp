@@ -196,7 +196,9 @@ bool StepThread::step_batch(const Batch& batch) {
     }
     const std::uint64_t seq = batch.inputs[last - 1].seq;
     hooks_.gate(out.gate);
-    const Status offered = hooks_.offer(seq, std::exchange(out.effects, {}));
+    const bool more = last < batch.inputs.size() || queued_ > 1;  // this batch is counted until it is done
+    const Status offered = hooks_.offer(seq, std::exchange(out.effects, {}),
+                                        more ? deliver::Follows::more : deliver::Follows::nothing);
     out.gate.clear();
     if (!offered) {
       hooks_.failed(offered.error());

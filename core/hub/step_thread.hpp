@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "base/clock.hpp"
+#include "deliver/follows.hpp"
 #include "hub/checkpointer.hpp"
 #include "hub/world.hpp"
 #include "journal/journal.hpp"
@@ -32,7 +33,8 @@ class StepThread {
   static constexpr std::size_t glance = 16;  // inputs whose people are fetched together
 
   struct Hooks {
-    std::function<Status(std::uint64_t seq, std::vector<Effect>)> offer;  // [step] to the lanes
+    // [step] to the lanes
+    std::function<Status(std::uint64_t seq, std::vector<Effect>, deliver::Follows)> offer;
     std::function<void(const std::vector<GateChange>&)> gate;  // [step] before the effects of the same inputs
     std::function<bool(TimeUs due)> tick;  // [step] a timer is due: journal a tick. False: not now, ask again
     std::function<void(const Error&)> failed;  // [step] once: the process must stop

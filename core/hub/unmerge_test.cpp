@@ -181,6 +181,8 @@ std::uint64_t two_people(Shop& shop, const std::string& wrong) {
   shop.call("b1",
             "'type':'identify','anonymousId':'bob-1','traits':{'email':'bob@shop.example','city':'Rome'}");
   shop.call("b2", "'type':'track','event':'Order Completed','anonymousId':'bob-1','properties':{'total':30}");
+  shop.call("a5", "'type':'group','userId':'ada','groupId':'acme','traits':{'plan':'pro'}");
+  shop.call("b8", "'type':'group','anonymousId':'bob-1','groupId':'globex'");
   shop.wait(2 * us_per_h);
   shop.call("a2", "'type':'track','event':'Product Added','userId':'ada','properties':{'kind':'hat'}");
   shop.wait(us_per_h / 2);

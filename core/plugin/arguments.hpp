@@ -11,16 +11,16 @@
 
 namespace sluice::plugin {
 
-// The records in C form. For a connector in this process payloads and identifiers are copied behind each
-// other with padding; for one apart all is borrowed, since the way there copies and pads.
+// The records in C form. All is borrowed: for a connector apart because the way there copies and pads, for
+// one in this process where a text has room for the padding behind it, as with_padding() makes them. What has
+// none is copied.
 class BatchView {
  public:
   enum class For : std::uint8_t { here, apart };
   BatchView(std::span<const Record> records, For where, const SnapshotPart& part = {}) : where_(where) {
     std::size_t bytes = 0;
-    for (const Record& r : records)
-      bytes += r.payload.size() + r.identifiers.size() + 2 * std::size_t{SLUICE_PADDING};
-    if (where_ == For::here) padded_.reserve(bytes);
+    for (const Record& r : records) bytes += copied_bytes(r.payload) + copied_bytes(r.identifiers);
+    padded_.reserve(bytes);
     records_.reserve(records.size());
     for (const Record& r : records) add(r);
     c_.size = sizeof c_;
@@ -54,8 +54,12 @@ class BatchView {
     c.audience_id = str(r.audience_id);
     records_.push_back(c);
   }
-  sluice_str pad(std::string_view text) {
-    if (text.empty() || where_ == For::apart) return str(text);
+  std::size_t copied_bytes(const std::string& text) const {
+    const bool borrowed = where_ == For::apart || text.empty() || has_padding(text);
+    return borrowed ? 0 : text.size() + SLUICE_PADDING;
+  }
+  sluice_str pad(const std::string& text) {
+    if (copied_bytes(text) == 0) return str(text);
     const char* const at = padded_.data() + padded_.size();  // reserved: it does not move
     padded_.append(text).append(SLUICE_PADDING, '\0');
     return {at, text.size()};

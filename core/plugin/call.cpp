@@ -45,6 +45,7 @@ Code code_of(sluice_status status) {
 }
 
 std::string tidy(std::string_view text) {
+  if (text.empty()) return {};
   std::string out(text.substr(0, text_bytes_max));
   while (!out.empty() && !valid_utf8(out)) out.pop_back();
   for (char& c : out) {
@@ -219,6 +220,8 @@ sluice_status Call::add_request(const sluice_request& r) {
 
 sluice_status Call::add_outcome(std::uint32_t index, const sluice_outcome& o) {
   if (!cover(index)) return SLUICE_OK;
+  if (output_.outcomes.empty())
+    output_.outcomes.reserve(context_.asked.empty() ? covered_.size() : context_.asked.size());
   output_.outcomes.push_back({index,
                               {.status = outcome_status(o.status),
                                .reason = reason_of(o.reason),
@@ -360,8 +363,10 @@ Status Call::judge(sluice_status returned) {
                                  .detail = "the connector gave this record no outcome",
                                  .remote_id = {}}});
   }
-  std::sort(output_.outcomes.begin(), output_.outcomes.end(),
-            [](const Fate& a, const Fate& b) { return a.record < b.record; });
+  const auto by_record = [](const Fate& a, const Fate& b) { return a.record < b.record; };
+  std::vector<Fate>& outcomes = output_.outcomes;
+  if (!std::is_sorted(outcomes.begin(), outcomes.end(), by_record))
+    std::sort(outcomes.begin(), outcomes.end(), by_record);
   return Done{};
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "sluice/plugin.h"
+
 #include "base/hash.hpp"
 #include "base/json.hpp"
 
@@ -89,7 +91,7 @@ std::string in_form(const AskedIdentifier& asked, std::string_view value) {
 namespace {
 
 // Cuts {"type":["value",...],...} as the hub writes it, without white space and escapes, and gives each type
-// with the text of its list; false: it is written otherwise, and a parser has to read it.
+// with the text of its member; false: it is written otherwise, and a parser has to read it.
 template <typename Each>
 bool cut_plain(std::string_view text, const Each& each) {
   const auto take = [&](char c) {
@@ -107,8 +109,8 @@ bool cut_plain(std::string_view text, const Each& each) {
   if (!take('{')) return false;
   do {
     std::string_view type, value;
-    if (!take_string(type) || !take(':')) return false;
     const std::string_view from = text;
+    if (!take_string(type) || !take(':')) return false;
     if (!take('[')) return false;
     do {
       if (!take_string(value)) return false;
@@ -124,13 +126,20 @@ bool copy_plain(const std::vector<AskedIdentifier>& asked, std::string_view iden
   for (const AskedIdentifier& one : asked) {
     if (one.form != AskedIdentifier::Form::normal || one.sha256) return false;
   }
-  out.reserve(identifiers.size());
-  out = "{";
-  const bool plain = cut_plain(identifiers, [&](std::string_view type, std::string_view values) {
-    if (find(asked, type) == nullptr) return;
-    if (out.size() > 1) out += ',';
-    out.append(1, '"').append(type).append("\":").append(values);
+  out.reserve(identifiers.size() + SLUICE_PADDING);
+  out += '{';
+  std::string_view run;  // members that stand side by side, and are asked for
+  const auto copy_run = [&] {
+    if (out.size() > 1 && !run.empty()) out += ',';
+    out += run;
+    run = {};
+  };
+  const bool plain = cut_plain(identifiers, [&](std::string_view type, std::string_view member) {
+    if (find(asked, type) == nullptr) return copy_run();
+    const char* const from = run.empty() ? member.data() : run.data();
+    run = {from, static_cast<std::size_t>(member.data() + member.size() - from)};
   });
+  copy_run();
   out += '}';
   return plain;
 }

@@ -15,7 +15,17 @@
 
 namespace sluice::plugin {
 
-struct Record {  // given to plan() and deliver()
+// A copy that connectors read in place: they may read SLUICE_PADDING bytes past its end.
+inline std::string with_padding(std::string_view text) {
+  std::string out;
+  if (!text.empty()) out.reserve(text.size() + SLUICE_PADDING);
+  return out.append(text);
+}
+inline bool has_padding(const std::string& text) {
+  return text.capacity() - text.size() >= SLUICE_PADDING;
+}
+
+struct Record {  // given to plan() and deliver(); payload and identifiers best as with_padding() makes them
   std::uint32_t op = SLUICE_EVENT;
   std::uint32_t attempt = 1;
   TimeUs time = no_time;

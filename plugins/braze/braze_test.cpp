@@ -73,6 +73,24 @@ std::vector<std::string> judged(const std::vector<Record>& records, int status, 
   return out;
 }
 
+TEST_CASE("where the properties stand in an event's own JSON, and how it is spaced, makes no difference",
+          "[braze]") {
+  Opened braze("braze", with());
+  const auto body = [&](const std::string& payload) {
+    return planned_body(braze, record(SLUICE_EVENT, "Order", payload));
+  };
+  const std::string first = R"({"properties":{"n":1,"time":{"time":"}\"{"}},"event":"Order","type":"track"})";
+  const std::string spaced =
+      " { \"event\" : \"Order\" , \"properties\" : { \"n\" : 1 , \"time\" : {\"time\":\"}\\\"{\"} "
+      "}\n,\"type\" : "
+      "\"track\" , \"later\" : 12 } ";
+  CHECK(body(first).find(R"("properties":{"n":1,"property_time":{"time":"}\"{"}})") != std::string::npos);
+  CHECK(body(spaced) == body(first));
+  CHECK(body(R"({"properties":null,"event":"Order","type":"track"})").find("properties") ==
+        std::string::npos);
+  CHECK(body(R"({"properties":"x","event":"Order","type":"track"})").find("properties") == std::string::npos);
+}
+
 TEST_CASE("an event carries its person, name, time and properties", "[braze]") {
   Opened braze("braze", with());
   const auto requests = planned(braze, {record(SLUICE_EVENT, "Order \"1\"", R"({"total":12.5})")});

@@ -30,16 +30,24 @@ void append_member(std::string& out, std::string_view name, std::string_view val
   out += value;
 }
 
-void append_properties(std::string& out, std::string_view properties) {
+struct Properties {
+  std::string_view text;
+  bool refused = false;  // Braze refuses one of the names
+};
+
+bool any_refused(Walk names) {
   bool refused = false;
-  Walk names(properties);
-  for (Member m; !refused && names.next(m);) refused = is_refused_property(m.name);
-  if (!refused) {
-    out += properties;
+  for (Member m; names.next(m);) refused = refused || is_refused_property(m.name);
+  return refused;
+}
+
+void append_properties(std::string& out, const Properties& properties) {
+  if (!properties.refused) {
+    out += properties.text;
     return;
   }
   char separator = '{';
-  Walk members(properties);
+  Walk members(properties.text);
   for (Member m; members.next(m);) {
     const bool rename = is_refused_property(m.name);
     out += separator;
@@ -55,18 +63,29 @@ void append_properties(std::string& out, std::string_view properties) {
 
 // A route without `fields` hands over the event as it was received:
 // {"type":"track","event":…,"properties":{…}, …}.
-std::string_view properties_of(std::string_view payload) {
-  std::string_view type, event, properties;
+Properties properties_of(std::string_view payload) {
+  std::string_view type, event;
+  Properties properties;
   Walk walk(payload);
-  for (Member m; walk.next(m);) {
+  for (Member m; walk.next_name(m);) {
+    if (m.name == "properties" && walk.opens()) {
+      Walk names = walk.inside();
+      bool refused = false;
+      for (Member one; names.next(one);) refused = refused || is_refused_property(one.name);
+      if (!walk.value(m, names)) break;
+      properties = {m.value, refused};
+    } else if (!walk.value(m)) {
+      break;
+    }
+    if (m.name == "properties") properties.text = m.value;
     if (m.name == "type") type = m.value;
     if (m.name == "event") event = m.value;
-    if (m.name == "properties") properties = m.value;
-    if (!type.empty() && !event.empty() && !properties.empty()) break;
+    if (!type.empty() && !event.empty() && !properties.text.empty()) break;
   }
   const bool tracked = type == "\"track\"" && !event.empty();
-  const bool viewed = (type == "\"page\"" || type == "\"screen\"") && is_object(properties);
-  return tracked || viewed ? properties : payload;
+  const bool viewed = (type == "\"page\"" || type == "\"screen\"") && is_object(properties.text);
+  if (tracked || viewed) return properties;
+  return {payload, any_refused(Walk(payload))};
 }
 
 }  // namespace
@@ -109,8 +128,8 @@ void append_event(std::string& out, const sdk::Record& record, const Person& per
   sdk::append_time(out, record.time_us);
   out += '"';
   if (!settings.app_id.empty()) append_member(out, "app_id", settings.app_id);
-  const std::string_view properties = properties_of(record.payload);
-  if (!inside(properties).empty()) {
+  const Properties properties = properties_of(record.payload);
+  if (!inside(properties.text).empty()) {
     out += ",\"properties\":";
     append_properties(out, properties);
   }

@@ -1,5 +1,8 @@
 #include "scan.hpp"
 
+#include <array>
+#include <bit>
+#include <cstdint>
 #include <cstring>
 
 namespace sluice::braze {
@@ -14,6 +17,37 @@ std::string_view trimmed(std::string_view json) {
   while (!json.empty() && is_space(json.front())) json.remove_prefix(1);
   while (!json.empty() && is_space(json.back())) json.remove_suffix(1);
   return json;
+}
+
+enum class Mark : std::uint8_t { none, quote, open, close };
+
+constexpr std::array<Mark, 256> marks = [] {
+  std::array<Mark, 256> out{};
+  out['"'] = Mark::quote;
+  out['{'] = out['['] = Mark::open;
+  out['}'] = out[']'] = Mark::close;
+  return out;
+}();
+
+Mark mark_of(char c) {
+  return marks[static_cast<unsigned char>(c)];
+}
+
+// The first quote or backslash, or `end`. Eight bytes are looked at together: in `found` the lowest byte that
+// is not zero is the first of them ("Hacker's Delight", 6-1).
+const char* quote_or_backslash(const char* at, const char* end) {
+  constexpr std::uint64_t ones = 0x0101010101010101U, tops = 0x8080808080808080U;
+  const auto zero = [](std::uint64_t word) { return (word - ones) & ~word; };
+  if constexpr (std::endian::native == std::endian::little) {
+    for (; end - at >= 8; at += 8) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, at, sizeof word);
+      const std::uint64_t found = (zero(word ^ ones * '"') | zero(word ^ ones * '\\')) & tops;
+      if (found != 0) return at + std::countr_zero(found) / 8;
+    }
+  }
+  while (at < end && *at != '"' && *at != '\\') ++at;
+  return at;
 }
 
 }  // namespace
@@ -33,45 +67,34 @@ void Walk::space() {
 
 // At an opening quote: moves behind the closing one.
 bool Walk::text_end() {
-  for (const char* from = ++at_;;) {
-    const void* found = std::memchr(from, '"', static_cast<std::size_t>(end_ - from));
-    if (found == nullptr) return false;
-    const char* quote = static_cast<const char*>(found);
-    const char* before = quote;
-    while (before > at_ && before[-1] == '\\') --before;
-    from = quote + 1;
-    if ((quote - before) % 2 == 0) {
-      at_ = from;
-      return true;
-    }
+  ++at_;
+  for (;;) {
+    at_ = quote_or_backslash(at_, end_);
+    if (at_ == end_) return false;
+    if (*at_++ == '"') return true;
+    if (at_ == end_) return false;
+    ++at_;  // what is escaped
   }
 }
 
-// At a value: moves behind it.
-bool Walk::value_end() {
+// At a brace or bracket: moves behind the one that closes it.
+bool Walk::container_end() {
   int depth = 0;
   while (at_ < end_) {
-    switch (*at_) {
-      case '"':
+    switch (mark_of(*at_)) {
+      case Mark::quote:
         if (!text_end()) return false;
-        if (depth == 0) return true;
         continue;
-      case '{':
-      case '[':
+      case Mark::open:
         ++depth;
         break;
-      case '}':
-      case ']':
-        if (depth == 0) return true;  // of what is walked over: the end of a number or word
+      case Mark::close:
         if (--depth == 0) {
           ++at_;
           return true;
         }
         break;
-      case ',':
-        if (depth == 0) return true;
-        break;
-      default:
+      case Mark::none:
         break;
     }
     ++at_;
@@ -79,7 +102,15 @@ bool Walk::value_end() {
   return false;
 }
 
-bool Walk::next(Member& out) {
+// At a value: moves behind it.
+bool Walk::value_end() {
+  if (*at_ == '"') return text_end();
+  if (mark_of(*at_) == Mark::open) return container_end();
+  while (at_ < end_ && *at_ != ',' && mark_of(*at_) != Mark::close) ++at_;  // a number or a word
+  return at_ < end_;
+}
+
+bool Walk::next_name(Member& out) {
   space();
   if (at_ < end_ && *at_ == ',') {
     ++at_;
@@ -87,17 +118,36 @@ bool Walk::next(Member& out) {
   }
   if (at_ >= end_ || *at_ == '}' || *at_ == ']') return false;
   out.name = {};
-  if (object_) {
-    const char* name = at_ + 1;
-    if (*at_ != '"' || !text_end()) return false;
-    out.name = {name, static_cast<std::size_t>(at_ - name - 1)};
-    space();
-    if (at_ >= end_ || *at_++ != ':') return false;
-    space();
-  }
-  const char* value = at_;
-  if (!value_end() || at_ == value) return false;
-  out.value = trimmed({value, static_cast<std::size_t>(at_ - value)});
+  if (!object_) return true;
+  const char* const name = at_ + 1;
+  if (*at_ != '"' || !text_end()) return false;
+  out.name = {name, static_cast<std::size_t>(at_ - name - 1)};
+  space();
+  if (at_ >= end_ || *at_++ != ':') return false;
+  space();
+  return at_ < end_;
+}
+
+bool Walk::opens() const {
+  return mark_of(*at_) == Mark::open;
+}
+
+Walk Walk::inside() const {
+  return Walk({at_, static_cast<std::size_t>(end_ - at_)});
+}
+
+bool Walk::value(Member& out) {
+  const char* const from = at_;
+  if (!value_end() || at_ == from) return false;
+  out.value = {from, static_cast<std::size_t>(at_ - from)};
+  while (is_space(out.value.back())) out.value.remove_suffix(1);  // behind a number or a word
+  return true;
+}
+
+bool Walk::value(Member& out, const Walk& walked) {
+  if (walked.at_ >= end_ || mark_of(*walked.at_) != Mark::close) return false;
+  out.value = {at_, static_cast<std::size_t>(walked.at_ + 1 - at_)};
+  at_ = walked.at_ + 1;
   return true;
 }
 

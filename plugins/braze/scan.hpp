@@ -17,10 +17,17 @@ struct Member {
 class Walk {
  public:
   explicit Walk(std::string_view json);  // neither object nor array: nothing to walk over
-  bool next(Member& out);
+  bool next(Member& out) { return next_name(out) && value(out); }
+  // The same in two moves: between them the value may be walked over itself, and is not read twice then.
+  bool next_name(Member& out);
+  bool opens() const;  // it is an object or an array
+  Walk inside() const;
+  bool value(Member& out);
+  bool value(Member& out, const Walk& walked);  // `walked` is inside(), come to its end
 
  private:
   bool text_end();
+  bool container_end();
   bool value_end();
   void space();
   const char* at_;

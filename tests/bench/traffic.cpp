@@ -118,7 +118,10 @@ std::string Traffic::body_of(std::int64_t first) const {
 }
 
 std::string Traffic::lines_of(std::int64_t first) const {
-  const std::string time = now_text();
+  return lines_of(first, now_text());
+}
+
+std::string Traffic::lines_of(std::int64_t first, const std::string& time) const {
   std::string lines;
   lines.reserve(batch_events * 700);
   for (std::int64_t n = first; n < first + batch_events; ++n) {
@@ -132,15 +135,21 @@ std::string Traffic::request_of(std::int64_t first, const std::string& host) con
   return post(body_of(first), host);
 }
 
+std::string Traffic::introduction_of(std::int64_t person, const std::string& time) {
+  std::string event;
+  Text out(event);
+  out << R"({"messageId":"person-)" << person << R"(","timestamp":")" << time << R"(",)";
+  append_identity(out, person);
+  append_context(out, person);
+  return event;
+}
+
 std::string Traffic::introduce(std::int64_t first, const std::string& host) const {
   const std::string time = now_text();
   std::string body = R"({"batch":[)";
   for (std::int64_t person = first; person < std::min(first + batch_events, people_); ++person) {
     if (person > first) body += ',';
-    Text out(body);
-    out << R"({"messageId":"person-)" << person << R"(","timestamp":")" << time << R"(",)";
-    append_identity(out, person);
-    append_context(out, person);
+    body += introduction_of(person, time);
   }
   body += R"(],"sentAt":")" + time + R"("})";
   return post(body, host);

@@ -24,12 +24,15 @@ class Traffic {  // [any]
   std::int64_t person_of(std::int64_t n) const;
   // The body of a request with events [first, first + batch_events): 20 % page, 10 % identify, 70 % track.
   std::string body_of(std::int64_t first) const;
-  // The same events, a line each.
+  // The same events, a line each; at `time` (as format_time() writes it) or now.
   std::string lines_of(std::int64_t first) const;
+  std::string lines_of(std::int64_t first, const std::string& time) const;
   // A whole request with them, with its HTTP head.
   std::string request_of(std::int64_t first, const std::string& host) const;
   // A request that makes people [first, min(first + batch_events, people())) known: one identify each.
   std::string introduce(std::int64_t first, const std::string& host) const;
+  // The identify of one person, as introduce() sends it.
+  static std::string introduction_of(std::int64_t person, const std::string& time);
 
  private:
   void append_event(std::string& body, std::int64_t n, const std::string& time) const;

@@ -37,6 +37,7 @@ Machine::Machine(const Options& options)
     note("sends " + effect.destination + ' ' + text(effect.key));
     if (engine_ && !dead_) judge_.check_may_leave(effect, engine_->world().state);
   };
+  network_.dark = [this] { return disk_.files().stopped(); };
   checkpoint_inputs_ = 15 + random_.below(120);
   config_ = load_configuration(configuration_text(0, 0)).config;
 }

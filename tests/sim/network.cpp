@@ -30,7 +30,7 @@ void Network::heal() {
 }
 
 void Network::leave(const std::vector<Letter>& letters) const {
-  if (!leaving) return;
+  if (!leaving || (dark && dark())) return;
   for (const Letter& letter : letters) leaving(letter.effect);
 }
 
@@ -54,6 +54,10 @@ void Network::choose_fate(Flight& flight) {
     flight.status = status;
   };
   after(5 * us_per_ms, 200 * us_per_ms);
+  if (dark && dark()) {
+    flight.sent = flight.arrives = flight.answered = false;
+    return;
+  }
   if (flight.destination == "lake") return;
   switch (moods_[flight.destination]) {
     case Mood::healthy: {

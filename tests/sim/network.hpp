@@ -56,6 +56,8 @@ class Network {
   static bool once(const std::string& destination, Operation op);
   // Says whether a record may leave the hub as things are; null: nobody runs.
   std::function<void(const Effect&)> leaving;
+  // The hub's machine has lost its power, and the hub does not know yet: nothing leaves any more.
+  std::function<bool()> dark;
 
  private:
   struct Flight {

@@ -18,25 +18,29 @@ namespace sluice::sdk {
 inline void append_json_string(std::string& out, std::string_view text) {
   static constexpr char digits[] = "0123456789abcdef";
   out += '"';
-  for (const char c : text) {
+  std::size_t plain = 0;  // where the run that needs no escape begins
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
     const auto u = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (u >= 0x20) {
+    if (u >= 0x20 && c != '"' && c != '\\') continue;
+    out.append(text, plain, i - plain);
+    plain = i + 1;
+    out += '\\';
+    if (u >= 0x20) {
       out += c;
     } else if (c == '\n') {
-      out += "\\n";
+      out += 'n';
     } else if (c == '\t') {
-      out += "\\t";
+      out += 't';
     } else if (c == '\r') {
-      out += "\\r";
+      out += 'r';
     } else {
-      out += "\\u00";
+      out += "u00";
       out += digits[u >> 4];
       out += digits[u & 15];
     }
   }
+  out.append(text, plain, text.size() - plain);
   out += '"';
 }
 

@@ -51,15 +51,18 @@ inline void append_digits(std::string& out, std::int64_t value, std::size_t coun
 // RFC 3339 in UTC: 2026-03-01T10:00:00.000Z. For years 0 to 9999.
 inline void append_time(std::string& out, std::int64_t time_us) {
   const Civil at = civil_of(time_us);
-  const std::int64_t parts[] = {at.month, at.day, at.hour, at.minute, at.second};
-  append_digits(out, at.year, 4);
-  for (std::size_t i = 0; i < 5; ++i) {
-    out += "--T::"[i];
-    append_digits(out, parts[i], 2);
-  }
-  out += '.';
-  append_digits(out, at.millisecond, 3);
-  out += 'Z';
+  char text[] = "0000-00-00T00:00:00.000Z";
+  const auto put = [&text](std::size_t end, std::int64_t value, int digits) {
+    for (; digits > 0; --digits, value /= 10) text[--end] = static_cast<char>('0' + value % 10);
+  };
+  put(4, at.year, 4);
+  put(7, at.month, 2);
+  put(10, at.day, 2);
+  put(13, at.hour, 2);
+  put(16, at.minute, 2);
+  put(19, at.second, 2);
+  put(23, at.millisecond, 3);
+  out.append(text, sizeof text - 1);
 }
 
 }  // namespace sluice::sdk
