@@ -82,6 +82,12 @@ bool is_api_name(std::string_view text, bool path) {
   });
 }
 
+bool is_alike(std::string_view one, std::string_view other) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+  return std::equal(one.begin(), one.end(), other.begin(), other.end(),
+                    [&](char a, char b) { return lower(a) == lower(b); });
+}
+
 bool is_id(std::string_view text) {
   return (text.size() == 15 || text.size() == 18) &&
          std::all_of(text.begin(), text.end(), [](char c) { return is_letter(c) || is_digit(c); });

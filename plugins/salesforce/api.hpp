@@ -21,6 +21,8 @@ std::string api_path(const sdk::Json& with);  // "/services/data/v61.0"
 
 // Letters, digits and '_', and dots between names where `path`: what may stand in a query and a URL as it is.
 bool is_api_name(std::string_view text, bool path = false);
+// The same text, but for the case of ASCII letters.
+bool is_alike(std::string_view one, std::string_view other);
 bool is_id(std::string_view text);  // 15 or 18 letters and digits
 
 struct Problem {

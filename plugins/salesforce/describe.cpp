@@ -75,19 +75,13 @@ bool looks_up(const Json& object, std::string_view relationship) {
   });
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return out;
-}
-
 // SOQL takes names in any case, but answers in the object's own: the row would not have what was asked for.
 std::string no_field(const Json& object, std::string_view name) {
   std::string out = "the object " + std::string(object["name"].text_or("")) + " has no field '" +
                     std::string(name) + "', or the user of the integration may not see it";
   for (const Json& field : object["fields"].elements()) {
     const std::string_view other = field["name"].text_or("");
-    if (lower(other) == lower(name)) return out + ": did you mean '" + std::string(other) + "'?";
+    if (is_alike(other, name)) return out + ": did you mean '" + std::string(other) + "'?";
   }
   return out;
 }

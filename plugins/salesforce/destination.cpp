@@ -326,6 +326,21 @@ void Destination::judge_each(const sdk::Batch& batch, const sdk::Response& respo
   }
 }
 
+// Of an answer that names members, the Id of this person's; empty: none. A unique external id that is written
+// in other letter case over there is the same person's, by Salesforce's own rule; one that is written alike
+// goes before it.
+std::string Destination::member_among(const Json& answer, const Person& person) const {
+  std::string alike;
+  for (const Json& one : answer["records"].elements()) {
+    const std::string_view key = one["Id"].text_or("");
+    const std::string_view external = one[object_][external_id_].scalar();
+    if (!is_id(key)) continue;
+    if (external == person.external_id) return std::string(key);
+    if (alike.empty() && is_alike(external, person.external_id)) alike = key;
+  }
+  return alike;
+}
+
 // Who is no member has left already.
 void Destination::judge_found(const sdk::Batch& batch, const sdk::Response& response, sdk::Call& call) const {
   const std::optional<Json> answer = Json::parse(response.body());
@@ -334,13 +349,9 @@ void Destination::judge_found(const sdk::Batch& batch, const sdk::Response& resp
   }
   Group leaving{.kind = Kind::leave, .campaign = {}, .records = {}, .indexes = {}};
   for (const std::uint32_t index : response.records()) {
-    const Person person = person_of(batch[index]);
-    const auto& members = (*answer)["records"].elements();
-    const auto member = std::find_if(members.begin(), members.end(), [&](const Json& one) {
-      return one[object_][external_id_].scalar() == person.external_id;
-    });
-    if (member != members.end() && is_id((*member)["Id"].text_or(""))) {
-      leaving.add(index, (*member)["Id"].text_or(""));
+    const std::string member = member_among(*answer, person_of(batch[index]));
+    if (!member.empty()) {
+      leaving.add(index, member);
     } else {
       call.outcome(index, {.status = SLUICE_OK, .reason = "no_member"});
     }

@@ -82,12 +82,14 @@ class Destination {
                        const sdk::Json& answer, sdk::Call& call) const;
   void drop_stale(const sdk::Response& response, sdk::Json state, const sdk::Json& answer,
                   sdk::Call& call) const;
+  void count_joined(const sdk::Json& answer) const;
   void count_dropped(const sdk::Response& response, sdk::Json state, const sdk::Json& answer,
                      sdk::Call& call) const;
 
   void judge_each(const sdk::Batch& batch, const sdk::Response& response, Kind kind, sdk::Call& call) const;
   void judge_found(const sdk::Batch& batch, const sdk::Response& response, sdk::Call& call) const;
   void judge_campaign(const sdk::Response& response, sdk::Call& call) const;
+  std::string member_among(const sdk::Json& answer, const Person& person) const;
 
   sdk::Host host_;
   std::string path_, object_, external_id_, person_id_;

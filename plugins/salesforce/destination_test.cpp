@@ -191,6 +191,62 @@ TEST_CASE("members who leave are looked for and deleted by their own ids", "[sal
   CHECK(output.requests[0].records == std::vector<std::uint32_t>{1});
 }
 
+namespace {
+
+// A refresh of one person: what is asked once `members` are found, and the fate when that is answered by
+// `answer`.
+struct Refreshed {
+  plugin::Request request;
+  std::string fate;
+};
+
+Refreshed refreshed(Record person, const std::string& members, const std::string& answer) {
+  Opened salesforce("salesforce",
+                    with(R"(,"campaigns":{"VIP":"701000000000001AAA"},"campaign_marker":"Mark__c")"));
+  const std::vector one = {std::move(person)};
+  const auto asked = salesforce->plan(one, {}, {.snapshot = "j.1.5.0", .part = 1}).value();
+  plugin::Response response;
+  response.status = 200;
+  response.received = noon;
+  const auto answered = [&](const plugin::Request& request, const std::string& body) {
+    response.body = body;
+    response.state = request.state;
+    response.records = request.records;
+    return salesforce->interpret(one, response).value();
+  };
+  Refreshed out{answered(asked.requests.at(0), R"({"records":[)" + members + "]}").requests.at(0), {}};
+  const auto last = answered(out.request, answer).outcomes.at(0).outcome;
+  out.fate = fate(last.status, last.reason);
+  return out;
+}
+
+std::string member(const std::string& id, const std::string& key) {
+  return R"({"Id":"00v00000000000)" + id + R"(AAA","Contact":{"Key__c":")" + key + R"("}})";
+}
+
+}  // namespace
+
+TEST_CASE("a number in other letter case is the same member's, after one that is written alike",
+          "[salesforce]") {
+  const Record ada = record(SLUICE_ENTER);
+  const std::string good = R"([{"id":"00v000000000001AAA","success":true,"errors":[]}])";
+  CHECK(refreshed(ada, member("1", "ADA"), good).request.body.find("00v000000000001AAA") !=
+        std::string::npos);
+  CHECK(refreshed(ada, member("1", "ADA") + "," + member("2", "ada"), good)
+            .request.body.find("00v000000000002AAA") != std::string::npos);
+  const Refreshed other = refreshed(ada, member("1", "adam"), good);
+  CHECK((other.request.method == "POST" && other.fate == fate(SLUICE_OK)));
+}
+
+TEST_CASE("who became a member while a refresh looked is looked for again, and has no fate without a mark",
+          "[salesforce]") {
+  Record ada = record(SLUICE_ENTER);
+  const std::string already = refusal("DUPLICATE_VALUE", "Already a campaign member.");
+  CHECK(refreshed(ada, "", already).fate == fate(SLUICE_RETRY, "duplicate_value"));
+  ada.attempt = 4;
+  CHECK(refreshed(ada, "", already).fate == fate(SLUICE_SKIPPED, "duplicate_value"));
+}
+
 TEST_CASE("an audience is a campaign of its name, found or made", "[salesforce]") {
   Opened salesforce("salesforce", with(R"(,"audience_fields":{"VIP":"Is_VIP__c"})"));
   CHECK(salesforce->provision({.name = "VIP"}).value().outcome->remote_id == "Is_VIP__c");

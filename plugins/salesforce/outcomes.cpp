@@ -23,12 +23,14 @@ std::string detail_of(const Problem& problem) {
   return problem.fields.empty() ? "" : "fields: " + problem.fields;
 }
 
+bool is_member_already(const Problem& problem) {
+  return problem.code == "DUPLICATE_VALUE" &&
+         problem.message.find("lready a campaign member") != std::string::npos;
+}
+
 // Somebody has done it already.
 bool is_done(const Problem& problem, Kind kind) {
-  if (kind == Kind::join || kind == Kind::enlist) {
-    return problem.code == "DUPLICATE_VALUE" &&
-           problem.message.find("lready a campaign member") != std::string::npos;
-  }
+  if (kind == Kind::join) return is_member_already(problem);
   return (kind == Kind::leave || kind == Kind::remove) &&
          is_one_of(problem.code, {"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY", "NOT_FOUND"});
 }
@@ -80,7 +82,13 @@ void judge_record(std::uint32_t index, const sdk::Record& record, const sdk::Jso
   }
   sluice_status status = status_of_record(problem, record, kind);
   // One of many: a refresh goes on without them. Who left while it ran is looked for again.
-  if (kind == Kind::enlist && status == SLUICE_INVALID) status = SLUICE_SKIPPED;
+  // A member since they were looked for has no mark yet, and would be taken off at the end: they are looked
+  // for again.
+  if (kind == Kind::enlist && is_member_already(problem) && record.attempt < attempts_max) {
+    status = SLUICE_RETRY;
+  } else if (kind == Kind::enlist && status == SLUICE_INVALID) {
+    status = SLUICE_SKIPPED;
+  }
   if (kind == Kind::mark && is_done(problem, Kind::leave)) status = SLUICE_RETRY;
   const bool limit = problem.code == "REQUEST_LIMIT_EXCEEDED";
   call.outcome(

@@ -1,8 +1,6 @@
 // A full refresh of an audience, that is of a campaign: who is a member over there is read and compared. Each
 // member gets the refresh's id into a field of its own (`campaign_marker`); whoever has another one at the
 // end belongs there no more. So no part has to know what another has seen.
-#include <algorithm>
-
 #include "destination.hpp"
 #include "outcomes.hpp"
 
@@ -109,6 +107,7 @@ void Destination::interpret_refresh(const sdk::Batch& batch, const sdk::Response
   if (!answer) return judge_all(response, SLUICE_RETRY, "answer_not_understood", call);
   if (step == "find") return compare_members(batch, response, state, *answer, call);
   if (step == "mark" || step == "join") {
+    if (step == "join") count_joined(*answer);
     return judge_each(batch, response, step == "mark" ? Kind::mark : Kind::enlist, call);
   }
   if (step == "stale") return drop_stale(response, state, *answer, call);
@@ -121,7 +120,6 @@ void Destination::compare_members(const sdk::Batch& batch, const sdk::Response& 
                                   const Json& answer, sdk::Call& call) const {
   if (!answer["records"].is_array()) return judge_all(response, SLUICE_RETRY, "answer_not_understood", call);
   const std::string_view campaign = state["campaign"].text_or(""), marker = state["marker"].text_or("");
-  const auto& members = answer["records"].elements();
   Group there{.kind = Kind::mark, .campaign = {}, .records = {}, .indexes = {}}, missing = there;
   for (const std::uint32_t index : response.records()) {
     if (batch[index].op != SLUICE_ENTER) {
@@ -129,18 +127,14 @@ void Destination::compare_members(const sdk::Batch& batch, const sdk::Response& 
       continue;
     }
     const Person person = person_of(batch[index]);
-    const auto member = std::find_if(members.begin(), members.end(), [&](const Json& one) {
-      return one[object_][external_id_].scalar() == person.external_id;
-    });
-    const bool is = member != members.end() && is_id((*member)["Id"].text_or(""));
+    const std::string member = member_among(answer, person);
+    const bool is = !member.empty();
     Json out = is ? Json::parse(R"({"attributes":{"type":"CampaignMember"}})").value_or(Json::object())
                   : member_of(campaign, person);
-    if (is) out.set("Id", (*member)["Id"]);
+    if (is) out.set("Id", Json::string(member));
     out.set(campaign_marker_, Json::string(marker));
     (is ? there : missing).add(index, out.text());
   }
-  if (!missing.indexes.empty())
-    host_.metric(SLUICE_COUNTER, "audience_members_missing", static_cast<double>(missing.indexes.size()));
   for (const auto& [group, method, step] :
        {std::tuple{&there, "PATCH", "mark"}, std::tuple{&missing, "POST", "join"}}) {
     if (group->indexes.empty()) continue;
@@ -181,6 +175,15 @@ void Destination::drop_stale(const sdk::Response& response, Json state, const Js
                 .records = std::move(indexes),
                 .state = "r" + state.text(),
                 .bucket = "api"});
+}
+
+// Missing is who could be added: a part that comes again finds them there, and who cannot be a member never
+// was missing.
+void Destination::count_joined(const Json& answer) const {
+  std::int64_t joined = 0;
+  for (std::size_t i = 0; answer.is_array() && i < answer.size(); ++i)
+    joined += answer.at(i)["success"].boolean_value().value_or(false) ? 1 : 0;
+  if (joined > 0) host_.metric(SLUICE_COUNTER, "audience_members_missing", static_cast<double>(joined));
 }
 
 // What could not be deleted is met again by the same query: the part comes again after a pause.

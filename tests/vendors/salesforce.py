@@ -88,6 +88,13 @@ def parse_time(text):
     return at.astimezone(datetime.timezone.utc)
 
 
+def same(one, own, value):
+    """Of a field: an external id of ours is unique and not case-sensitive, as a box of its definition says."""
+    if one.get("external") and isinstance(own, str) and isinstance(value, str):
+        return own.lower() == value.lower()
+    return own == value
+
+
 class Refusal(Exception):
     def __init__(self, status, code, message, fields=()):
         super().__init__(message)
@@ -253,7 +260,8 @@ class Salesforce(standin.StandIn):
         keys = [key for key in value if key != "attributes"]
         if len(keys) != 1 or not self.fields(target).get(keys[0], {}).get("external"):
             raise Refusal(400, "INVALID_FIELD", f"{name}: an external id field is needed", [name])
-        found = [row["Id"] for row in self.living(target) if row[keys[0]] == value[keys[0]]]
+        external = self.fields(target)[keys[0]]
+        found = [row["Id"] for row in self.living(target) if same(external, row[keys[0]], value[keys[0]])]
         if not found:
             raise Refusal(400, "INVALID_FIELD", f"Foreign key external ID: {value[keys[0]]} not found for field {keys[0]} in entity {target}")
         return one["name"], found[0]
@@ -302,7 +310,7 @@ class Salesforce(standin.StandIn):
         if key:
             if record.get(key) in (None, ""):
                 raise Refusal(400, "MISSING_ARGUMENT", f"{key} not specified")
-            found = [row for row in self.living(name) if row[key] == record[key]]
+            found = [row for row in self.living(name) if same(self.fields(name)[key], row[key], record[key])]
             if len(found) > 1:
                 raise Refusal(300, "DUPLICATE_EXTERNAL_ID", "more than one record found for external id field")
         row = self.checked(name, record, not found)
@@ -408,7 +416,9 @@ class Salesforce(standin.StandIn):
             if known.get(name, {}).get("type") == "datetime":
                 own, value = parse_time(own), parse_time(value)
             if op == "IN":
-                return own in value
+                first, _, rest = name.rpartition(".")
+                one = self.fields(LOOKS_UP.get(first, first) if first else query.object)[rest]
+                return any(same(one, own, each) for each in value)
             if own is None:
                 return op == "=" and value == "null"
             return {"=": own == value, "!=": own != value, ">=": own >= value, "<=": own <= value, ">": own > value,
