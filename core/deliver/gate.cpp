@@ -83,6 +83,7 @@ void Gate::split(ProfileId loser) {
     Shard& s = shard(loser);
     const std::unique_lock lock(s.mutex);
     s.denied[loser] = std::move(denied);
+    s.people = s.denied.size();
   }
   const std::unique_lock lock(merge_mutex_);
   winner_.erase(loser);

@@ -88,6 +88,13 @@ std::vector<Item*> Lane::gather(Batch& batch, Item* first) {
     (item->kept == kept ? mates : others).push_back(item);
   }
   std::for_each(others.rbegin(), others.rend(), [this](Item* item) { queue_.put_back(item); });
+  // One behind an older record, which its person has got by becoming one with somebody, waits for that: its
+  // step goes on for the others, and for itself later.
+  std::erase_if(mates, [this](Item* item) {
+    const bool waits = queue_.held_back(*item);
+    if (waits) queue_.put_back(item, false);
+    return waits;
+  });
   const auto place = [&](const Item* item) {
     return std::find(kept->keys.begin(), kept->keys.end(), item->effect.key) - kept->keys.begin();
   };

@@ -223,6 +223,45 @@ TEST_CASE("other settings go on with what is under way, and what cannot go on is
   }
 }
 
+TEST_CASE(
+    "a job of which one person has an older record by now goes on with the others, and with that one later",
+    "[lane]") {
+  LaneWorld w;
+  w.limits.parallel = 1;
+  Jobs jobs(w);
+  bool failed = false;
+  w.vendor.answer = [&](const std::vector<Seen>& records) {
+    if (records.front().person == 5) return Vendor::ok();
+    if (records.front().person != 9 || std::exchange(failed, true)) return jobs.answer(records);
+    return Vendor::all(records, 503, Fate::retry);
+  };
+  w.open();
+  w.offer(1, 9);
+  w.lane->pump();
+  w.courier->answer(0);
+  w.lane->pump();
+  REQUIRE(failed);  // and waits for its next try
+  w.offer(2, {LaneWorld::effect(2, 1, 3), LaneWorld::effect(2, 2, 2)});
+  submit(w);      // a job for both, which is asked for after a second
+  w.offer(3, 5);  // takes the only place until then
+  w.lane->pump();
+  REQUIRE(w.courier->pending.size() == 1);
+  w.clock.advance(us_per_s);
+  w.lane->pump();
+  w.gate.merge(9, 3);
+  w.lane->pump();
+  w.courier->answer(0);
+  w.run();
+  CHECK(w.count(OutcomeKind::delivered) == 4);
+  CHECK(w.lane->idle());
+  CHECK(jobs.each_once());
+  const auto at = [&](std::uint64_t seq, std::uint32_t ordinal) {
+    return std::find_if(w.vendor.accepted.begin(), w.vendor.accepted.end(),
+                        [&](const Seen& one) { return one.key == EffectKey{seq, ordinal}; });
+  };
+  CHECK(at(1, 1) < at(2, 1));  // behind what had become their own
+}
+
 TEST_CASE("a record of a job that is withdrawn ends there, and the others go on", "[lane][crash]") {
   LaneWorld w;
   Jobs jobs(w);
