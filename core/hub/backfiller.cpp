@@ -168,18 +168,10 @@ Status Backfiller::begin() {
   SLUICE_TRY(restore_saved(restored));
   if (restored) return Done{};
   job.shadow = std::make_unique<World>(journal_.identity().hash_seed, job.definitions);
-  job.first = journal_.log().first_seq();
-  if (job.first > 1) {
-    const std::uint64_t at_most = job.wants.switched != 0 ? job.wants.switched : UINT64_MAX;
-    const std::uint64_t base = SLUICE_TRY(shadow_base(checkpoints_, job.first, at_most));
-    if (job.unmerge.id != 0 && base >= job.unmerge.input)
-      return Error{Code::rejected, "the history is not kept far enough: it begins behind that merge"};
-    SLUICE_TRY(job.shadow->restore_base(checkpoints_, base));
-    job.shadow->begin_shadow();
-    job.first = base + 1;
-    job.since = job.shadow->since;
-  }
-  job.shadow->pipeline.keep_apart(job.apart, job.first - 1);
+  const std::uint64_t at_most = job.wants.switched != 0 ? job.wants.switched : UINT64_MAX;
+  job.first =
+      1 + SLUICE_TRY(job.shadow->begin_shadow(checkpoints_, journal_.log().first_seq(), at_most, job.apart));
+  job.since = job.shadow->since;
   log_info("hub", "reading the history again for " + joined(job.names) + ", from " +
                       (job.first == 1 ? std::string("its first input") : format_time(job.since)) + " on" +
                       (job.unmerge.id == 0 ? "; they wait for it" : ""));

@@ -73,18 +73,6 @@ Status World::resume(const CheckpointInfo& info) {
   return Done{};
 }
 
-void World::begin_shadow() {
-  if (state.backfill.kept.empty()) {
-    if (const auto then = compile_epoch(epoch)) {
-      view::each_counted(*then.value(), [&](const auto& plan) {
-        state.backfill.kept.push_back({plan.key, view::kept_needs(plan)});
-      });
-    }
-  }
-  pipeline.begin_shadow();
-  since = state.now;
-}
-
 namespace {
 
 Checkpoints::EachRow into(state::State& state, bool& readable) {
@@ -122,6 +110,39 @@ Status World::step(const Input& input, StepOutput& out) {
   return Done{};
 }
 
+Result<std::uint64_t> World::begin_shadow(const Checkpoints& checkpoints, std::uint64_t first_seq,
+                                          std::uint64_t at_most,
+                                          const std::vector<state::Unmerge>& unmerges) {
+  std::uint64_t base = 0;
+  if (first_seq > 1) {
+    for (const state::Unmerge& u : unmerges) {
+      if (!u.done) at_most = std::min(at_most, u.input - 1);
+    }
+    const auto oldest = checkpoints.oldest_base();
+    if (!oldest || *oldest + 1 < first_seq || *oldest > at_most) {
+      return Error{
+          Code::rejected,
+          "the history is not kept far enough: the journal begins at input " + std::to_string(first_seq) +
+              (oldest ? ", and the oldest base checkpoint stands at input " + std::to_string(*oldest)
+                      : ", and there is no base checkpoint") +
+              "; a backup from before may have more, and a longer 'retention: events' keeps it next time"};
+    }
+    base = *oldest;
+    SLUICE_TRY(restore_base(checkpoints, base));
+    if (state.backfill.kept.empty()) {
+      if (const auto then = compile_epoch(epoch)) {
+        view::each_counted(*then.value(), [&](const auto& plan) {
+          state.backfill.kept.push_back({plan.key, view::kept_needs(plan)});
+        });
+      }
+    }
+    pipeline.begin_shadow();
+    since = state.now;
+  }
+  pipeline.keep_apart(unmerges, base);
+  return base;
+}
+
 Result<std::unique_ptr<World>> read_world(FileSystem& files, const std::string& data) {
   const JournalHead journal = SLUICE_TRY(read_journal_head(files, data));
   auto world = std::make_unique<World>(journal.identity.hash_seed);
@@ -142,33 +163,15 @@ Result<std::unique_ptr<World>> read_world(FileSystem& files, const std::string& 
   return world;
 }
 
-Result<std::uint64_t> shadow_base(const Checkpoints& checkpoints, std::uint64_t first_seq,
-                                  std::uint64_t at_most) {
-  if (first_seq <= 1) return std::uint64_t{0};
-  const auto base = checkpoints.oldest_base();
-  if (base && *base + 1 >= first_seq && *base <= at_most) return *base;
-  return Error{Code::rejected,
-               "the history is not kept far enough: the journal begins at input " +
-                   std::to_string(first_seq) +
-                   " and no base checkpoint reaches it; restore a backup that has one, or keep "
-                   "more of it (hub.retention)"};
-}
-
 Result<std::unique_ptr<World>> read_shadow(FileSystem& files, const std::string& data,
                                            const std::string& definitions,
                                            const std::vector<state::Unmerge>& unmerges, World::Shadow by) {
   const JournalHead journal = SLUICE_TRY(read_journal_head(files, data));
-  std::uint64_t base = 0;
   auto shadow = std::make_unique<World>(journal.identity.hash_seed, definitions, by);
-  if (journal.first_seq > 1) {
-    const auto checkpoints =
-        SLUICE_TRY(Checkpoints::open(files, checkpoint_folder(data), journal.identity.id,
-                                     journal.identity.generation, Checkpoints::Access::read_only));
-    base = SLUICE_TRY(shadow_base(*checkpoints, journal.first_seq, UINT64_MAX));
-    SLUICE_TRY(shadow->restore_base(*checkpoints, base));
-    shadow->begin_shadow();
-  }
-  shadow->pipeline.keep_apart(unmerges, base);
+  const auto checkpoints =
+      SLUICE_TRY(Checkpoints::open(files, checkpoint_folder(data), journal.identity.id,
+                                   journal.identity.generation, Checkpoints::Access::read_only));
+  SLUICE_TRY(shadow->begin_shadow(*checkpoints, journal.first_seq, UINT64_MAX, unmerges));
   Status stepped = Done{};
   StepOutput out;
   SLUICE_TRY(read_journal(files, data, shadow->state.seq + 1, [&](const Input& input) {
@@ -205,8 +208,10 @@ Result<StoreReport> verify_store(FileSystem& files, const std::string& data) {
   if (journal.first_seq > 1) {
     const auto base = checkpoints->oldest_base();
     if (!base || *base + 1 < journal.first_seq) {
-      return Error{Code::corrupt, "the journal begins at " + std::to_string(journal.first_seq) +
-                                      " and no base checkpoint reaches it: the state cannot be recomputed"};
+      return Error{Code::corrupt,
+                   "the journal begins at " + std::to_string(journal.first_seq) +
+                       " and no base checkpoint reaches it: the state cannot be recomputed; a backup that "
+                       "can be verified is the way back (sluice restore)"};
     }
     report.base_seq = *base;
     SLUICE_TRY(again.restore_base(*checkpoints, *base));

@@ -32,9 +32,12 @@ class World {
   Status restore_base(const Checkpoints& checkpoints, std::uint64_t seq);
   // Steps one input of the journal.
   Status step(const Input& input, StepOutput& out);
-  // A shadow that begins at a checkpoint of the hub's own: what its series have not counted since the first
-  // event, by what it says, is not believed.
-  void begin_shadow();
+  // A shadow, before its first step: begins at the journal's first input, or where that is gone behind the
+  // oldest base checkpoint, which must stand at or before `at_most` and before every merge of `unmerges` that
+  // is not done. What the series of a checkpoint have not counted since the first event, by what it says, is
+  // not believed. Returns the input behind which it begins. rejected: the history is not kept far enough.
+  Result<std::uint64_t> begin_shadow(const Checkpoints& checkpoints, std::uint64_t first_seq,
+                                     std::uint64_t at_most, const std::vector<state::Unmerge>& unmerges);
   TimeUs since = no_time;  // of a shadow: when the checkpoint that it began at was; no_time: it has seen all
 
  private:
@@ -55,10 +58,6 @@ Result<std::unique_ptr<World>> read_shadow(FileSystem& files, const std::string&
                                            const std::string& definitions,
                                            const std::vector<state::Unmerge>& unmerges,
                                            World::Shadow by = World::Shadow::definitions);
-// Where a shadow begins whose journal begins at `first_seq`: behind which base checkpoint, 0: at the first
-// input. A merge that is to be taken back must lie behind it. rejected: the history is not kept far enough.
-Result<std::uint64_t> shadow_base(const Checkpoints& checkpoints, std::uint64_t first_seq,
-                                  std::uint64_t at_most);
 
 // `sluice store verify`: recomputes the newest checkpoint from a base and the journal, and compares the
 // hashes.

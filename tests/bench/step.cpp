@@ -1,10 +1,10 @@
-// What an event of the bench costs the step alone: one thread, no I/O, the same inputs and moments each time, so that
-// a profiler counts the same instructions in each run. Prints CPU nanoseconds an event, allocations an event where
-// mimalloc tells, and the state's hash with one of all effects: two versions of the step that print the same did the
-// same.
+// What an event of the bench costs the step alone: one thread, no I/O, the same inputs and moments each time,
+// so that a profiler counts the same instructions in each run. Prints CPU nanoseconds an event, effects an
+// event and the state's hash: two versions of the step that print the same did the same.
 //   sluice_bench_step [--people N] [--events N] [--checkpoints 1] [--check]
-// With SLUICE_BENCH_CALLGRIND the counting is switched on for the measured events alone. `--check` steps all twice,
-// the second time in one go without looking ahead, and ends with 1 where that gave something else.
+// `--check` steps all twice, the second time without looking ahead, compares the effects, too, and ends with
+// 1 where that gave something else. Under callgrind: --collect-atstart=no, the measured events switch the
+// counting on.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -64,8 +64,10 @@ std::string input_of(std::string_view text, TimeUs now) {
 }
 
 std::shared_ptr<const config::Config> configuration(std::vector<config::ConnectorInfo>& connectors) {
-  connectors = {{"braze", false, true, R"({"identifiers":["user_id","email","phone"],"config":{"type":"object","additionalProperties":true}})"},
-                {"webhook", false, true, R"({"config":{"type":"object","additionalProperties":true}})"}};
+  connectors = {
+      {"braze", false, true,
+       R"({"identifiers":["user_id","email","phone"],"config":{"type":"object","additionalProperties":true}})"},
+      {"webhook", false, true, R"({"config":{"type":"object","additionalProperties":true}})"}};
   std::ifstream file(SLUICE_BENCH_CONFIG);
   config::LoadOptions options;
   options.from_memory = true;
@@ -163,8 +165,8 @@ class StepRun {
     since_ += static_cast<std::int64_t>(inputs);
     if (since_ < checkpoint_inputs) return;
     since_ = 0;
-    world_.state.begin_checkpoint(
-        false, [this](state::Table, std::string_view, std::string_view value, bool) { written_ += value.size(); });
+    world_.state.begin_checkpoint(false, [this](state::Table, std::string_view, std::string_view value,
+                                                bool) { written_ += value.size(); });
   }
 
   Options options_;
@@ -182,8 +184,8 @@ int run(Options options) {
   Figures figures;
   if (!StepRun(options).run(figures)) return 2;
   std::printf("%.0f ns an event, %.3f effects, state %s, effects %016llx\n", figures.ns,
-              static_cast<double>(figures.effects) / static_cast<double>(options.events), figures.state_hash.c_str(),
-              static_cast<unsigned long long>(figures.effects_hash));
+              static_cast<double>(figures.effects) / static_cast<double>(options.events),
+              figures.state_hash.c_str(), static_cast<unsigned long long>(figures.effects_hash));
   if (!options.check) return 0;
   Figures again;
   options.ahead = false;
