@@ -31,7 +31,7 @@ struct Graft {
 };
 
 inline constexpr ProfileId graft_end = UINT64_MAX;  // of the last one
-inline constexpr std::size_t graft_people = 200,
+inline constexpr std::size_t graft_people = 100,
                              graft_bytes = 256 * 1024;  // of one: a few milliseconds of the step
 
 // The next people of a shadow that stands at the switch. `after` as in the state's backfill.
