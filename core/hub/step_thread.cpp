@@ -1,7 +1,6 @@
 #include "hub/step_thread.hpp"
 
 #include <algorithm>
-#include <span>
 
 #include "base/bytes.hpp"
 #include "base/log.hpp"
@@ -148,10 +147,7 @@ bool StepThread::pump() {
   }
   if (!batch) {
     ask_for_tick();
-    {
-      const std::unique_lock world(world_mutex_);
-      pace_checkpoint(bite / rows_per_input);  // little at once: an input that comes meanwhile waits for it
-    }
+    pace_checkpoint(bite / rows_per_input);  // little at once: an input that comes meanwhile waits for it
     let_readers_in();
     return false;
   }
@@ -168,61 +164,78 @@ bool StepThread::pump() {
 
 bool StepThread::step_batch(const Batch& batch) {
   StepOutput out;
-  for (std::size_t first = 0; first < batch.inputs.size(); first += bite) {
-    const std::size_t last = std::min(first + bite, batch.inputs.size());
-    out.effects.reserve(last - first);
-    {
-      const std::unique_lock world(world_mutex_);
-      for (std::size_t i = first; i < last; ++i) {
-        if ((i - first) % glance == 0) {
-          world_.pipeline.bring_near(std::span(batch.inputs).subspan(i, std::min(glance, last - i)));
-        }
-        const Status stepped = world_.step(batch.inputs[i], out);
-        if (!stepped) {
-          hooks_.failed(stepped.error());
-          return false;
-        }
-        if (batch.inputs[i].kind == InputKind::tick) tick_asked_ = false;
-      }
-      for (const std::string& notice : std::exchange(out.notices, {})) log_warn("identity", notice);
-      if (hooks_.letters && !out.letters.empty()) {
-        if (const Status taken = hooks_.letters(std::exchange(out.letters, {})); !taken) {
-          hooks_.failed(taken.error());
-          return false;
-        }
-      }
-      since_checkpoint_ += last - first;
-      pace_checkpoint(last - first);
-      next_due_ = world_.pipeline.next_due();
-    }
-    const std::uint64_t seq = batch.inputs[last - 1].seq;
+  const std::span<const Input> inputs(batch.inputs);
+  for (std::size_t first = 0; first < inputs.size();) {
+    const std::size_t count = step_bite(inputs.subspan(first), out);
+    if (count == 0) return false;
+    first += count;
+    const std::span<const Input> stepped = inputs.subspan(first - count, count);
     hooks_.gate(out.gate);
-    const bool more = last < batch.inputs.size() || queued_ > 1;  // this batch is counted until it is done
-    const Status offered = hooks_.offer(seq, std::exchange(out.effects, {}),
+    const bool more = first < inputs.size() || queued_ > 1;  // this batch is counted until it is done
+    const Status offered = hooks_.offer(stepped.back().seq, std::exchange(out.effects, {}),
                                         more ? deliver::Follows::more : deliver::Follows::nothing);
     out.gate.clear();
     if (!offered) {
       hooks_.failed(offered.error());
       return false;
     }
-    stepped_ = seq;
+    stepped_ = stepped.back().seq;
     const auto is_epoch = [](const Input& input) { return input.kind == InputKind::epoch; };
-    if (hooks_.applied && std::any_of(&batch.inputs[first], &batch.inputs[last - 1] + 1, is_epoch))
-      hooks_.applied();
+    if (hooks_.applied && std::any_of(stepped.begin(), stepped.end(), is_epoch)) hooks_.applied();
     let_readers_in();
+    since_checkpoint_ += count;
+    pace_checkpoint(count);
   }
   return true;
 }
 
-// A few rows for each input, so that a checkpoint costs no pause; it keeps pace with the changes that the
-// next will hold.
-void StepThread::pace_checkpoint(std::size_t inputs) {
-  if (world_.state.checkpointing()) {
-    if (world_.state.continue_checkpoint(inputs * rows_per_input + 64)) {
-      checkpointer_.finish(world_.state.checkpoint_hash(), world_.state.profiles());
+// How many it has stepped: fewer than a bite where readers wait; 0: it cannot go on.
+std::size_t StepThread::step_bite(std::span<const Input> inputs, StepOutput& out) {
+  const std::unique_lock world(world_mutex_);
+  inputs = inputs.first(std::min(bite, inputs.size()));
+  out.effects.reserve(inputs.size());
+  std::size_t count = 0;
+  while (count < inputs.size() && (count == 0 || readers_waiting_ == 0)) {
+    const auto near = inputs.subspan(count, std::min(glance, inputs.size() - count));
+    world_.pipeline.bring_near(near);
+    for (const Input& input : near) {
+      if (const Status stepped = world_.step(input, out); !stepped) {
+        hooks_.failed(stepped.error());
+        return 0;
+      }
+      if (input.kind == InputKind::tick) tick_asked_ = false;
     }
-    return;
+    count += near.size();
   }
+  for (const std::string& notice : std::exchange(out.notices, {})) log_warn("identity", notice);
+  if (hooks_.letters && !out.letters.empty()) {
+    if (const Status taken = hooks_.letters(std::exchange(out.letters, {})); !taken) {
+      hooks_.failed(taken.error());
+      return 0;
+    }
+  }
+  next_due_ = world_.pipeline.next_due();
+  return count;
+}
+
+// A few rows for each input, so that a checkpoint costs no pause; it keeps pace with the changes that the
+// next will hold. Readers get their turn between them, too.
+void StepThread::pace_checkpoint(std::size_t inputs) {
+  for (std::size_t rows = inputs * rows_per_input + 64; rows > 0;) {
+    const std::size_t some = std::min(rows, rows_at_once);
+    rows -= some;
+    {
+      const std::unique_lock world(world_mutex_);
+      if (!world_.state.checkpointing()) return begin_checkpoint_when_due();
+      if (world_.state.continue_checkpoint(some)) {
+        return checkpointer_.finish(world_.state.checkpoint_hash(), world_.state.profiles());
+      }
+    }
+    let_readers_in();
+  }
+}
+
+void StepThread::begin_checkpoint_when_due() {
   const bool many = since_checkpoint_ >= options_.checkpoint_inputs;
   const bool late =
       since_checkpoint_ > 0 && clock_.monotonic_us() - last_checkpoint_ >= options_.checkpoint_every;

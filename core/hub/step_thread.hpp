@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
+#include <span>
 #include <string>
 #include <thread>
 
@@ -73,12 +74,15 @@ class StepThread {
 
  private:
   static constexpr std::size_t queue_bytes_max = 16 * 1024 * 1024;
-  static constexpr std::size_t bite = 128;          // inputs stepped before readers get their turn
+  static constexpr std::size_t bite = 128;          // inputs stepped before their effects go on
   static constexpr std::size_t rows_per_input = 4;  // of a checkpoint under way, so that it is soon done
+  static constexpr std::size_t rows_at_once = 64;   // of them, before readers get their turn
 
   void run();
   bool step_batch(const Batch& batch);
+  std::size_t step_bite(std::span<const Input> inputs, StepOutput& out);
   void pace_checkpoint(std::size_t inputs);
+  void begin_checkpoint_when_due();
   void begin_checkpoint(bool base);
   void finish_checkpoint();
   void ask_for_tick();

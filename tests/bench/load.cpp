@@ -109,18 +109,19 @@ LoadResult send_load(const Traffic& traffic, const LoadOptions& options,
   const auto work = [&] {
     Connection connection(options.port);
     LoadResult own;
-    for (std::int64_t first = 0; (first = next.fetch_add(batch_events)) < end;) {
-      const std::string request = options.lines ? traffic.lines_of(first) : traffic.request_of(first, host);
+    for (std::int64_t first = 0; (first = next.fetch_add(options.batch)) < end;) {
+      const std::string request = options.lines ? traffic.lines_of(first, options.batch)
+                                                : traffic.request_of(first, options.batch, host);
       std::int64_t due = now_us();
       if (options.rate > 0) {
         due = started +
               static_cast<std::int64_t>(static_cast<double>(first - options.first) / options.rate * 1e6);
         std::this_thread::sleep_for(std::chrono::microseconds(due - now_us()));
       }
-      for (std::int64_t n = first; n < first + batch_events; ++n) sent[static_cast<std::size_t>(n)] = due;
+      for (std::int64_t n = first; n < first + options.batch; ++n) sent[static_cast<std::size_t>(n)] = due;
       for (int tries = 0; tries < tries_max; ++tries) {
         if (options.lines ? connection.put(request) : connection.post(request) == 200) {
-          own.acknowledged += batch_events;
+          own.acknowledged += options.batch;
           if (!options.lines) own.ack_us.push_back(static_cast<std::uint32_t>(now_us() - due));
           break;
         }

@@ -20,6 +20,7 @@ struct LoadOptions {
   std::uint16_t port = 0;
   int connections = 8;
   std::int64_t first = 0, events = 0;  // numbers [first, first + events), whole batches
+  std::int64_t batch = batch_events;   // events of a request
   double rate = 0;                     // events a second; 0: closed loop
   bool lines = false;                  // a line for each event on a plain connection: nobody acknowledges
 };

@@ -3,7 +3,7 @@
 //
 //   sluice_bench --hub build/release/sluice --config tests/bench/hub.yaml --folder EMPTY-FOLDER
 //                [--people 50000] [--events 500000] [--warm-up 50000] [--rounds 2] [--connections 8]
-//                [--paced 5000,20000] [--seconds 5] [--change 0] [--restart 0] [--isolation 1]
+//                [--paced 5000,20000] [--paced-batch 100] [--seconds 5] [--change 0] [--restart 0] [--isolation 1]
 //                [--peers node-red,syslog-ng --installed FOLDER-OF-NPM]
 #include <charconv>
 #include <cstdio>
@@ -31,7 +31,7 @@ namespace {
 struct Options {
   std::string hub, config, folder;
   std::int64_t events = 500'000, warm_up = 50'000, people = 50'000, rounds = 2, connections = 8, seconds = 5,
-               restart = 0, isolation = 1, change = 0;
+               restart = 0, isolation = 1, change = 0, paced_batch = batch_events;
   std::string paces = "5000,20000";  // events a second, one after the other; "0": none
   std::string peers, installed;      // other hubs to measure beside, by name; where npm has put its packages
   std::vector<std::int64_t> paced;
@@ -76,6 +76,7 @@ Status measure_hub(const Options& options, RunOptions what, const std::string& f
   what.folder = folder;
   what.people = options.people;
   what.connections = static_cast<int>(options.connections);
+  what.paced_batch = options.paced_batch;
   what.events = options.warm_up + options.events;
   for (const std::int64_t pace : paces) what.events += pace * options.seconds;
   const bool change = what.ours && !paces.empty() && options.change != 0;
@@ -185,7 +186,8 @@ bool read_options(int argc, char** argv, Options& options) {
                                                      {"--seconds", &options.seconds},
                                                      {"--restart", &options.restart},
                                                      {"--isolation", &options.isolation},
-                                                     {"--change", &options.change}};
+                                                     {"--change", &options.change},
+                                                     {"--paced-batch", &options.paced_batch}};
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string name = argv[i], value = argv[i + 1];
     if (const auto text = texts.find(name); text != texts.end()) {
@@ -206,7 +208,8 @@ bool read_options(int argc, char** argv, Options& options) {
   }
   for (std::int64_t* events : {&options.events, &options.warm_up}) *events -= *events % batch_events;
   return argc % 2 == 1 && !options.hub.empty() && !options.config.empty() && !options.folder.empty() &&
-         options.events > 0 && options.connections > 0 && options.people > 0;
+         options.events > 0 && options.connections > 0 && options.people > 0 && options.paced_batch > 0 &&
+         batch_events % options.paced_batch == 0;
 }
 
 }  // namespace
@@ -220,7 +223,8 @@ int main(int argc, char** argv) {
         stderr,
         "usage: sluice_bench --hub BINARY --config FILE --folder EMPTY-FOLDER [--events N] "
         "[--warm-up N] [--rounds N] "
-        "[--people N] [--connections N] [--paced EVENTS-PER-SECOND,...; 0: not] [--seconds N, of each pace] "
+        "[--people N] [--connections N] [--paced EVENTS-PER-SECOND,...; 0: not] [--paced-batch N, events of a "
+        "request; divides 100] [--seconds N, of each pace] "
         "[--change 0|1] [--restart 0|1] [--isolation 0|1] [--peers node-red,syslog-ng --installed FOLDER]\n");
     return 2;
   }

@@ -97,8 +97,10 @@ Figures Run::measure(std::string job, std::int64_t events, double rate) {
         std::thread([&] { read = read_profiles(traffic_, options_.folder + "/admin.sock", stop_reading); });
     page = std::thread([&] { decided = read_decisions(traffic_, hub_->port(), stop_reading); });
   }
-  LoadResult load =
-      send_load(traffic_, {hub_->port(), options_.connections, first, events, rate, options_.lines}, sent_);
+  LoadResult load = send_load(traffic_,
+                              {hub_->port(), options_.connections, first, events,
+                               rate > 0 ? options_.paced_batch : batch_events, rate, options_.lines},
+                              sent_);
   stop_reading = true;
   if (reader.joinable()) reader.join();
   if (page.joinable()) page.join();

@@ -102,7 +102,7 @@ class StepRun {
     double spent = 0;
     for (std::int64_t first = 0; first < options_.events; first += batch_events) {
       some.clear();
-      const std::string lines = traffic_.lines_of(first, format_time(now_));
+      const std::string lines = traffic_.lines_of(first, batch_events, format_time(now_));
       for (std::size_t at = 0; at < lines.size();) {
         const std::size_t end = lines.find('\n', at);
         some.push_back(input_of(std::string_view(lines).substr(at, end - at), now_));

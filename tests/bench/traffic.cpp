@@ -104,12 +104,12 @@ void Traffic::append_event(std::string& body, std::int64_t n, const std::string&
   append_context(out, n);
 }
 
-std::string Traffic::body_of(std::int64_t first) const {
+std::string Traffic::body_of(std::int64_t first, std::int64_t count) const {
   const std::string time = now_text();
   std::string body;
-  body.reserve(batch_events * 700);
+  body.reserve(static_cast<std::size_t>(count) * 700);
   body = R"({"batch":[)";
-  for (std::int64_t n = first; n < first + batch_events; ++n) {
+  for (std::int64_t n = first; n < first + count; ++n) {
     if (n > first) body += ',';
     append_event(body, n, time);
   }
@@ -117,22 +117,22 @@ std::string Traffic::body_of(std::int64_t first) const {
   return body;
 }
 
-std::string Traffic::lines_of(std::int64_t first) const {
-  return lines_of(first, now_text());
+std::string Traffic::lines_of(std::int64_t first, std::int64_t count) const {
+  return lines_of(first, count, now_text());
 }
 
-std::string Traffic::lines_of(std::int64_t first, const std::string& time) const {
+std::string Traffic::lines_of(std::int64_t first, std::int64_t count, const std::string& time) const {
   std::string lines;
-  lines.reserve(batch_events * 700);
-  for (std::int64_t n = first; n < first + batch_events; ++n) {
+  lines.reserve(static_cast<std::size_t>(count) * 700);
+  for (std::int64_t n = first; n < first + count; ++n) {
     append_event(lines, n, time);
     lines += '\n';
   }
   return lines;
 }
 
-std::string Traffic::request_of(std::int64_t first, const std::string& host) const {
-  return post(body_of(first), host);
+std::string Traffic::request_of(std::int64_t first, std::int64_t count, const std::string& host) const {
+  return post(body_of(first, count), host);
 }
 
 std::string Traffic::introduction_of(std::int64_t person, const std::string& time) {
