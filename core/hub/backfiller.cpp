@@ -18,6 +18,7 @@ constexpr DurationUs retry_after = us_per_min;
 constexpr DurationUs idle_look = us_per_s;
 constexpr DurationUs step_first = 5'000;  // while inputs wait for the step
 constexpr int behind_others = 10;         // of nice(2): the live step's thread goes first
+constexpr double starving = 0.05;         // of the time, on the processor
 
 // Which merges are taken back: for a comparison.
 std::string numbers_of(const std::vector<state::Unmerge>& unmerges) {
@@ -45,6 +46,7 @@ Backfiller::~Backfiller() {
 }
 
 void Backfiller::start() {
+  spare_ = std::make_unique<SpareTime>("shadow");
   thread_ = std::thread([this] {
     name_thread("backfill");
     (void)::setpriority(PRIO_PROCESS, 0, behind_others);  // of this thread alone
@@ -218,18 +220,28 @@ Status Backfiller::read_on(std::uint64_t until, bool& moved) {
   Job& job = *job_;
   World& shadow = *job.shadow;
   if (shadow.state.seq >= until || (job.switch_seen && job.wants.switched == 0)) return Done{};
-  Status stepped = Done{};
+  Status stepped = Done{}, replayed = Done{};
   StepOutput out;
   std::size_t left = options_.bite;
-  SLUICE_TRY(journal_.replay(shadow.state.seq + 1, [&](const Input& input) {
-    if (input.seq > until || left == 0) return false;
-    --left;
-    out.effects.clear();
-    out.gate.clear();
-    stepped = shadow.step(input, out);
-    job.switch_seen = input.kind == InputKind::command && input.payload == job.switch_command;
-    return stepped && !job.switch_seen;
-  }));
+  const auto bite = [&] {
+    replayed = journal_.replay(shadow.state.seq + 1, [&](const Input& input) {
+      if (input.seq > until || left == 0) return false;
+      --left;
+      out.effects.clear();
+      out.gate.clear();
+      stepped = shadow.step(input, out);
+      job.switch_seen = input.kind == InputKind::command && input.payload == job.switch_command;
+      return stepped && !job.switch_seen;
+    });
+  };
+  // A machine with nothing to spare must not hold up the past for ever: then it competes, every other bite.
+  if (spare_ != nullptr && !starved_) {
+    starved_ = spare_->run(bite) < starving;
+  } else {
+    bite();
+    starved_ = false;
+  }
+  SLUICE_TRY(std::move(replayed));
   moved = left < options_.bite;
   if (!stepped) return stepped;
   if (shadow.state.seq - std::max(job.saved, job.first - 1) >= options_.save_inputs) return save();

@@ -18,6 +18,7 @@
 
 #include "base/clock.hpp"
 #include "base/file.hpp"
+#include "base/spare_time.hpp"
 #include "hub/graft.hpp"
 #include "hub/step_thread.hpp"
 #include "hub/unmerge.hpp"
@@ -29,7 +30,7 @@ namespace sluice::hub {
 
 struct BackfillOptions {
   std::uint64_t save_inputs = 10'000'000;  // the shadow saves itself after so many
-  std::size_t bite = 2'000;                // inputs at once
+  std::size_t bite = 500;                  // inputs at once
 };
 
 struct BackfillStatus {
@@ -86,8 +87,10 @@ class Backfiller {
   const Checkpoints& checkpoints_;
   const StepThread& step_;
   BackfillOptions options_;
-  std::unique_ptr<Job> job_;  // the thread's
-  DurationUs retry_at_ = 0;   // the thread's: monotonic
+  std::unique_ptr<SpareTime> spare_;  // where start() was called: the shadow steps there
+  bool starved_ = false;              // the thread's: it got next to nothing
+  std::unique_ptr<Job> job_;          // the thread's
+  DurationUs retry_at_ = 0;           // the thread's: monotonic
   std::atomic<bool> busy_{false};
 
   mutable std::mutex mutex_;  // guards what follows

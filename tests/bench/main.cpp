@@ -3,7 +3,8 @@
 //
 //   sluice_bench --hub build/release/sluice --config tests/bench/hub.yaml --folder EMPTY-FOLDER
 //                [--people 50000] [--events 500000] [--warm-up 50000] [--rounds 2] [--connections 8]
-//                [--paced 5000,20000] [--paced-batch 100] [--seconds 5] [--change 0] [--restart 0] [--isolation 1]
+//                [--paced 5000,20000] [--paced-batch 100] [--seconds 5] [--change 0] [--restart 0]
+//                [--isolation 1]
 //                [--peers node-red,syslog-ng --installed FOLDER-OF-NPM]
 #include <charconv>
 #include <cstdio>
@@ -178,16 +179,12 @@ bool read_options(int argc, char** argv, Options& options) {
   const std::map<std::string, std::string*> texts{
       {"--hub", &options.hub},     {"--config", &options.config}, {"--folder", &options.folder},
       {"--paced", &options.paces}, {"--peers", &options.peers},   {"--installed", &options.installed}};
-  const std::map<std::string, std::int64_t*> numbers{{"--events", &options.events},
-                                                     {"--warm-up", &options.warm_up},
-                                                     {"--people", &options.people},
-                                                     {"--rounds", &options.rounds},
-                                                     {"--connections", &options.connections},
-                                                     {"--seconds", &options.seconds},
-                                                     {"--restart", &options.restart},
-                                                     {"--isolation", &options.isolation},
-                                                     {"--change", &options.change},
-                                                     {"--paced-batch", &options.paced_batch}};
+  const std::map<std::string, std::int64_t*> numbers{
+      {"--events", &options.events},           {"--warm-up", &options.warm_up},
+      {"--people", &options.people},           {"--rounds", &options.rounds},
+      {"--connections", &options.connections}, {"--seconds", &options.seconds},
+      {"--restart", &options.restart},         {"--isolation", &options.isolation},
+      {"--change", &options.change},           {"--paced-batch", &options.paced_batch}};
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string name = argv[i], value = argv[i + 1];
     if (const auto text = texts.find(name); text != texts.end()) {
@@ -223,7 +220,8 @@ int main(int argc, char** argv) {
         stderr,
         "usage: sluice_bench --hub BINARY --config FILE --folder EMPTY-FOLDER [--events N] "
         "[--warm-up N] [--rounds N] "
-        "[--people N] [--connections N] [--paced EVENTS-PER-SECOND,...; 0: not] [--paced-batch N, events of a "
+        "[--people N] [--connections N] [--paced EVENTS-PER-SECOND,...; 0: not] [--paced-batch N, events of "
+        "a "
         "request; divides 100] [--seconds N, of each pace] "
         "[--change 0|1] [--restart 0|1] [--isolation 0|1] [--peers node-red,syslog-ng --installed FOLDER]\n");
     return 2;

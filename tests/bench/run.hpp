@@ -26,7 +26,7 @@ struct RunOptions {
   std::string folder;  // removed with the run
   std::int64_t people = 50'000;
   int connections = 8;
-  std::int64_t events = 0;  // that will be sent in all
+  std::int64_t events = 0;                  // that will be sent in all
   std::int64_t paced_batch = batch_events;  // events of a request of a paced job
 };
 
