@@ -17,6 +17,10 @@ struct Common {
   std::vector<std::string> plugins;  // folders of connectors, looked into before the installed ones
 };
 
+// [main, first] Asks for memory in pages of 2 MiB, where the machine has such: millions of people lie all
+// over it, and finding a page costs more than what stands there.
+void use_large_pages();
+
 // `online`: and ask each vendor, too.
 int check(const Common& common, const std::string& format, bool online);
 int schema(const Common& common);

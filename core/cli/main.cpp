@@ -361,5 +361,6 @@ int main_of(int argc, char** argv) {
 }  // namespace sluice::cli
 
 int main(int argc, char** argv) {
+  sluice::cli::use_large_pages();
   return sluice::cli::main_of(argc, argv);
 }

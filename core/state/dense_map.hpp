@@ -23,9 +23,12 @@ class DenseMap {
     const std::size_t at = place(mixed);
     return at < entries_.size() && entries_[at].mixed == mixed ? &entries_[at].value : nullptr;
   }
-  // Asks for the memory that find() will look at.
-  void bring_near(std::uint64_t key) const {
-    if (!entries_.empty()) __builtin_prefetch(&entries_[home(mix(key))]);
+  // Asks for the memory that find() will look at, or set(), which looks as far as the next free place.
+  void bring_near(std::uint64_t key, std::size_t entries = 1) const {
+    if (entries_.empty()) return;
+    constexpr std::size_t in_line = 64 / sizeof(Entry);
+    const Entry* const first = &entries_[home(mix(key))];
+    for (std::size_t at = 0; at < entries; at += in_line) __builtin_prefetch(first + at);
   }
   void set(std::uint64_t key, std::uint64_t value) {
     const std::uint64_t mixed = mix(key);

@@ -10,6 +10,7 @@ namespace sluice::state {
 namespace {
 
 constexpr std::size_t ids_ahead = 32'768;
+constexpr std::size_t index_bytes = 256;  // of a row: head, memberships and identifiers of most
 
 // As malloc rounds: rows whose bytes grow within it stay where they are.
 constexpr std::size_t rounded(std::size_t bytes) {
@@ -207,7 +208,14 @@ void People::look_ahead(ProfileId after) {
 
 bool People::look_through(const std::function<void(const Profile&, Row&)>& each) {
   Profile person;
+  constexpr std::size_t near = 8;  // rows that are fetched while others are looked at
+  auto ahead = rows_.begin();
+  for (std::size_t i = 0; i < near && ahead != rows_.end(); ++i) ++ahead;
   for (auto& [id, row] : rows_) {
+    if (ahead != rows_.end()) {
+      const char* const bytes = reinterpret_cast<const char*>(ahead++->second);
+      for (std::size_t at = 0; at < index_bytes; at += 64) __builtin_prefetch(bytes + at);
+    }
     if (row->plain != 0) {
       if (!Profile::decode(bytes_of(*row, cold_scratch_), person)) return false;
       row->plain = 0;

@@ -1,4 +1,6 @@
 // Checkpoints: the rows of the state, as they go out and as they come back, and the hash over them.
+#include <array>
+
 #include "base/check.hpp"
 #include "state/state_impl.hpp"
 
@@ -37,6 +39,35 @@ constexpr std::uint8_t packed_version = 2;
 
 // Message ids are written as so many rows: in bites, as people are.
 constexpr std::size_t rows_per_chunk = 64;
+
+// Fills the index of identifiers with those of so many people: has room made once, by what the first ones
+// have, and asks for an entry's memory some entries before it is written.
+class IndexBuilder {
+ public:
+  IndexBuilder(DenseMap& index, std::size_t people) : index_(index), people_(people) {}
+  void next_person() {
+    constexpr std::size_t enough = 10'000;
+    if (++seen_ == enough) index_.reserve(added_ * (people_ / enough + 1));
+  }
+  void add(std::uint64_t key, ProfileId id) {
+    auto& [waiting, person] = waiting_[added_++ % waiting_.size()];
+    if (person != nobody) index_.set(waiting, person);
+    constexpr std::size_t to_the_next_free = 12;  // about, four fifths full
+    index_.bring_near(key, to_the_next_free);
+    waiting = key;
+    person = id;
+  }
+  void finish() {
+    for (auto& [key, person] : waiting_) {
+      if (person != nobody) index_.set(key, std::exchange(person, nobody));
+    }
+  }
+
+ private:
+  DenseMap& index_;
+  std::size_t people_, seen_ = 0, added_ = 0;
+  std::array<std::pair<std::uint64_t, ProfileId>, 32> waiting_{};
+};
 
 }  // namespace
 
@@ -316,13 +347,17 @@ bool State::finish_restore() {
   s.seen.reserve(prints);
   for (const Chunk& chunk : s.chunks) s.seen.insert(chunk.prints.begin(), chunk.prints.end());
   std::vector<DueTimer> timers;
+  IndexBuilder identifiers(s.identifiers, s.people.size());
   const bool readable = s.people.look_through([&](const Profile& profile, Row& row) {
-    for (const Identifier& identifier : profile.identifiers) index(profile, identifier);
+    identifiers.next_person();
+    for (const Identifier& identifier : profile.identifiers)
+      identifiers.add(s.identifier_key(identifier.type, identifier.value), profile.id);
     for (const Entity& entity : profile.entities) index_entity(profile, entity.print);
     for (const Membership& m : profile.memberships) count_member(m.audience, 1);
     row.queued = row.due;
     if (row.due != never) timers.push_back({row.due, profile.id});
   });
+  identifiers.finish();
   s.timers = decltype(s.timers)(LaterFirst{}, std::move(timers));
   return readable;
 }

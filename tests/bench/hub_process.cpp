@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <sstream>
 #include <string_view>
 #include <thread>
@@ -22,9 +21,12 @@ namespace {
 constexpr std::chrono::seconds start_patience{600}, stop_patience{120};
 constexpr std::chrono::milliseconds look_again{5};
 
+// What can be read of it: a thread may end between the opening and the reading.
 std::string text_of(const std::string& path) {
   std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
 }
 
 // Seconds, user and system, of the contents of a `stat` file. Fields are counted behind the name, which

@@ -22,6 +22,10 @@
 #define CALLGRIND_TOGGLE_COLLECT
 #endif
 
+#ifdef SLUICE_MIMALLOC
+#include <mimalloc.h>
+#endif
+
 #include "base/hash.hpp"
 #include "config/config.hpp"
 #include "hub/epoch.hpp"
@@ -199,6 +203,9 @@ int run(Options options) {
 }  // namespace sluice::bench
 
 int main(int argc, char** argv) {
+#ifdef SLUICE_MIMALLOC
+  mi_option_enable(mi_option_large_os_pages);  // as the hub
+#endif
   sluice::bench::Options options;
   for (int i = 1; i < argc; ++i) {
     const auto is = [&](const char* name) { return std::strcmp(argv[i], name) == 0; };
