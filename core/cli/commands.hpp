@@ -49,6 +49,8 @@ struct RecordFiles {  // paths
   std::string library, with, out;
   std::string records, poll;  // one of them
   std::string about = "as the vendor answered";
+  std::uint32_t part = 0;  // of `snapshot`; 0: the records are no part of one
+  std::string snapshot = "j.1.1.0";
   bool yes = false, mask = false;
 };
 int plugin_record(const RecordFiles& files);

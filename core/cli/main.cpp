@@ -111,6 +111,9 @@ void add_kit(CLI::App& plugin, Arguments& a) {
       ->required();
   record->add_option("--record", a.record.records,
                      "of a destination: a record or a list of them, a JSON file");
+  record->add_option("--part", a.record.part, "of a full refresh: which part of it the records are, from 1");
+  record->add_option("--snapshot", a.record.snapshot, "with --part: what tells this refresh from others")
+      ->capture_default_str();
   record->add_option("--poll", a.record.poll, "of a source: {\"stream\", \"cursor\"}, a JSON file");
   record->add_option("--out", a.record.out, "the file to write; never one that is there")->required();
   record->add_option("--about", a.record.about, "what it shows, a sentence: the test's name");

@@ -32,6 +32,8 @@ Result<kit::RecordingOptions> options_of(const RecordFiles& files) {
   out.library = files.library;
   out.about = files.about;
   out.mask = files.mask;
+  out.part = files.part;
+  out.snapshot = files.snapshot;
   if (files.records.empty() == files.poll.empty())
     return Error{Code::misconfigured, "give --record FILE for a destination, or --poll FILE for a source"};
   const std::string folder = std::filesystem::absolute(files.with).parent_path().string();

@@ -294,8 +294,13 @@ void Lane::remember(const Effect& effect, const Outcome& outcome) {
                          .route = effect.route,
                          .at = outcome.at});
   } else if (outcome.kind == OutcomeKind::delivered && !outcome.remote_id.empty()) {
-    remote_ids_.push_back({options_.gate.winner_of(person), outcome.remote_id});
+    remote_ids_.push_back({person, outcome.remote_id});
     has_remote_ids_ = true;
+    // Whom the person has become while this was under way had no name to inherit yet.
+    const ProfileId winner = options_.gate.winner_of(person);
+    const bool named = std::any_of(remote_ids_.begin(), remote_ids_.end(),
+                                   [&](const auto& one) { return one.profile == winner; });
+    if (!named && remote_id_at(winner).empty()) remote_ids_.push_back({winner, outcome.remote_id});
   }
 }
 

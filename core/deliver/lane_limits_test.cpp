@@ -117,6 +117,46 @@ TEST_CASE(
   CHECK(w.vendor.accepted.back().remote_id.empty());
 }
 
+TEST_CASE(
+    "a record of somebody who has become another since carries what they were called, not what the other is",
+    "[lane][remote]") {
+  const Folder folder;
+  const auto database = std::move(store::Database::open(folder.path + "/hub.db")).value();
+  LaneWorld w;
+  w.database = database.get();
+  w.open();
+  w.vendor.answer = [](const std::vector<Seen>& records) {
+    Verdicts v = Vendor::ok();
+    for (const Seen& seen : records) {
+      const std::string id = seen.key.seq % 2 == 1 ? "contact-" + std::to_string(seen.person) : "";
+      v.each.push_back({Fate::delivered, -1, "", "", id});
+    }
+    return v;
+  };
+  w.offer(1, 1);
+  w.offer(3, 2);
+  w.run();
+  w.offer(4, {[] {
+            Effect gone = LaneWorld::effect(4, 1, 2);
+            gone.op = Operation::remove;
+            return gone;
+          }()});
+  w.offer(5, 2);
+  w.gate.merge(2, 1);
+  w.offer(6, 1);
+  w.run();
+  REQUIRE(w.vendor.accepted.size() == 5);
+  CHECK((w.vendor.accepted[2].remote_id == "contact-2" && w.vendor.accepted[3].remote_id == "contact-2"));
+  CHECK(w.vendor.accepted[4].remote_id == "contact-1");
+  // Who has no name over there takes the other's also where it is told only after they have become one.
+  w.offer(7, 3);
+  w.gate.merge(3, 4);
+  w.run();
+  w.offer(8, 4);
+  w.run();
+  CHECK(w.vendor.accepted.back().remote_id == "contact-3");
+}
+
 TEST_CASE("where nothing arrives nothing more is sent, for ninety days, by whatever life of the hub",
           "[lane][remote]") {
   const Folder folder;

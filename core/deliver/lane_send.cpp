@@ -128,10 +128,11 @@ void Lane::dispatch(Batch& batch, std::vector<Item*> items) {
   limits_.blocking ? deliver(batch, parcels) : plan(batch, parcels);
 }
 
-// What the destination called this person last.
+// What the destination called this person last. A record of somebody who has become one with another since is
+// about who they were: by the other's name it would delete the other over there.
 std::string Lane::remote_id_of(const Effect& effect) {
   if (!has_remote_ids_ || effect.person == nobody) return {};
-  return remote_id_at(options_.gate.winner_of(effect.person));
+  return remote_id_at(effect.person);
 }
 
 void Lane::plan(Batch& batch, const std::vector<Parcel>& parcels) {

@@ -28,7 +28,7 @@
 namespace sluice::hub {
 
 // Raised when the step gives another state or other effects for the same inputs; recorded in each epoch.
-inline constexpr int step_version = 7;
+inline constexpr int step_version = 8;
 
 // What the gate before the destinations must know; see deliver/gate.hpp.
 struct GateChange {

@@ -80,15 +80,18 @@ void Pipeline::take_back(const UnmergeGraft& graft, StepOutput& out) {
     copy.row = nullptr;
   }
   put_halves(graft, before);
-  apart.pairs = graft.pairs;  // all of them: with this merge, those of other ones may have been between others
+  apart.pairs =
+      graft.pairs;  // all of them: with this merge, those of other ones may have been between others
   finish_unmerge(*what);
+  // A destination hears of them, as who they are, before it hears what lists they are on.
+  const std::size_t place = parts_->effects.waiting();
   const auto settle_all = [&] {
     for (const Half& half : graft.halves) {
       Profile& profile = *state_.find(half.person.id);
       state_.touch(profile);
       parts_->effects.forget_identifiers();
       parts_->readers.fill();
-      settle(profile, nullptr, true, state_.now, Cause::configuration, parts_->effects.waiting());
+      settle(profile, nullptr, true, state_.now, Cause::configuration, place);
       set_due(profile, state_.now);
     }
   };
@@ -153,9 +156,9 @@ void Pipeline::put_halves(const UnmergeGraft& graft, const std::map<ProfileId, P
   for (const auto& [from, to] : graft.leads) state_.lead(from, to);
 }
 
-// Nobody did anything: no workflow starts. A list loses whoever does not belong on it, by the identifiers
-// that they have now; whoever has an id of their own again was there under another one, and is told of either
-// way.
+// Nobody did anything: no workflow starts. By which of their identifiers those who were one stood on a list
+// nobody knows here: so first it loses whoever does not belong on it, by the identifiers that they have now,
+// and then whoever does is told of again, since what the others lost may have been theirs.
 void Pipeline::tell_halves(const UnmergeGraft& graft, const std::map<ProfileId, Profile>& before,
                            StepOutput& out) {
   view::PersonContext& context = parts_->context;
@@ -175,25 +178,32 @@ void Pipeline::tell_halves(const UnmergeGraft& graft, const std::map<ProfileId, 
   for (const Half& half : graft.halves) split(half.person.id);
   for (const auto& [from, to] : graft.leads) split(from);
   for (const auto& [from, to] : graft.leads) out.gate.push_back({GateChange::Kind::merge, from, to, {}});
-  for (const Half& half : graft.halves) {
+  const auto was_inside = [&](ProfileId id, state::NameId audience) {
+    const auto stayed = before.find(id);
+    if (stayed != before.end()) return stayed->second.membership(audience) != nullptr;
+    return std::any_of(before.begin(), before.end(),
+                       [&](const auto& one) { return one.second.membership(audience) != nullptr; });
+  };
+  const auto tell = [&](const Half& half, bool inside) {
     const Profile& profile = *state_.find(half.person.id);
-    const auto stayed = before.find(profile.id);
     context.at(&profile, state_.now, nullptr);
     for (const std::size_t slot : compiled_->config->audience_order) {
       const state::NameId audience = compiled_->audience_ids[slot];
       const bool is = profile.membership(audience) != nullptr;
-      const bool was = stayed != before.end()
-                           ? stayed->second.membership(audience) != nullptr
-                           : std::any_of(before.begin(), before.end(), [&](const auto& one) {
-                               return one.second.membership(audience) != nullptr;
-                             });
-      if (was == is && (stayed != before.end() || !is)) continue;
-      ++(is ? counters_.entered : counters_.left);
+      if (is != inside || (!is && !was_inside(nobody, audience))) continue;
+      if (is != was_inside(profile.id, audience) || (is && !before.contains(profile.id)))
+        ++(is ? counters_.entered : counters_.left);
       for (const std::size_t route : compiled_->audience_routes[slot]) {
         route::route_list(profile, route, is, state_.now, *compiled_, context, parts_->effects,
                           counters_.routes);
       }
     }
+  };
+  for (const bool inside : {false, true}) {
+    for (const Half& half : graft.halves) tell(half, inside);
+  }
+  for (const Half& half : graft.halves) {
+    const Profile& profile = *state_.find(half.person.id);
     for (const config::Purpose& purpose : compiled_->config->consent.purposes) {
       const state::ConsentState* const said = profile.consent(state::name_id(purpose.name));
       const bool refused = said != nullptr && !said->granted;

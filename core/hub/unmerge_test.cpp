@@ -62,6 +62,7 @@ struct Shop {
   std::unique_ptr<World> world = std::make_unique<World>(7);
   TimeUs now = testing::StepBench::start;
   std::map<std::string, std::set<std::string>> lists;    // by name: identifiers
+  std::map<std::string, std::set<std::string>> entries;  // by name: the one by which each is there
   std::map<std::string, std::vector<std::string>> mail;  // by identifiers of the receiver
   std::map<ProfileId, std::map<std::string, std::string>> fields;
   StepOutput out;  // of the last input
@@ -87,9 +88,16 @@ struct Shop {
       values.elements(
           [&](Json value) { ids.push_back(std::string(type) + ':' + std::string(value.string_or(""))); });
     });
-    if (e.op == Operation::enter) lists[e.name].insert(ids.begin(), ids.end());
+    const auto is_there = [&](const std::string& id) { return entries[e.name].contains(id); };
+    if (e.op == Operation::enter) {
+      lists[e.name].insert(ids.begin(), ids.end());
+      if (!ids.empty() && std::none_of(ids.begin(), ids.end(), is_there)) entries[e.name].insert(ids.back());
+    }
     if (e.op == Operation::leave) {
-      for (const std::string& id : ids) lists[e.name].erase(id);
+      for (const std::string& id : ids) {
+        lists[e.name].erase(id);
+        entries[e.name].erase(id);
+      }
     }
     if (e.op == Operation::message) mail[e.identifiers].push_back(e.name);
     if (e.op != Operation::upsert) return;
@@ -150,12 +158,14 @@ struct Shop {
     for (std::size_t n = 1; n <= journal.size(); ++n) step(*world, n, none);
     CHECK(world->state.hash() == before);
   }
-  // Whoever has an identifier on a list is in its audience, and everybody who is in it has one on it.
+  // Whoever has an identifier on a list is in its audience, and everybody who is in it has one on it; and
+  // once where a person is there by one alone.
   void check_lists() const {
     for (const config::Audience& audience : world->pipeline.compiled()->config->audiences) {
       if (audience.name == "converted") continue;  // nobody is told of it
       const auto found = lists.find(audience.name);
       std::set<ProfileId> listed, inside;
+      std::multiset<ProfileId> once;
       if (found != lists.end()) {
         for (const std::string& id : found->second) {
           const std::size_t colon = id.find(':');
@@ -165,11 +175,18 @@ struct Shop {
           listed.insert(p->id);
         }
       }
+      if (const auto there = entries.find(audience.name); there != entries.end()) {
+        for (const std::string& id : there->second) {
+          const std::size_t colon = id.find(':');
+          once.insert(who(id.substr(0, colon), id.substr(colon + 1))->id);
+        }
+      }
       world->state.each_profile([&](const state::Profile& p) {
         if (p.membership(state::name_id(audience.name)) != nullptr) inside.insert(p.id);
       });
       INFO(audience.name);
       CHECK(listed == inside);
+      CHECK(once == std::multiset<ProfileId>(inside.begin(), inside.end()));
       CHECK(world->state.members(state::name_id(audience.name)) == inside.size());
     }
   }

@@ -180,6 +180,9 @@ class Recorder {
                     base64(scissors_(auth.user + ':' + auth.password)));
     if (options_.poll) {
       SLUICE_TRY(record_poll());
+    } else if (options_.part > 0) {
+      const auto records = SLUICE_TRY(records_of(*options_.records));
+      SLUICE_TRY(record_batch(records));
     } else {
       for (const auto& batch : batches_of(entry_.info, SLUICE_TRY(records_of(*options_.records))))
         SLUICE_TRY(record_batch(batch));
@@ -268,7 +271,8 @@ class Recorder {
   Status record_batch(const std::vector<plugin::Record>& batch) {
     if (!connector_->offers_plan())
       return Error{Code::misconfigured, "it sends by itself, in deliver(): there is no exchange to take"};
-    plugin::PlanOutput planned = SLUICE_TRY(connector_->plan(batch));
+    plugin::PlanOutput planned =
+        SLUICE_TRY(connector_->plan(batch, {}, {.snapshot = options_.snapshot, .part = options_.part}));
     std::vector<plugin::Fate> fates = std::move(planned.outcomes);
     const auto judge = [&](const plugin::Response& response) { return judged(batch, response, fates); };
     SLUICE_TRY(follow(std::move(planned.requests), judge));
@@ -293,7 +297,12 @@ class Recorder {
       if (!fate.outcome.remote_id.empty()) w.member("remote_id", fate.outcome.remote_id);
       w.end_object();
     }
-    add(R"("records":[)" + records + "]", R"("outcomes":[)" + outcomes + "]");
+    std::string part;
+    if (options_.part > 0) {
+      part =
+          R"(,"part":)" + std::to_string(options_.part) + R"(,"snapshot":)" + json_string(options_.snapshot);
+    }
+    add(R"("records":[)" + records + "]" + part, R"("outcomes":[)" + outcomes + "]");
     return Done{};
   }
 

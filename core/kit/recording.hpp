@@ -3,6 +3,7 @@
 // schema marks x-secret, and tokens fetched on the way, stand in no form in it.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -18,6 +19,9 @@ struct RecordingOptions {
   std::optional<std::string> records = {};  // of a destination, JSON; or
   std::optional<std::string> poll = {};     // of a source: {"stream", "cursor"}
   std::string about = {};                   // what it shows, a sentence
+  // Of a full refresh: which part of which snapshot all the records are; 0: of none.
+  std::uint32_t part = 0;
+  std::string snapshot = {};
   bool mask = false;  // e-mail addresses and phones become made-up ones, the same ones alike
   // Asked before each request leaves; it is shown as "POST https://…" and the body, secrets cut. False: stop.
   std::function<bool(std::string_view shown)> agree = {};

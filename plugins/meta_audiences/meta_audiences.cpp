@@ -86,8 +86,7 @@ class MetaAudiences {
                          .reason = way == Way::none ? "operation_not_offered" : "no_audience"});
         continue;
       }
-      std::vector<Row> rows =
-          way == Way::add ? std::vector<Row>{row_of(record, settings_)} : rows_to_remove(record, settings_);
+      std::vector<Row> rows = rows_of(record, settings_);
       if (!rows.front().names_somebody()) {
         call.outcome(i, {.status = SLUICE_SKIPPED, .reason = "no_identifier"});
         continue;
@@ -170,7 +169,7 @@ class MetaAudiences {
     for (std::uint32_t i = 0; i < batch.size(); ++i) {
       const Record record = batch[i];
       if (record.op == SLUICE_ENTER) {
-        std::vector<Row> rows{row_of(record, settings_)};
+        std::vector<Row> rows = rows_of(record, settings_);
         if (!rows.front().names_somebody()) {
           call.outcome(i, {.status = SLUICE_SKIPPED, .reason = "no_identifier"});
           continue;

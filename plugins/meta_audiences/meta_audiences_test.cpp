@@ -136,15 +136,20 @@ TEST_CASE("the country of the settings stands where the record has none, and mak
   CHECK(out.outcomes[0].outcome.reason == "no_identifier");
 }
 
-TEST_CASE("who leaves is taken off under each address, who is erased out of all audiences") {
+TEST_CASE("who leaves is taken off under each address and user id, who is erased out of all audiences") {
   Opened meta("meta_audiences", with());
-  const std::string ids = R"({"user_id":["a"],"email":["a@x.test","b@x.test"],"phone":["+33612345678"]})";
+  const std::string ids = R"({"user_id":["a","b"],"email":["a@x.test","b@x.test"],"phone":["+33612345678"]})";
   const auto out =
       meta->plan(std::vector{record(SLUICE_LEAVE, ids), record(SLUICE_ERASE, ids, "{}", "")}).value();
   REQUIRE(out.requests.size() == 2);
   CHECK((out.requests[0].method == "DELETE" && out.requests[0].url == "/v25.0/42/users"));
-  CHECK(JsonParser().parse(out.requests[0].body)["payload"]["data"].size() == 2);
+  JsonParser parser;
+  const Json rows = parser.parse(out.requests[0].body)["payload"]["data"];
+  CHECK(rows.size() == 3);
   CHECK(out.requests[1].url == "/v25.0/act_1/usersofanyaudience");
+  // And who enters is one entry, whichever of them they were there by.
+  JsonParser other;
+  CHECK(other.parse(body_of({record(SLUICE_ENTER, ids)}))["payload"]["data"].text() == rows.text());
 }
 
 TEST_CASE("requests keep to the rows and the bytes of the settings") {

@@ -97,19 +97,21 @@ Row nobody() {
   return row;
 }
 
-Row row_of(const sdk::Record& record, const Settings& settings) {
-  return row_of(record, sdk::Json::parse(record.identifiers).value_or(sdk::Json()), settings);
-}
-
-std::vector<Row> rows_to_remove(const sdk::Record& record, const Settings& settings) {
+std::vector<Row> rows_of(const sdk::Record& record, const Settings& settings) {
   const sdk::Json identifiers = sdk::Json::parse(record.identifiers).value_or(sdk::Json());
   std::vector<Row> out{row_of(record, identifiers, settings)};
   const std::vector<sdk::Json>& emails = identifiers["email"].elements();
   const std::vector<sdk::Json>& phones = identifiers["phone"].elements();
+  const std::vector<sdk::Json>& users = identifiers["user_id"].elements();
   for (std::size_t i = 1; i < std::max(emails.size(), phones.size()); ++i) {
     Row row = out.front();
     row.cells[email] = i < emails.size() ? hashed(Form::email, emails[i].text_or("")) : std::string();
     row.cells[phone] = i < phones.size() ? hashed(Form::phone, phones[i].text_or("")) : std::string();
+    out.push_back(std::move(row));
+  }
+  for (std::size_t i = 1; i < users.size(); ++i) {
+    Row row = out.front();
+    row.cells[extern_id] = users[i].text_or("");
     out.push_back(std::move(row));
   }
   return out;

@@ -27,12 +27,10 @@ struct Row {
 
 // Nobody's: for a request that must be made though there is nobody to name. Meta documents no empty list.
 Row nobody();
-// Of an ENTER: the person with all that is known of him. His first e-mail address and number are those that
-// the hub puts first.
-Row row_of(const sdk::Record& record, const Settings& settings);
-// To take a person off: a row for each of his e-mail addresses and numbers, since the one that he was put on
-// by may have been followed by another.
-std::vector<Row> rows_to_remove(const sdk::Record& record, const Settings& settings);
+// A person: the first row with the e-mail address, number and user_id that the hub puts first and all that is
+// known beside; then one for each further address, number and user_id, which shares what identifies with the
+// first. Who enters is so the same entry as by an older identifier, and who leaves leaves by each.
+std::vector<Row> rows_of(const sdk::Record& record, const Settings& settings);
 
 // {"schema": [...], "data": [...]}
 class Payload {

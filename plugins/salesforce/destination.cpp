@@ -7,6 +7,7 @@
 #include "sluice/time.hpp"
 
 #include "describe.hpp"
+#include "groups.hpp"
 #include "outcomes.hpp"
 
 namespace sluice::salesforce {
@@ -14,8 +15,6 @@ namespace {
 
 using sdk::Json;
 
-constexpr std::size_t records_max = 200;  // of a collection
-constexpr std::size_t found_max = 100;    // in a query's IN (...): the URL has its limit
 constexpr std::size_t subject_bytes_max = 255;
 
 std::map<std::string, std::string, std::less<>> names_of(const Json& object) {
@@ -33,12 +32,6 @@ void check_names(const std::map<std::string, std::string, std::less<>>& names, c
                                           ": a field by its API name (Is_VIP__c) is meant for '" + key + "'");
     }
   }
-}
-
-void name_type(Json& record, std::string_view type) {
-  Json attributes = Json::object();
-  attributes.set("type", Json::string(type));
-  record.set("attributes", std::move(attributes));
 }
 
 // Of a relation its field: Who -> WhoId, Contact__r -> Contact__c.
@@ -75,24 +68,42 @@ void refuse(std::uint32_t index, sluice_status status, std::string_view reason, 
 
 }  // namespace
 
-void Destination::Group::add(std::uint32_t index, std::string_view record) {
+void name_type(Json& record, std::string_view type) {
+  Json attributes = Json::object();
+  attributes.set("type", Json::string(type));
+  record.set("attributes", std::move(attributes));
+}
+
+void Destination::Group::add(std::uint32_t index, std::string_view record, std::size_t of_it) {
   if (!records.empty()) records += ',';
   records += record;
   indexes.push_back(index);
+  counts.push_back(of_it);
+  count += of_it;
 }
 
-class Destination::Groups {
- public:
-  Group& of(Kind kind, std::string_view campaign = {}) {
-    const std::size_t most = kind == Kind::forget ? 1 : kind == Kind::find ? found_max : records_max;
-    for (Group& group : all) {
-      if (group.kind == kind && group.campaign == campaign && group.indexes.size() < most) return group;
-    }
-    return all.emplace_back(
-        Group{.kind = kind, .campaign = std::string(campaign), .records = {}, .indexes = {}});
+Destination::Group& Destination::Groups::of(Kind kind, std::string_view list, std::size_t count,
+                                            std::size_t bytes) {
+  const bool query = kind == Kind::find || kind == Kind::ticked;
+  const std::size_t most = kind == Kind::forget ? 1 : query ? looked_for_max : records_max;
+  const auto fits = [&](const Group& group) {
+    return group.kind == kind && group.list == list && group.count + count <= most &&
+           group.bytes + bytes <= looked_for_bytes_max;
+  };
+  auto at = std::find_if(all.begin(), all.end(), fits);
+  if (at == all.end()) {
+    all.emplace_back().kind = kind;
+    at = all.end() - 1;
+    at->list = list;
   }
-  std::vector<Group> all;
-};
+  at->bytes += bytes;
+  return *at;
+}
+
+const std::string& Destination::Person::external_id() const {
+  static const std::string none;
+  return external_ids.empty() ? none : external_ids.front();
+}
 
 Destination::Destination(const sdk::Host& host, const sdk::Open& open) : host_(host) {
   const Json with = settings_of(open.config);
@@ -135,11 +146,16 @@ void Destination::discover(const sdk::Discover& what, sdk::Call& call) {
 Destination::Person Destination::person_of(const sdk::Record& record) const {
   Person out;
   if (is_id(record.remote_id)) out.salesforce_id = record.remote_id;
+  const auto add = [&out](std::string_view value) {
+    const auto& known = out.external_ids;
+    if (!value.empty() && std::find(known.begin(), known.end(), value) == known.end())
+      out.external_ids.emplace_back(value);
+  };
   if (person_id_ == "profile_id") {
-    out.external_id = record.key;
+    add(record.key);
   } else {
     const Json known = Json::parse(record.identifiers).value_or(Json());
-    out.external_id = known[person_id_].at(0).text_or("");
+    for (const Json& one : known[person_id_].elements()) add(one.text_or(""));
   }
   return out;
 }
@@ -155,7 +171,7 @@ void Destination::place(std::uint32_t index, const sdk::Record& record, Groups& 
                         sdk::Call& call) const {
   const Person person = person_of(record);
   const bool removal = record.op == SLUICE_DELETE || record.op == SLUICE_ERASE;
-  if (person.external_id.empty() && !(removal && !person.salesforce_id.empty())) {
+  if (person.external_id().empty() && !(removal && !person.salesforce_id.empty())) {
     return refuse(index, SLUICE_SKIPPED, "no_identifier", call);
   }
   const std::optional<Json> payload = Json::parse(record.payload.empty() ? "{}" : record.payload);
@@ -164,7 +180,7 @@ void Destination::place(std::uint32_t index, const sdk::Record& record, Groups& 
     case SLUICE_UPSERT: {
       Json out = upserted(person);
       merge_into(out, *payload);
-      out.set(external_id_, Json::string(person.external_id));
+      out.set(external_id_, Json::string(person.external_id()));
       return groups.of(Kind::upsert).add(index, out.text());
     }
     case SLUICE_EVENT:
@@ -189,20 +205,6 @@ void Destination::place(std::uint32_t index, const sdk::Record& record, Groups& 
   }
 }
 
-void Destination::place_member(std::uint32_t index, const sdk::Record& record, const Person& person,
-                               Groups& groups, sdk::Call& call) const {
-  const bool enters = record.op == SLUICE_ENTER;
-  if (const auto field = audience_fields_.find(record.name); field != audience_fields_.end()) {
-    Json out = upserted(person);
-    out.set(field->second, Json::boolean(enters));
-    return groups.of(Kind::upsert).add(index, out.text());
-  }
-  const std::string campaign = campaign_of(record);
-  if (!is_id(campaign)) return refuse(index, SLUICE_INVALID, "audience_not_mapped", call);
-  if (enters) return groups.of(Kind::join).add(index, member_of(campaign, person).text());
-  groups.of(Kind::find, campaign).add(index, soql_string(person.external_id));
-}
-
 std::string Destination::campaign_of(const sdk::Record& record) const {
   if (const auto known = campaigns_.find(record.name); known != campaigns_.end()) return known->second;
   return audience_fields_.contains(record.name) ? std::string() : std::string(record.audience_id);
@@ -210,13 +212,13 @@ std::string Destination::campaign_of(const sdk::Record& record) const {
 
 void Destination::place_removal(std::uint32_t index, const Person& person, Groups& groups) const {
   if (!person.salesforce_id.empty()) return groups.of(Kind::remove).add(index, person.salesforce_id);
-  groups.of(Kind::forget).add(index, percent_encoded(person.external_id));
+  groups.of(Kind::forget).add(index, percent_encoded(person.external_id()));
 }
 
 sdk::Json Destination::upserted(const Person& person) const {
   Json out = Json::object();
   name_type(out, object_);
-  out.set(external_id_, Json::string(person.external_id));
+  out.set(external_id_, Json::string(person.external_id()));
   return out;
 }
 
@@ -245,27 +247,16 @@ sdk::Json Destination::event_of(const sdk::Record& record, const Person& person)
   return out;
 }
 
-sdk::Json Destination::member_of(std::string_view campaign, const Person& person) const {
-  Json out = Json::object();
-  name_type(out, "CampaignMember");
-  out.set("CampaignId", Json::string(campaign));
-  if (!campaign_status_.empty()) out.set("Status", Json::string(campaign_status_));
-  refer(out, object_, person);
-  return out;
-}
-
 void Destination::emit(const Group& group, sdk::Call& call) const {
   sdk::Request request{.method = "POST", .url = path_ + "/composite/sobjects"};
   request.state = static_cast<char>(group.kind);
   request.records = group.indexes;
   request.bucket = "api";
-  if (group.kind == Kind::find) {
-    const std::string who = object_ + "." + external_id_;
-    request.method = "GET";
-    request.url = path_ + "/query?q=" +
-                  percent_encoded("SELECT Id, " + who + " FROM CampaignMember WHERE CampaignId = '" +
-                                  group.campaign + "' AND " + who + " IN (" + group.records + ")");
-    return call.request(request);
+  if (group.kind == Kind::find || group.kind == Kind::ticked)
+    return emit_query(group, std::move(request), call);
+  if (group.count > group.indexes.size()) {  // several are one record's
+    for (const std::size_t count : group.counts)
+      request.state += (request.state.size() > 1 ? "," : "") + std::to_string(count);
   }
   if (group.kind == Kind::remove || group.kind == Kind::leave) {
     request.method = "DELETE";
@@ -277,6 +268,7 @@ void Destination::emit(const Group& group, sdk::Call& call) const {
     request.url = path_ + "/sobjects/" + object_ + "/" + external_id_ + "/" + group.records;
     return call.request(request);
   }
+  if (group.kind == Kind::untick) request.method = "PATCH";
   if (group.kind == Kind::upsert || group.kind == Kind::record) {
     request.method = "PATCH";
     request.url += group.kind == Kind::upsert ? "/" + object_ + "/" + external_id_
@@ -298,14 +290,15 @@ void Destination::interpret(const sdk::Batch& batch, const sdk::Response& respon
     if (!response.ok()) return judge_refusal(response, Kind::find, call);
     return interpret_refresh(batch, response, call);
   }
-  if (state.size() != 1 || std::string_view("ueijfldx").find(state) == std::string_view::npos) {
+  if (state.empty() || std::string_view("ueijfltodx").find(state.front()) == std::string_view::npos) {
     throw sdk::Fail(SLUICE_RETRY, "the request's state is not what was written");
   }
   const auto did = static_cast<Kind>(state.front());
   const std::optional<Problem> problem = response.ok() ? std::nullopt : first_problem(response.body());
   tell_limit(response, problem && problem->code == "REQUEST_LIMIT_EXCEEDED", call);
   if (!response.ok()) return judge_refusal(response, did, call);
-  if (did == Kind::find) return judge_found(batch, response, call);
+  if (did == Kind::find || did == Kind::ticked) return judge_found(batch, response, did, call);
+  if (did == Kind::leave || did == Kind::untick) return judge_counted(batch, response, did, call);
   if (did == Kind::forget) {
     const bool gone = response.status() == 204;
     return judge_all(response, gone ? SLUICE_OK : SLUICE_RETRY, gone ? "" : "answer_not_understood", call);
@@ -324,39 +317,6 @@ void Destination::judge_each(const sdk::Batch& batch, const sdk::Response& respo
   for (std::size_t i = 0; i < records.size(); ++i) {
     judge_record(records[i], batch[records[i]], results->at(i), did, call);
   }
-}
-
-// Of an answer that names members, the Id of this person's; empty: none. A unique external id that is written
-// in other letter case over there is the same person's, by Salesforce's own rule; one that is written alike
-// goes before it.
-std::string Destination::member_among(const Json& answer, const Person& person) const {
-  std::string alike;
-  for (const Json& one : answer["records"].elements()) {
-    const std::string_view key = one["Id"].text_or("");
-    const std::string_view external = one[object_][external_id_].scalar();
-    if (!is_id(key)) continue;
-    if (external == person.external_id) return std::string(key);
-    if (alike.empty() && is_alike(external, person.external_id)) alike = key;
-  }
-  return alike;
-}
-
-// Who is no member has left already.
-void Destination::judge_found(const sdk::Batch& batch, const sdk::Response& response, sdk::Call& call) const {
-  const std::optional<Json> answer = Json::parse(response.body());
-  if (!answer || !(*answer)["records"].is_array()) {
-    return judge_all(response, SLUICE_RETRY, "answer_not_understood", call);
-  }
-  Group leaving{.kind = Kind::leave, .campaign = {}, .records = {}, .indexes = {}};
-  for (const std::uint32_t index : response.records()) {
-    const std::string member = member_among(*answer, person_of(batch[index]));
-    if (!member.empty()) {
-      leaving.add(index, member);
-    } else {
-      call.outcome(index, {.status = SLUICE_OK, .reason = "no_member"});
-    }
-  }
-  if (!leaving.indexes.empty()) emit(leaving, call);
 }
 
 }  // namespace sluice::salesforce

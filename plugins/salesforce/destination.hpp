@@ -3,6 +3,9 @@
 //
 // The records of a call are sorted by what becomes of them; each kind is a request of its own, of at most
 // 200. The order of a person's records is the host's: a batch holds one record of a person.
+//
+// A person who has several of the identifiers that people are known by over there, as one who was two, may
+// stand on a list by any of them: members.cpp looks for all.
 #pragma once
 
 #include <functional>
@@ -26,8 +29,10 @@ enum class Kind : char {
   join = 'j',    // campaign members
   enlist = 'n',  // the same in a refresh
   mark = 'm',    // members who are there, in a refresh
-  find = 'f',    // the members who leave ...
-  leave = 'l',   // ... are deleted by their own ids
+  find = 'f',    // who is a member, of those who leave or have several identifiers ...
+  leave = 'l',   // ... is deleted by the members' own ids
+  ticked = 't',  // whose box is ticked, of those who have several identifiers ...
+  untick = 'o',  // ... is unticked by their own ids
   remove = 'd',  // people, by their Salesforce id
   forget = 'x',  // one person, by the external id
 };
@@ -47,15 +52,20 @@ class Destination {
 
  private:
   struct Person {
-    std::string external_id, salesforce_id;  // the latter where an earlier outcome told it
+    std::vector<std::string> external_ids;  // the one that was heard last goes first
+    std::string salesforce_id;              // where an earlier outcome told it
+
+    const std::string& external_id() const;  // empty: there is none
   };
   struct Group {  // one request
     Kind kind = Kind::upsert;
-    std::string campaign;  // of find
-    std::string records;   // JSON, ids or texts of SOQL, with commas between
+    std::string list;     // of find the campaign, of ticked the field
+    std::string records;  // JSON, ids or texts of SOQL, with commas between
     std::vector<std::uint32_t> indexes;
+    std::vector<std::size_t> counts;   // of each index, how many stand in `records`
+    std::size_t count = 0, bytes = 0;  // of them all; the latter of a query alone
 
-    void add(std::uint32_t index, std::string_view record);
+    void add(std::uint32_t index, std::string_view record, std::size_t of_it = 1);
   };
   class Groups;
 
@@ -67,16 +77,26 @@ class Destination {
   sdk::Json upserted(const Person& person) const;
   sdk::Json event_of(const sdk::Record& record, const Person& person) const;
   sdk::Json member_of(std::string_view campaign, const Person& person) const;
+  sdk::Json ticked_of(std::string_view field, bool value, const Person& person) const;
   void refer(sdk::Json& out, std::string_view relation, const Person& person) const;
   void emit(const Group& group, sdk::Call& call) const;
+  void emit_query(const Group& group, sdk::Request request, sdk::Call& call) const;
   void ask_campaign(const sdk::Json& wanted, sdk::Call& call) const;
   std::string campaign_of(const sdk::Record& record) const;  // empty: the audience is none
 
   // refresh.cpp
+  bool is_lead() const { return object_ == "Lead"; }
+  // A condition of SOQL: the members of a campaign that are of our object.
+  std::string_view ours() const {
+    return is_lead() ? "LeadId != null AND ContactId = null" : "ContactId != null";
+  }
   void plan_refresh(const sdk::Batch& batch, sdk::Call& call);
   void ask_members(std::string_view campaign, std::string_view marker, const Group& people,
                    sdk::Call& call) const;
   void ask_stale(const sdk::Json& state, std::vector<std::uint32_t> records, sdk::Call& call) const;
+  void ask_others(const sdk::Response& response, sdk::Json state, sdk::Call& call) const;
+  void tell_end(const sdk::Response& response, const sdk::Json& state, const sdk::Json& answer,
+                sdk::Call& call) const;
   void interpret_refresh(const sdk::Batch& batch, const sdk::Response& response, sdk::Call& call) const;
   void compare_members(const sdk::Batch& batch, const sdk::Response& response, const sdk::Json& state,
                        const sdk::Json& answer, sdk::Call& call) const;
@@ -86,10 +106,16 @@ class Destination {
   void count_dropped(const sdk::Response& response, sdk::Json state, const sdk::Json& answer,
                      sdk::Call& call) const;
 
+  // members.cpp
+  void judge_found(const sdk::Batch& batch, const sdk::Response& response, Kind kind, sdk::Call& call) const;
+  void judge_counted(const sdk::Batch& batch, const sdk::Response& response, Kind kind,
+                     sdk::Call& call) const;
+  std::vector<std::string> found_of(const sdk::Json& answer, Kind kind, const Person& person) const;
+  static std::string listed(const Person& person);
+  static bool fits(const Person& person);  // all of their identifiers, into one query
+
   void judge_each(const sdk::Batch& batch, const sdk::Response& response, Kind kind, sdk::Call& call) const;
-  void judge_found(const sdk::Batch& batch, const sdk::Response& response, sdk::Call& call) const;
   void judge_campaign(const sdk::Response& response, sdk::Call& call) const;
-  std::string member_among(const sdk::Json& answer, const Person& person) const;
 
   sdk::Host host_;
   std::string path_, object_, external_id_, person_id_;

@@ -1,74 +1,8 @@
+#include "destination_test.hpp"
+
 #include <catch2/catch.hpp>
 
-#include "vendors/stand_in.hpp"
-
-namespace sluice {
-namespace {
-
-using plugin::Record;
-using vendors::Opened;
-
-constexpr TimeUs noon = 1'772'359'200'000'000;  // 2026-03-01T10:00:00Z
-constexpr char limit[] =
-    R"([{"errorCode":"REQUEST_LIMIT_EXCEEDED","message":"TotalRequests Limit exceeded."}])";
-
-std::string with(const std::string& more = "") {
-  return R"({"instance":"acme","client_id":"id","client_secret":"s","external_id":"Key__c")" + more + "}";
-}
-
-Record record(std::uint32_t op, const std::string& payload = "{}", const std::string& user = "ada",
-              const std::string& name = "VIP") {
-  Record out;
-  out.op = op;
-  out.time = noon;
-  out.id = "j.1." + user + ".0";
-  out.key = "p-" + user;
-  out.name = name;
-  out.payload = payload;
-  out.identifiers = user.empty() ? "{}" : R"({"user_id":[")" + user + R"("]})";
-  return out;
-}
-
-std::string planned(const Record& one, const std::string& more = "") {
-  Opened salesforce("salesforce", with(more));
-  const auto output = salesforce->plan(std::vector{one}).value();
-  CHECK(output.faults.empty());
-  if (output.requests.empty()) return "outcome " + output.outcomes.at(0).outcome.reason;
-  const plugin::Request& request = output.requests.at(0);
-  return request.method + ' ' + request.url.substr(std::string("/services/data/v61.0").size()) + ' ' +
-         request.body;
-}
-
-// "status reason remote_id" of each record, when their request is answered so.
-std::vector<std::string> judged(const std::vector<Record>& records, int status, const std::string& body,
-                                const std::string& more = "") {
-  Opened salesforce("salesforce", with(more));
-  const plugin::Request request = salesforce->plan(records).value().requests.at(0);
-  plugin::Response response;
-  response.status = status;
-  response.body = body;
-  response.state = request.state;
-  response.records = request.records;
-  response.received = noon;
-  const auto output = salesforce->interpret(records, response).value();
-  CHECK(output.faults.empty());
-  std::vector<std::string> out;
-  for (const plugin::Fate& fate : output.outcomes) {
-    out.push_back(std::to_string(fate.outcome.status) + ' ' + fate.outcome.reason + ' ' +
-                  fate.outcome.remote_id);
-  }
-  return out;
-}
-
-std::string refusal(const std::string& code, const std::string& message = "x") {
-  return R"([{"success":false,"errors":[{"statusCode":")" + code + R"(","message":")" + message +
-         R"(","fields":[]}]}])";
-}
-std::string fate(int status, const std::string& reason = "", const std::string& id = "") {
-  return std::to_string(status) + ' ' + reason + ' ' + id;
-}
-
-}  // namespace
+namespace sluice::salesforce_test {
 
 TEST_CASE("people are upserted together by their external id", "[salesforce]") {
   Opened salesforce("salesforce", with());
@@ -104,7 +38,7 @@ TEST_CASE("each kind of record has its request", "[salesforce]") {
   member.remote_id = "003000000000001AAA";
   CHECK(planned(member) ==
         R"(POST /composite/sobjects {"allOrNone":false,"records":[{"attributes":{"type":"CampaignMember"},)"
-        R"("CampaignId":"701000000000001AAA","ContactId":"003000000000001AAA"}]})");
+        R"("CampaignId":"701000000000001AAA","Contact":{"attributes":{"type":"Contact"},"Key__c":"ada"}}]})");
   member.op = SLUICE_LEAVE;
   CHECK(planned(member).starts_with(
       "GET /query?q=SELECT%20Id%2C%20Contact.Key__c%20FROM%20CampaignMember%20WHERE"));
@@ -175,78 +109,6 @@ TEST_CASE("a request that is refused as a whole stops what cannot go on", "[sale
   CHECK(judged(one, 0, "") == std::vector{fate(SLUICE_RETRY, "no_answer")});
 }
 
-TEST_CASE("members who leave are looked for and deleted by their own ids", "[salesforce]") {
-  Opened salesforce("salesforce", with(R"(,"campaigns":{"VIP":"701000000000001AAA"})"));
-  const std::vector<Record> two = {record(SLUICE_LEAVE), record(SLUICE_LEAVE, "{}", "bo")};
-  const plugin::Request asked = salesforce->plan(two).value().requests.at(0);
-  plugin::Response response;
-  response.status = 200;
-  response.body = R"({"done":true,"records":[{"Id":"00v000000000001AAA","Contact":{"Key__c":"bo"}}]})";
-  response.state = asked.state;
-  response.records = asked.records;
-  const auto output = salesforce->interpret(two, response).value();
-  REQUIRE((output.outcomes.size() == 1 && output.requests.size() == 1));
-  CHECK((output.outcomes[0].record == 0 && output.outcomes[0].outcome.status == SLUICE_OK));
-  CHECK(output.requests[0].url.ends_with("/composite/sobjects?ids=00v000000000001AAA&allOrNone=false"));
-  CHECK(output.requests[0].records == std::vector<std::uint32_t>{1});
-}
-
-namespace {
-
-// A refresh of one person: what is asked once `members` are found, and the fate when that is answered by
-// `answer`.
-struct Refreshed {
-  plugin::Request request;
-  std::string fate;
-};
-
-Refreshed refreshed(Record person, const std::string& members, const std::string& answer) {
-  Opened salesforce("salesforce",
-                    with(R"(,"campaigns":{"VIP":"701000000000001AAA"},"campaign_marker":"Mark__c")"));
-  const std::vector one = {std::move(person)};
-  const auto asked = salesforce->plan(one, {}, {.snapshot = "j.1.5.0", .part = 1}).value();
-  plugin::Response response;
-  response.status = 200;
-  response.received = noon;
-  const auto answered = [&](const plugin::Request& request, const std::string& body) {
-    response.body = body;
-    response.state = request.state;
-    response.records = request.records;
-    return salesforce->interpret(one, response).value();
-  };
-  Refreshed out{answered(asked.requests.at(0), R"({"records":[)" + members + "]}").requests.at(0), {}};
-  const auto last = answered(out.request, answer).outcomes.at(0).outcome;
-  out.fate = fate(last.status, last.reason);
-  return out;
-}
-
-std::string member(const std::string& id, const std::string& key) {
-  return R"({"Id":"00v00000000000)" + id + R"(AAA","Contact":{"Key__c":")" + key + R"("}})";
-}
-
-}  // namespace
-
-TEST_CASE("a number in other letter case is the same member's, after one that is written alike",
-          "[salesforce]") {
-  const Record ada = record(SLUICE_ENTER);
-  const std::string good = R"([{"id":"00v000000000001AAA","success":true,"errors":[]}])";
-  CHECK(refreshed(ada, member("1", "ADA"), good).request.body.find("00v000000000001AAA") !=
-        std::string::npos);
-  CHECK(refreshed(ada, member("1", "ADA") + "," + member("2", "ada"), good)
-            .request.body.find("00v000000000002AAA") != std::string::npos);
-  const Refreshed other = refreshed(ada, member("1", "adam"), good);
-  CHECK((other.request.method == "POST" && other.fate == fate(SLUICE_OK)));
-}
-
-TEST_CASE("who became a member while a refresh looked is looked for again, and has no fate without a mark",
-          "[salesforce]") {
-  Record ada = record(SLUICE_ENTER);
-  const std::string already = refusal("DUPLICATE_VALUE", "Already a campaign member.");
-  CHECK(refreshed(ada, "", already).fate == fate(SLUICE_RETRY, "duplicate_value"));
-  ada.attempt = 4;
-  CHECK(refreshed(ada, "", already).fate == fate(SLUICE_SKIPPED, "duplicate_value"));
-}
-
 TEST_CASE("an audience is a campaign of its name, found or made", "[salesforce]") {
   Opened salesforce("salesforce", with(R"(,"audience_fields":{"VIP":"Is_VIP__c"})"));
   CHECK(salesforce->provision({.name = "VIP"}).value().outcome->remote_id == "Is_VIP__c");
@@ -277,4 +139,4 @@ TEST_CASE("an audience is a campaign of its name, found or made", "[salesforce]"
   }
 }
 
-}  // namespace sluice
+}  // namespace sluice::salesforce_test

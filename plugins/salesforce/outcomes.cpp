@@ -31,14 +31,14 @@ bool is_member_already(const Problem& problem) {
 // Somebody has done it already.
 bool is_done(const Problem& problem, Kind kind) {
   if (kind == Kind::join) return is_member_already(problem);
-  return (kind == Kind::leave || kind == Kind::remove) &&
+  return (kind == Kind::leave || kind == Kind::untick || kind == Kind::remove) &&
          is_one_of(problem.code, {"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY", "NOT_FOUND"});
 }
 
-// The campaign, or the person by the id that an earlier outcome told.
+// The campaign, or of an event the person by the id that an earlier outcome told.
 bool is_gone(const Problem& problem, const sdk::Record& record, Kind kind) {
   const bool refers = is_one_of(problem.code, {"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"});
-  if (kind == Kind::join) return refers && (!record.audience_id.empty() || !record.remote_id.empty());
+  if (kind == Kind::join) return refers && !record.audience_id.empty();
   return refers && (kind == Kind::insert || kind == Kind::record) && !record.remote_id.empty();
 }
 

@@ -2,6 +2,7 @@
 // member gets the refresh's id into a field of its own (`campaign_marker`); whoever has another one at the
 // end belongs there no more. So no part has to know what another has seen.
 #include "destination.hpp"
+#include "groups.hpp"
 #include "outcomes.hpp"
 
 namespace sluice::salesforce {
@@ -9,7 +10,6 @@ namespace {
 
 using sdk::Json;
 
-constexpr std::size_t people_max = 100;         // in a query's IN (...): the URL has its limit
 constexpr std::string_view sweep_most = "200";  // deleted with one request
 constexpr std::size_t marker_bytes_max = 80;
 
@@ -29,29 +29,35 @@ Json state_of(std::string_view step, std::string_view campaign, std::string_view
 
 // Persons come with one request; the end, which has to know that they are there, is left to the next part.
 void Destination::plan_refresh(const sdk::Batch& batch, sdk::Call& call) {
-  Group people{.kind = Kind::find, .campaign = {}, .records = {}, .indexes = {}};
+  Group people;
   std::vector<std::uint32_t> marks;
   bool ends = false;
-  std::size_t asked = 0;
   std::string campaign;
   for (std::uint32_t i = 0; i < batch.size(); ++i) {
     const sdk::Record record = batch[i];
     if (campaign.empty()) campaign = campaign_of(record);
     if (record.op == SLUICE_SNAPSHOT_END) {
-      if (asked > 0) break;
+      if (people.count > 0) break;
       ends = true;
     }
     if (record.op != SLUICE_ENTER) {
       marks.push_back(i);
       continue;
     }
-    const Person person = person_of(record);
-    if (person.external_id.empty()) {
+    Person person = person_of(record);
+    if (person.external_ids.empty()) {
       call.outcome(i, {.status = SLUICE_SKIPPED, .reason = "no_identifier"});
       continue;
     }
-    if (asked++ == people_max) break;
-    people.add(i, soql_string(person.external_id));
+    // Whoever has more than a query holds is looked for by the newest: a member by another is too many at the
+    // end, and this one is there.
+    while (person.external_ids.size() > 1 && !fits(person)) person.external_ids.pop_back();
+    const std::string ids = listed(person);
+    const std::size_t count = person.external_ids.size(), bytes = percent_encoded(ids).size();
+    const bool full = people.count + count > looked_for_max || people.bytes + bytes > looked_for_bytes_max;
+    if (full && people.count > 0) break;
+    people.add(i, ids, count);
+    people.bytes += bytes;
   }
   const bool possible = !campaign_marker_.empty() && is_id(campaign);
   if (!possible) {
@@ -67,7 +73,7 @@ void Destination::plan_refresh(const sdk::Batch& batch, sdk::Call& call) {
   }
   people.indexes.insert(people.indexes.begin(), marks.begin(), marks.end());
   const std::string marker = marker_of(batch.snapshot());
-  if (asked > 0) return ask_members(campaign, marker, people, call);
+  if (people.count > 0) return ask_members(campaign, marker, people, call);
   if (ends) return ask_stale(state_of("stale", campaign, marker), std::move(people.indexes), call);
   for (const std::uint32_t i : marks) call.outcome(i, {.status = SLUICE_OK});
 }
@@ -85,18 +91,21 @@ void Destination::ask_members(std::string_view campaign, std::string_view marker
                 .bucket = "api"});
 }
 
-// First those without a mark, then those with another one: SOQL's != does not say what it makes of none.
+// First those without a mark, then those with another one: SOQL's != does not say what it makes of none. Who
+// is of the other object was put there by somebody else, and stays. A Lead that was converted is a Contact:
+// its member has both ids.
 void Destination::ask_stale(const Json& state, std::vector<std::uint32_t> records, sdk::Call& call) const {
   const bool marked = state["marked"].boolean_value().value_or(false);
   const std::string other = marked ? " != " + soql_string(state["marker"].text_or("")) : " = null";
-  call.request({.method = "GET",
-                .url = path_ + "/query?q=" +
-                       percent_encoded("SELECT Id FROM CampaignMember WHERE CampaignId = " +
-                                       soql_string(state["campaign"].text_or("")) + " AND " +
-                                       campaign_marker_ + other + " LIMIT " + std::string(sweep_most)),
-                .records = std::move(records),
-                .state = "r" + state.text(),
-                .bucket = "api"});
+  call.request(
+      {.method = "GET",
+       .url = path_ + "/query?q=" +
+              percent_encoded("SELECT Id FROM CampaignMember WHERE CampaignId = " +
+                              soql_string(state["campaign"].text_or("")) + " AND " + campaign_marker_ +
+                              other + " AND " + std::string(ours()) + " LIMIT " + std::string(sweep_most)),
+       .records = std::move(records),
+       .state = "r" + state.text(),
+       .bucket = "api"});
 }
 
 void Destination::interpret_refresh(const sdk::Batch& batch, const sdk::Response& response,
@@ -112,6 +121,7 @@ void Destination::interpret_refresh(const sdk::Batch& batch, const sdk::Response
   }
   if (step == "stale") return drop_stale(response, state, *answer, call);
   if (step == "drop") return count_dropped(response, state, *answer, call);
+  if (step == "others") return tell_end(response, state, *answer, call);
   throw sdk::Fail(SLUICE_RETRY, "the request's state is not what was written");
 }
 
@@ -120,18 +130,19 @@ void Destination::compare_members(const sdk::Batch& batch, const sdk::Response& 
                                   const Json& answer, sdk::Call& call) const {
   if (!answer["records"].is_array()) return judge_all(response, SLUICE_RETRY, "answer_not_understood", call);
   const std::string_view campaign = state["campaign"].text_or(""), marker = state["marker"].text_or("");
-  Group there{.kind = Kind::mark, .campaign = {}, .records = {}, .indexes = {}}, missing = there;
+  Group there, missing;
   for (const std::uint32_t index : response.records()) {
     if (batch[index].op != SLUICE_ENTER) {
       call.outcome(index, {.status = SLUICE_OK});
       continue;
     }
     const Person person = person_of(batch[index]);
-    const std::string member = member_among(answer, person);
-    const bool is = !member.empty();
+    // Whoever is there twice keeps the first; the other has no mark, and is too many at the end.
+    const std::vector<std::string> members = found_of(answer, Kind::find, person);
+    const bool is = !members.empty();
     Json out = is ? Json::parse(R"({"attributes":{"type":"CampaignMember"}})").value_or(Json::object())
                   : member_of(campaign, person);
-    if (is) out.set("Id", Json::string(member));
+    if (is) out.set("Id", Json::string(members.front()));
     out.set(campaign_marker_, Json::string(marker));
     (is ? there : missing).add(index, out.text());
   }
@@ -157,14 +168,8 @@ void Destination::drop_stale(const sdk::Response& response, Json state, const Js
   }
   const auto records = response.records();
   std::vector<std::uint32_t> indexes(records.begin(), records.end());
-  if (ids.empty() && state["marked"].boolean_value().value_or(false)) {
-    const std::int64_t dropped = state["dropped"].integer_value().value_or(0);
-    if (dropped > 0) {
-      host_.log(SLUICE_INFO, "campaign " + std::string(state["campaign"].text_or("")) + ": " +
-                                 std::to_string(dropped) + " members were too many, and have been taken off");
-    }
-    return judge_all(response, SLUICE_OK, {}, call);
-  }
+  if (ids.empty() && state["marked"].boolean_value().value_or(false))
+    return ask_others(response, std::move(state), call);
   if (ids.empty()) {
     state.set("marked", Json::boolean(true));
     return ask_stale(state, std::move(indexes), call);
@@ -175,6 +180,37 @@ void Destination::drop_stale(const sdk::Response& response, Json state, const Js
                 .records = std::move(indexes),
                 .state = "r" + state.text(),
                 .bucket = "api"});
+}
+
+// Of the other object: nothing of this refresh, and perhaps nothing that anybody expects in the campaign.
+void Destination::ask_others(const sdk::Response& response, Json state, sdk::Call& call) const {
+  state.set("step", Json::string("others"));
+  const auto records = response.records();
+  call.request({.method = "GET",
+                .url = path_ + "/query?q=" +
+                       percent_encoded("SELECT COUNT() FROM CampaignMember WHERE CampaignId = " +
+                                       soql_string(state["campaign"].text_or("")) + " AND " +
+                                       (is_lead() ? "ContactId != null" : "ContactId = null")),
+                .records = {records.begin(), records.end()},
+                .state = "r" + state.text(),
+                .bucket = "api"});
+}
+
+void Destination::tell_end(const sdk::Response& response, const Json& state, const Json& answer,
+                           sdk::Call& call) const {
+  const std::optional<std::int64_t> others = answer["totalSize"].integer_value();
+  if (!others) return judge_all(response, SLUICE_RETRY, "answer_not_understood", call);
+  const std::string campaign = "campaign " + std::string(state["campaign"].text_or("")) + ": ";
+  if (const std::int64_t dropped = state["dropped"].integer_value().value_or(0); dropped > 0) {
+    host_.log(SLUICE_INFO,
+              campaign + std::to_string(dropped) + " members were too many, and have been taken off");
+  }
+  if (*others > 0) {
+    host_.log(SLUICE_INFO, campaign + std::to_string(*others) +
+                               (is_lead() ? " members are Contacts" : " members are no Contacts") +
+                               ", and were left alone: object is " + object_);
+  }
+  judge_all(response, SLUICE_OK, {}, call);
 }
 
 // Missing is who could be added: a part that comes again finds them there, and who cannot be a member never

@@ -73,13 +73,40 @@ def twilio(vendor):
 
 
 def salesforce(vendor):
+    campaign, contacts = "701000000000901AAA", [f"00300000000090{n}AAA" for n in range(4)]
+    member = {"name": "VIP", "audience_id": campaign}
+
+    def rows(kind, *given):
+        assert vendor.request("POST", "/_stand-in/rows", {"object": kind, "rows": given})[0] == 200
+
+    def joined(since, *numbers):
+        rows("CampaignMember", *({"CampaignId": campaign, "ContactId": contacts[n], "Id": f"00v000000000{since + n}AAA"} for n in numbers))
+
+    def a_campaign():
+        rows("Campaign", {"Id": campaign, "Name": "VIP"})
+        rows("Contact", *({"Id": key, "LastName": "L", "Numero_Client__c": f"n{n}"} for n, key in enumerate(contacts)))
+        joined(900, 0, 1)
+
+    def a_lead():
+        rows("Lead", {"Id": "00Q000000000909AAA", "LastName": "L", "Company": "C"})
+        rows("CampaignMember", {"CampaignId": campaign, "LeadId": "00Q000000000909AAA", "Id": "00v000000000909AAA"})
+        joined(920, 1, 3)
+    refresh = {"part": 1, "snapshot": "j.1.20.0"}
     return {"url": f"http://127.0.0.1:{vendor.port}", "client_id": "hub", "client_secret": "${SECRET}", "object": "Contact",
-            "external_id": "Numero_Client__c", "event_object": "Task"}, [
+            "external_id": "Numero_Client__c", "event_object": "Task", "campaign_marker": "Sluice_Sync__c"}, [
         ("a contact is written by its external id", {}, [record(1, "upsert", BOB, {"LastName": "Byron"})]),
         ("one that lacks what the org asks for is refused, the other is taken", {},
          [record(2, "upsert", ADA, {"LastName": "Lovelace"}), record(3, "upsert", BOB, {"LastName": None})]),
         ("a person without the identifier that the org knows people by is skipped", {},
          [record(4, "upsert", {"email": ["bob@shop.example"]}, {"LastName": "Byron"})]),
+        ("who enters by a new number is a member by an old one, and another is made one", a_campaign,
+         [record(5, "enter", {"user_id": ["n8", "n0"]}, **member), record(6, "enter", {"user_id": ["n2", "n9"]}, **member)]),
+        ("who leaves is taken off by each of their numbers", {}, [record(7, "leave", {"user_id": ["n0", "n7", "n1"]}, **member)]),
+        ("a refresh marks who is a member by whichever number, and adds who is none", a_lead,
+         [record(20, "snapshot_begin", **member), record(21, "enter", {"user_id": ["n6", "n1"]}, **member),
+          record(22, "enter", {"user_id": ["n0"]}, **member)], refresh),
+        ("at its end whoever has no mark of it is taken off, and who is of the other object is left alone", {},
+         [record(23, "snapshot_end", **member)], refresh | {"part": 2}),
     ]
 
 
@@ -97,15 +124,17 @@ def take(name, folder):
     with Server(*command) as vendor:
         settings, cases = made(vendor)
         (folder / "with.json").write_text(json.dumps(settings), encoding="utf-8")
-        for number, (about, orders, records) in enumerate(cases):
+        for number, (about, orders, records, *refresh) in enumerate(cases):
             out = folder / f"{name}-{number}.json"
             (folder / "records.json").write_text(json.dumps(records), encoding="utf-8")
-            if orders:
+            if callable(orders):
+                orders()  # what is there over there
+            elif orders:
                 vendor.order(**orders)
+            part = [f"--{option}={value}" for one in refresh for option, value in one.items()]
             subprocess.run([SLUICE, "plugin", "record", ROOT / f"build/release/plugins/{name}.so", "--with", folder / "with.json", "--record",
-                            folder / "records.json", "--out", out, "--about", about, "--yes"], env=os.environ | CREDENTIALS, check=True)
-            if orders:
-                vendor.order(clear=True)
+                            folder / "records.json", "--out", out, "--about", about, "--yes", *part], env=os.environ | CREDENTIALS, check=True)
+            vendor.order(clear=True)
             one = json.loads(out.read_text().replace(f"127.0.0.1:{vendor.port}", PLACE))
             if taken is None:
                 taken = one

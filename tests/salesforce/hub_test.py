@@ -347,6 +347,22 @@ class DestinationTest(Case):
         self.assertEqual(self.members(), sorted([*right, "u300"]))
         self.assertEqual((self.counted("audience_members_too_many"), self.counted("audience_members_missing")), (12, missing))
 
+    def test_a_refresh_leaves_leads_in_a_campaign_of_contacts_and_says_how_many(self):
+        self.send(*(self.person(n, points=30) for n in range(3)))
+        wait_for(lambda: len(self.members()) == 3, 60, "the members are there")
+        self.wait_empty()
+        campaign = self.living("Campaign")[0]["Id"]
+        leads = self.put("Lead", {"LastName": "A", "Company": "C"}, {"LastName": "B", "Company": "C"})
+        contact = self.put("Contact", {"LastName": "nobody of ours"})[0]
+        self.put("CampaignMember", *({"CampaignId": campaign, "LeadId": lead} for lead in leads), {"CampaignId": campaign, "ContactId": contact})
+        self.hub.command("resync", "vip")
+        wait_for(lambda: self.counted("audience_members_too_many") == 1, 60, "the Contact is taken off")
+        self.wait_empty()
+        members = self.living("CampaignMember")
+        self.assertEqual(sorted(row["LeadId"] for row in members if row["LeadId"]), sorted(leads))
+        self.assertEqual(len(members), 5)
+        self.assertIn("2 members are no Contacts, and were left alone", (self.hub.folder / "hub.log").read_text())
+
     def test_of_a_batch_the_bad_ones_are_dead_letters_and_the_others_arrive(self):
         self.vendor.order(locked=2)
         self.send(*(self.person(n, **({"level": "Tin"} if n % 5 == 0 else {"level": "Gold"})) for n in range(20)))

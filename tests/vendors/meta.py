@@ -56,6 +56,7 @@ class Audience:
     def __init__(self, identity, name):
         self.id, self.name = identity, name
         self.index = {}        # (column, cell) of what identifies: the member, {column: cell} of cells that are not empty
+        self.known_by = {}     # id(member): all of its keys, also those that a later row has put others in the place of
         self.session = None    # the open one
         self.touched = {}      # (column, cell): (time, "POST" or "DELETE")
 
@@ -70,11 +71,14 @@ class Audience:
         member = next((self.index[key] for key in self.keys(row) if key in self.index), {})
         member.update(row)
         for key in self.keys(member):
+            if self.index.get(key, member) is not member:
+                self.known_by[id(self.index[key])].discard(key)
             self.index[key] = member
+            self.known_by.setdefault(id(member), set()).add(key)
 
     def remove(self, row):
         for member in [self.index[key] for key in self.keys(row) if key in self.index and key[0] != "LN"]:
-            for key in self.keys(member):
+            for key in self.known_by.pop(id(member), ()):
                 self.index.pop(key, None)
 
 
@@ -261,7 +265,8 @@ class Meta(standin.StandIn):
             self.end(audience)
 
     def end(self, audience):
-        audience.index = audience.session["members"].index
+        members = audience.session["members"]
+        audience.index, audience.known_by = members.index, members.known_by
         self.ended_sessions.add(audience.session["id"])
         audience.session = None
 

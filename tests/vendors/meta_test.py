@@ -53,6 +53,15 @@ class MetaTest(unittest.TestCase):
         self.users(audience, BOB, method="DELETE")
         self.assertEqual(self.members(), [[ADA]])
 
+    def test_a_person_of_several_rows_is_one_member_and_is_out_by_any_of_them(self):
+        audience = self.made()
+        for email in (ADA, BOB):
+            rows = {"payload": {"schema": ["EXTERN_ID", "EMAIL"], "data": [["u1", email]]}}
+            self.assertEqual(self.call("POST", audience + "/users", rows)[0], 200)
+        self.assertEqual(len(self.members()[0]), 1)
+        self.users(audience, ADA, method="DELETE")
+        self.assertEqual(self.members(), [[]])
+
     def test_another_token_and_an_audience_that_is_gone_are_refused(self):
         audience = self.made()
         self.assertEqual(self.code(self.call("GET", audience, token="other")), (190, None))

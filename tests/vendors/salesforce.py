@@ -106,7 +106,7 @@ class Refusal(Exception):
 
 
 class Query:
-    """SELECT names FROM object [WHERE name op value [AND ...]] [ORDER BY names] [LIMIT n], as SOQL has it."""
+    """SELECT names FROM object [WHERE name op value [AND ...]] [ORDER BY names] [LIMIT n], as SOQL has it; or SELECT COUNT()."""
 
     TOKEN = re.compile(r"\s*('(?:[^'\\]|\\.)*'|>=|<=|!=|[=<>(),]|[^\s'=<>!(),]+)")
 
@@ -121,6 +121,11 @@ class Query:
         self.at = 0
         self.expect("SELECT")
         self.names = self.listed()
+        self.counts = [name.upper() for name in self.names] == ["COUNT"] and self.peek() == "("
+        if self.counts:
+            self.expect("(")
+            self.expect(")")
+            self.names = []
         self.expect("FROM")
         self.object = self.take()
         self.where, self.order, self.limit = [], [], None
@@ -285,8 +290,8 @@ class Salesforce(standin.StandIn):
                 raise Refusal(400, "REQUIRED_FIELD_MISSING", "Required fields are missing: [ContactId, LeadId]")
             if row["CampaignId"] not in self.rows["Campaign"]:
                 raise Refusal(400, "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", ["CampaignId"])
-            if any(one["CampaignId"] == row["CampaignId"] and one["ContactId"] == row.get("ContactId")
-                   for one in self.living("CampaignMember")):
+            if any(one["CampaignId"] == row["CampaignId"] and row.get(who) and one[who] == row[who]
+                   for one in self.living("CampaignMember") for who in ("ContactId", "LeadId")):
                 raise Refusal(400, "DUPLICATE_VALUE", "Already a campaign member.")
         return row
 
@@ -450,7 +455,8 @@ class Salesforce(standin.StandIn):
 
     def query(self, request, orders, deleted):
         self.stats["queries"] += 1
-        if len(request.query.get("q", "")) + 200 > 16 * 1024:
+        head = len(request.path) + len(request.query_text) + sum(len(name) + len(value) + 4 for name, value in request.headers.items())
+        if head > 16 * 1024:
             return Answer(414, b"")
         query = Query(request.query.get("q", ""))
         rows = self.found(query, deleted)
@@ -459,6 +465,8 @@ class Salesforce(standin.StandIn):
             raise Refusal(400, "QUERY_TIMEOUT", "Your query request was running for too long.")
         size = min(2_000, max(200, int(re.sub(r".*batchSize=(\d+).*", r"\1", request.headers.get("sforce-query-options", "batchSize=2000")))))
         size = orders.get("page", size)
+        if query.counts:
+            return Answer(200, {"totalSize": len(rows), "done": True, "records": []})
         return self.page([self.record(query, row) for row in rows], 0, size)
 
     def page(self, records, at, size):

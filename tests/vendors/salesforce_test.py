@@ -94,6 +94,21 @@ class SalesforceTest(unittest.TestCase):
         self.assertEqual([one["success"] for one in answers], [True, False])
         self.assertEqual(answers[1]["errors"][0]["statusCode"], "DUPLICATE_VALUE")
 
+    def test_members_of_both_objects_are_counted_apart(self):
+        self.upsert({"Numero_Client__c": "u1", "LastName": "A"})
+        campaign = self.call("POST", "/sobjects/Campaign", {"Name": "VIP"})[1]["id"]
+        leads = [self.call("POST", "/sobjects/Lead", {"LastName": name, "Company": "C", "Numero_Client__c": name})[1]["id"] for name in "AB"]
+        for who in ({"LeadId": leads[0]}, {"LeadId": leads[1]}, {"Contact": {"Numero_Client__c": "u1"}}):
+            self.assertEqual(self.call("POST", "/sobjects/CampaignMember", {"CampaignId": campaign, **who})[0], 201)
+        count = f"SELECT COUNT() FROM CampaignMember WHERE CampaignId = '{campaign}' AND ContactId "
+        self.assertEqual([self.query(count + which)[1] for which in ("= null", "!= null")],
+                         [{"totalSize": n, "done": True, "records": []} for n in (2, 1)])
+
+    def test_a_url_and_its_headers_have_16_kb(self):
+        text = "SELECT Id FROM Contact WHERE LastName = '{}'"
+        self.assertEqual(self.query(text.format("a" * 15_000))[0], 200)
+        self.assertEqual(self.query(text.format("é" * 4_000))[0], 414, "as it is encoded")
+
     def test_a_used_up_limit_is_403(self):
         self.server.order(usage=[10, 10])
         status, body = self.query("SELECT Id FROM Contact")
