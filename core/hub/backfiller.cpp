@@ -76,7 +76,7 @@ BackfillStatus Backfiller::status() const {
   const std::lock_guard lock(mutex_);
   BackfillStatus status = status_;
   // A configuration has come, and nobody has looked yet what it wants.
-  if (busy_ && status.phase == BackfillStatus::Phase::none) status.phase = BackfillStatus::Phase::reading;
+  if (busy_ && status.phase == BackfillStatus::Phase::none) status.phase = BackfillStatus::Phase::walking;
   return status;
 }
 
@@ -87,7 +87,7 @@ void Backfiller::run() {
     if (stopping_) return;
     if (moved && step_.caught_up()) continue;
     const DurationUs pause = slice_.epoch != 0 ? slice_pause : busy_ ? step_first : idle_look;
-    wake_.wait_for(lock, std::chrono::microseconds(pause), [&] { return stopping_ || (!busy_ && !looked_); });
+    wake_.wait_for(lock, std::chrono::microseconds(pause), [&] { return stopping_ || !looked_; });
     if (stopping_) return;
   }
 }
