@@ -54,7 +54,11 @@ void print(Json root) {
   (void)std::printf("%s is %s '%s'", text_of(root["person"]).c_str(), inside ? "in" : "not in",
                     text_of(root["audience"]).c_str());
   if (!since.empty()) (void)std::printf("%s %s%s", inside ? " since" : ": left", since.c_str(), how.c_str());
-  (void)std::printf(", as of %s\n\n", text_of(root["at"]).c_str());
+  (void)std::printf(", as of %s\n", text_of(root["at"]).c_str());
+  if (root["waits_for_configuration"].boolean().value_or(false))
+    (void)std::puts(
+        "the configuration below has not come to this person yet: it is on its way through them all");
+  (void)std::puts("");
   root["parts"].elements(print_part);
 }
 

@@ -125,6 +125,11 @@ void print_story(Json p) {
 void print_backfill(Json b) {
   const std::string state = text_of(b["state"]);
   if (state.empty() || state == "none") return;
+  if (state == "walking") {
+    (void)std::printf("\nthe configuration has come to %s%% of the people\n",
+                      b["people_percent"].text().c_str());
+    return;
+  }
   const std::string since = text_of(b["since"]), upto = text_of(b["upto"]);
   (void)std::printf("\nthe history is read again: %s, input %s of %s%s%s, kept since %s\n", state.c_str(),
                     b["read_inputs"].text().c_str(), b["of_inputs"].text().c_str(),

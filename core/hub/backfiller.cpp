@@ -16,9 +16,10 @@ namespace {
 
 constexpr DurationUs retry_after = us_per_min;
 constexpr DurationUs idle_look = us_per_s;
-constexpr DurationUs step_first = 5'000;  // while inputs wait for the step
-constexpr int behind_others = 10;         // of nice(2): the live step's thread goes first
-constexpr double starving = 0.05;         // of the time, on the processor
+constexpr DurationUs step_first = 5'000;   // while inputs wait for the step
+constexpr DurationUs slice_pause = 2'000;  // between two looks at how far a walk is
+constexpr int behind_others = 10;          // of nice(2): the live step's thread goes first
+constexpr double starving = 0.05;          // of the time, on the processor
 
 // Which merges are taken back: for a comparison.
 std::string numbers_of(const std::vector<state::Unmerge>& unmerges) {
@@ -77,7 +78,7 @@ BackfillStatus Backfiller::status() const {
   const std::lock_guard lock(mutex_);
   BackfillStatus status = status_;
   // A configuration has come, and nobody has looked yet what it wants.
-  if (busy_ && status.phase == BackfillStatus::Phase::none) status.phase = BackfillStatus::Phase::reading;
+  if (busy_ && status.phase == BackfillStatus::Phase::none) status.phase = BackfillStatus::Phase::walking;
   return status;
 }
 
@@ -87,8 +88,8 @@ void Backfiller::run() {
     std::unique_lock lock(mutex_);
     if (stopping_) return;
     if (moved && step_.caught_up()) continue;
-    const DurationUs pause = busy_ ? step_first : idle_look;
-    wake_.wait_for(lock, std::chrono::microseconds(pause), [&] { return stopping_ || (!busy_ && !looked_); });
+    const DurationUs pause = slice_.epoch != 0 ? slice_pause : busy_ ? step_first : idle_look;
+    wake_.wait_for(lock, std::chrono::microseconds(pause), [&] { return stopping_ || !looked_; });
     if (stopping_) return;
   }
 }
@@ -100,7 +101,11 @@ bool Backfiller::live() {
   }
   bool waits = false;
   std::string ended;
+  const bool walked = slice_.epoch != 0;
   step_.read([&](const World& world) {
+    slice_ = next_slice(world);
+    waits = slice_.epoch != 0;
+    if (waits) return;
     const state::Backfill& b = world.state.backfill;
     const state::Unmerge* const unmerge = b.id == 0 ? world.state.apart.under_way() : nullptr;
     waits = b.id != 0 || unmerge != nullptr;
@@ -126,6 +131,7 @@ bool Backfiller::live() {
     job_->wants = b;
     job_->watched = world.state.apart.watched;
   });
+  if (walked && slice_.epoch == 0) log_info("hub", "the configuration has come to everybody");
   if (!ended.empty()) {
     log_info("hub", ended);
     drop_saved();
@@ -136,8 +142,9 @@ bool Backfiller::live() {
 }
 
 bool Backfiller::pump() {
-  if (clock_.monotonic_us() < retry_at_) return false;
   if (!live()) return false;
+  if (slice_.epoch != 0) return walk_on();
+  if (clock_.monotonic_us() < retry_at_) return false;
   Status done = Done{};
   bool moved = false;
   if (!job_->shadow) {
@@ -160,6 +167,19 @@ bool Backfiller::pump() {
   }
   publish(job_->wants.switched == 0 ? BackfillStatus::Phase::reading : BackfillStatus::Phase::grafting);
   return moved;
+}
+
+// One slice at a time: the next when the state has it.
+bool Backfiller::walk_on() {
+  publish(BackfillStatus::Phase::walking);
+  const DurationUs now = clock_.monotonic_us();
+  const bool asked = slice_.epoch == asked_slice_.epoch && slice_.after == asked_slice_.after;
+  if (asked && now - slice_asked_ < ask_again) return false;
+  if (options_.slice_people > 0) slice_.people = options_.slice_people;
+  if (!submit(InputKind::command, evaluate_command(slice_))) return false;
+  asked_slice_ = slice_;
+  slice_asked_ = now;
+  return true;
 }
 
 // Where the shadow begins: where it saved itself, at the first input, or at the oldest base checkpoint.
@@ -325,7 +345,9 @@ void Backfiller::fail(const Error& error) {
 void Backfiller::publish(BackfillStatus::Phase phase) {
   BackfillStatus status;
   status.phase = phase;
-  if (job_) {
+  if (phase == BackfillStatus::Phase::walking) {
+    status.people_percent = static_cast<unsigned>(slice_.after / (UINT64_MAX / 100));
+  } else if (job_) {
     status.names = job_->names;
     status.since_input = job_->first;
     status.since = job_->since;
@@ -346,6 +368,7 @@ std::string backfill_json(const BackfillStatus& status) {
   std::string out;
   JsonWriter w(out);
   const char* const name = status.phase == Phase::none      ? "none"
+                           : status.phase == Phase::walking ? "walking"
                            : status.phase == Phase::reading ? "reading"
                            : status.phase == Phase::failed  ? "failed"
                                                             : "handing over";
@@ -353,6 +376,10 @@ std::string backfill_json(const BackfillStatus& status) {
   if (status.unmerge) w.member_boolean("unmerge", true);
   if (status.phase == Phase::none) {
     w.end_object();
+    return out;
+  }
+  if (status.phase == Phase::walking) {
+    w.member_integer("people_percent", status.people_percent).end_object();
     return out;
   }
   w.key("waits").begin_array();

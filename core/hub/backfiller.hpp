@@ -1,5 +1,10 @@
-// Reads the history again beside the live step, in the background, when a configuration counts what has not
-// been counted since the first event, or a merge is taken back (hub/unmerge.hpp): a shadow (World) steps the
+// What is done for everybody when a configuration comes, in the background. First it walks through the
+// people: the next slice (hub/walk.hpp) is journaled when the step has done the one before, and a while after
+// that, so that other inputs are not kept waiting
+// (docs/adr/0048-a-configuration-walks-through-the-people.md).
+//
+// Then it reads the history again beside the live step, when the configuration counts what has not been
+// counted since the first event, or a merge is taken back (hub/unmerge.hpp): a shadow (World) steps the
 // journal from its beginning, or from the oldest base checkpoint where that is gone. When it has caught up a
 // `switch` is journaled; the shadow goes on to exactly that input, and its rows enter as `graft` inputs. The
 // state says what is still to be done (state/backfill.hpp), so after a crash it goes on: the shadow saves
@@ -22,6 +27,7 @@
 #include "hub/graft.hpp"
 #include "hub/step_thread.hpp"
 #include "hub/unmerge.hpp"
+#include "hub/walk.hpp"
 #include "hub/world.hpp"
 #include "journal/journal.hpp"
 #include "store/checkpoint.hpp"
@@ -31,15 +37,17 @@ namespace sluice::hub {
 struct BackfillOptions {
   std::uint64_t save_inputs = 10'000'000;  // the shadow saves itself after so many
   std::size_t bite = 500;                  // inputs at once
+  std::size_t slice_people = 0;            // with each slice; 0: as many as next_slice() says
 };
 
 struct BackfillStatus {
-  enum class Phase : std::uint8_t { none, reading, grafting, failed } phase = Phase::none;
+  enum class Phase : std::uint8_t { none, walking, reading, grafting, failed } phase = Phase::none;
   std::vector<std::string> names;          // what waits: computed traits, audiences, profile routes
   std::uint64_t read = 0, of = 0;          // inputs of the journal
   std::uint64_t since_input = 0;           // the first that was read: 1 unless retention took what was before
   TimeUs since = no_time, upto = no_time;  // of the first and the newest input that was read
-  unsigned people_percent = 0;             // that have their past; grafting
+  unsigned people_percent = 0;             // walking: to whom the configuration has come; grafting: that have
+                                           // their past
   bool unmerge = false;                    // it is read for a merge that is taken back
   std::string failure;                     // why it does not go on; it is tried again every minute
 };
@@ -66,6 +74,7 @@ class Backfiller {
   struct Job;
   void run();
   bool live();  // looks at what the live state wants; false: nothing
+  bool walk_on();
   Status begin();
   Status restore_saved(bool& restored);
   Status read_on(std::uint64_t until, bool& moved);
@@ -90,6 +99,8 @@ class Backfiller {
   std::unique_ptr<SpareTime> spare_;  // where start() was called: the shadow steps there
   bool starved_ = false;              // the thread's: it got next to nothing
   std::unique_ptr<Job> job_;          // the thread's
+  Slice slice_, asked_slice_;         // the thread's: the next one, and the last that was journaled
+  DurationUs slice_asked_ = 0;        // the thread's: monotonic
   DurationUs retry_at_ = 0;           // the thread's: monotonic
   std::atomic<bool> busy_{false};
 

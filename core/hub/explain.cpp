@@ -67,6 +67,7 @@ std::string explain_json(const World& world, ProfileId person, std::string_view 
   JsonWriter w(out);
   w.begin_object().member("person", format_profile_id(profile->id)).member("audience", audience);
   w.member("condition", wanted.condition->text()).member("at", format_time(world.state.now));
+  if (world.pipeline.is_behind(*profile)) w.member_boolean("waits_for_configuration", true);
   write_membership(w, *profile, compiled->audience_ids[slot]);
   w.key("parts").begin_array();
   for (const view::Reason& reason :

@@ -138,6 +138,11 @@ class Generator {
         ++epochs_;
         add(InputKind::epoch, epoch_of(first_epoch));
       }
+      // A configuration is on its way through the people while other things happen.
+      if (Slice slice = next_slice(scratch); slice.epoch != 0 && below(4) == 0) {
+        slice.people = 1 + below(9);
+        add(InputKind::command, evaluate_command(slice));
+      }
       const std::size_t kind = below(100);
       if (kind < 75) {
         add(InputKind::event, event());

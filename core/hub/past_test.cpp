@@ -154,6 +154,8 @@ TEST_CASE("what is backfilled is what a hub has that counted from the first even
   both(InputKind::epoch, epoch_of(many));
   const std::uint64_t id = late.world->state.backfill.id;
   REQUIRE(id == late.inputs.size());
+  both(InputKind::command, switch_command(id));  // too early: the configuration has not come to everybody
+  REQUIRE(late.world->state.backfill.switched == 0);
   REQUIRE(early.world->state.backfill.id == 0);
   // The generator's later epochs are the old ones: only what is no epoch goes on.
   const auto go_on = [&](std::size_t inputs) {
@@ -163,7 +165,12 @@ TEST_CASE("what is backfilled is what a hub has that counted from the first even
       early.add(whole[next].stamp, whole[next].kind, whole[next].payload);
     }
   };
-  go_on(200);
+  for (Slice slice = next_slice(*late.world); slice.epoch != 0; slice = next_slice(*late.world)) {
+    slice.people = 9;
+    both(InputKind::command, evaluate_command(slice));
+    go_on(10);
+  }
+  go_on(100);
   for (const auto& [person, text] : picture(*late.world)) CHECK(text.find("buyers") == std::string::npos);
   both(InputKind::command, switch_command(id));
   const std::size_t at = late.inputs.size();
@@ -246,6 +253,7 @@ routes:
   call("grows", 40);
   const std::size_t told = hub.effects.size();
   hub.add(hub.now(), InputKind::epoch, epoch_of(next));
+  hub.add(hub.now(), InputKind::command, evaluate_command(next_slice(*hub.world)));
   CHECK(hub.effects.size() == told);  // nobody has left: who is inside is not known yet
   CHECK(picture(*hub.world).size() == 3);
   for (const auto& [person, text] : picture(*hub.world)) CHECK(text.find("buyers") != std::string::npos);
@@ -311,8 +319,9 @@ TEST_CASE("an audience that reads what was kept already waits for nothing", "[pa
   hub.configure(narrower);
   CHECK(hub.world.state.backfill.id == 0);
   CHECK(hub.inside("user_id", "1", "today"));
+  const std::uint64_t epoch = hub.world.state.seq + 1;
   hub.configure(few);  // what was dropped in between is not there any more
-  CHECK(hub.world.state.backfill.id == hub.world.state.seq);
+  CHECK(hub.world.state.backfill.id == epoch);
   hub.configure(narrower);
   CHECK(hub.world.state.backfill.id == 0);
   // Beside a wider window the narrow one goes on.

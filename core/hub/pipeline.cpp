@@ -115,9 +115,9 @@ bool Pipeline::first_sight(const Event& event, TimeUs now) {
 
 void Pipeline::event(Event& event, TimeUs now, StepOutput& out) {
   if (!first_sight(event, now)) return;
-  const std::string& country = compiled_->config->hub.country;
-  const unify::Resolution who =
-      parts_->identity.resolve(state_, event, parts_->identity.claims(event, country), state_.seq, now);
+  std::vector<unify::Claim> claims = parts_->identity.claims(event, compiled_->config->hub.country);
+  catch_up(claims, now);
+  const unify::Resolution who = parts_->identity.resolve(state_, event, std::move(claims), state_.seq, now);
   tell_quarantine(who, out);
   if (who.profile == nullptr) return refuse({Code::rejected, "no_person"});
   happened(event, who, true, now, out);
@@ -125,6 +125,7 @@ void Pipeline::event(Event& event, TimeUs now, StepOutput& out) {
 
 void Pipeline::happened(Event& event, const unify::Resolution& who, bool own, TimeUs now, StepOutput& out) {
   Profile& profile = *who.profile;
+  if (who.created) born(profile);
   if (!event.entity.empty()) unify::know_entity(state_, profile, event);
   // A time from the future is the clock of somebody's device: with event clocks, now is never behind the
   // event.
@@ -196,6 +197,7 @@ void Pipeline::withdraw(const RecordInput& gone, TimeUs now, StepOutput& out) {
     return;
   Profile* const profile = unify::forget_entity(state_, gone.source, gone.stream, gone.entity);
   if (profile == nullptr) return;
+  catch_up(*profile, now);
   const TimeUs time = gone.time == no_time ? now : std::min(gone.time, now);
   for (const unify::ConsentChange& change : unify::withdraw_facts(*profile, id, time, *compiled_)) {
     out.gate.push_back({GateChange::Kind::deny, profile->id, nobody, std::string(change.purpose)});
@@ -262,7 +264,13 @@ void Pipeline::fire_timers(TimeUs until, StepOutput&) {
     Profile* profile = state_.find(timer.person);
     SLUICE_CHECK(profile != nullptr);
     state_.now = std::max(state_.now, timer.due);
-    fire(*profile, timer.due);
+    // By the configuration before it is due now; by the one that holds it is set anew, and fires if it still
+    // is.
+    if (is_behind(*profile)) {
+      catch_up(*profile, timer.due - 1);
+    } else {
+      fire(*profile, timer.due);
+    }
     state_.rest();
   }
 }
@@ -325,56 +333,10 @@ void Pipeline::epoch(const Input& input, StepOutput& out) {
   if (parts_) hand_over(out);
   resume(std::move(compiled));
   parts_->effects.begin(input.seq, ordinal);
+  const bool past_waited = state_.backfill.id != 0;
   keep_series(before.get());
   if (role_ == Role::shadow) return;
-  std::string routes;
-  for (const auto& route : compiled_->config->routes) routes += route.name + '\n';
-  if (state_.profiles() > 0) reevaluate_all(state_.now);
-  state_.set_meta("routes", routes);
-}
-
-void Pipeline::reevaluate_all(TimeUs now) {
-  const std::string known = '\n' + std::string(state_.meta("routes"));
-  const auto is_new = [&](const config::Route& route) {
-    return known.find('\n' + route.name + '\n') == std::string::npos;
-  };
-  const auto& routes = compiled_->config->routes;
-  std::transform(routes.begin(), routes.end(), parts_->new_routes.begin(), is_new);
-  for (std::size_t slot = 0; slot < routes.size() && state_.backfill.id != 0; ++slot) {
-    const state::NameId id = compiled_->route_ids[slot];
-    if (parts_->new_routes[slot] && !state_.backfill.is_new_route(id))
-      state_.backfill.new_routes.push_back(id);
-  }
-  state_.keep_backfill();
-  state_.each_profile([&](Profile& profile) {
-    state_.touch(profile);
-    profile.touch_changes();
-    drop_series(profile);
-    audience::drop_unknown(state_, profile, *compiled_);
-    parts_->context.at(&profile, now, nullptr);
-    for (const std::size_t slot : compiled_->profile_routes) {
-      if (parts_->new_routes[slot] && !routes[slot].backfill && !parts_->context.waits_route(slot)) {
-        route::mark_silent(state_, profile, slot, *compiled_, parts_->context);
-      }
-    }
-    parts_->readers.fill();
-    settle(profile, nullptr, false, now, Cause::configuration, parts_->effects.waiting());
-    fill_new_lists(profile, now);
-  });
-}
-
-// A route that is new and asks for the past begins with who is in its audience.
-void Pipeline::fill_new_lists(const Profile& profile, TimeUs now) {
-  const auto& routes = compiled_->config->routes;
-  for (const state::Membership& m : profile.memberships) {
-    const std::size_t slot = compiled_->audience_slot(state_.name(m.audience));
-    if (slot == SIZE_MAX || parts_->context.waits_audience(slot)) continue;
-    for (const std::size_t index : compiled_->audience_routes[slot]) {
-      if (!parts_->new_routes[index] || !routes[index].backfill) continue;
-      route::route_list(profile, index, true, now, *compiled_, parts_->context, parts_->effects,
-                        counters_.routes);
-    }
-  }
+  begin_walk(input, past_waited);
 }
 
 }  // namespace sluice::hub

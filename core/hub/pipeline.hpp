@@ -96,6 +96,8 @@ class Pipeline {
   void begin_shadow();
   // A shadow: which merges are taken back in it, and the input behind which it began; 0: with the first.
   void keep_apart(const std::vector<state::Unmerge>& unmerges, std::uint64_t begun_behind);
+  // The configuration has not come to this person yet (state/walk.hpp).
+  bool is_behind(const state::Profile& profile) const;
   const StepCounters& counters() const { return counters_; }
 
  private:
@@ -105,7 +107,13 @@ class Pipeline {
   void epoch(const Input& input, StepOutput& out);
   void hand_over(StepOutput& out);
   void keep_series(const view::Compiled* before);  // pipeline_past.cpp: what of the past waits, and its rows
-  void reevaluate_all(TimeUs now);
+  // pipeline_walk.cpp: a configuration that is new comes to people
+  void begin_walk(const Input& input, bool past_waited);
+  std::vector<state::NameId> note_new_routes();
+  void catch_up(state::Profile& profile, TimeUs now);
+  void catch_up(const std::vector<unify::Claim>& claims, TimeUs now);
+  void born(state::Profile& profile) const;
+  void evaluate(std::uint64_t epoch, std::size_t people);
   void drop_series(state::Profile& profile);
   void switch_over(std::uint64_t backfill);
   void graft(const Input& input, StepOutput& out);

@@ -46,6 +46,7 @@ void Pipeline::continue_accounts() {
       state::Profile* const profile = state_.find(id);
       if (profile == nullptr) continue;
       state_.touch(*profile);
+      catch_up(*profile, state_.now);
       parts_->readers.clear();
       parts_->readers.add(compiled_->by_account);
       settle(*profile, nullptr, false, state_.now, Cause::input, parts_->effects.waiting());

@@ -81,7 +81,9 @@ unify::Resolution Pipeline::find_person(const CallbackInput& in, Event& event, T
     if (who.profile == nullptr && in.name == "refused" && !claims.empty())
       return parts_->identity.resolve(state_, event, claims, state_.seq, now);
   }
-  if (who.profile != nullptr) state_.touch(*who.profile);
+  if (who.profile == nullptr) return who;
+  state_.touch(*who.profile);
+  catch_up(*who.profile, now);
   return who;
 }
 

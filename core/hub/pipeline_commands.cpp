@@ -18,6 +18,10 @@ void Pipeline::command(const Input& input, StepOutput& out) {
   }
   if (role_ == Role::shadow) return;  // who is one person is the same there; it sends and hands over nothing
   if (root["command"].string_or("") == "resync") return begin_resync(root["route"].string_or(""));
+  if (root["command"].string_or("") == "evaluate") {
+    return evaluate(static_cast<std::uint64_t>(root["epoch"].integer().value_or(0)),
+                    static_cast<std::size_t>(root["people"].integer().value_or(0)));
+  }
   if (root["command"].string_or("") == "switch")
     return switch_over(static_cast<std::uint64_t>(root["backfill"].integer().value_or(0)));
   if (root["command"].string_or("") == "unmerge") {
@@ -53,6 +57,7 @@ void Pipeline::resend(const Effect& effect, TimeUs now) {
                                destinations.begin());
   if (profile == nullptr || slot == destinations.size()) return;
   state_.touch(*profile);
+  catch_up(*profile, now);
   view::PersonContext& context = parts_->context;
   context.at(profile, now, nullptr);
   const auto& routes = compiled_->config->routes;

@@ -1,6 +1,7 @@
 // Inside this room: what the pipeline makes anew with each configuration.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "hub/pipeline.hpp"
@@ -18,13 +19,15 @@ struct Pipeline::Parts {
     readers.resize(compiled.config->audiences.size(), compiled.config->routes.size());
     new_routes.resize(compiled.config->routes.size());
   }
+  void nothing_is_new() { std::fill(new_routes.begin(), new_routes.end(), false); }
+
   unify::Reader reader;
   unify::Identity identity;
   view::PersonContext context;
   view::EffectList effects;
   view::Readers readers;         // of the person at hand; cleared for each
   TimeUs resync_due = never;     // of the route whose list is next to be replaced
-  std::vector<bool> new_routes;  // by slot: came with the epoch that holds
+  std::vector<bool> new_routes;  // by slot, of the person at hand: came with what has now come to them
 };
 
 }  // namespace sluice::hub

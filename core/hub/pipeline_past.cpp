@@ -58,8 +58,9 @@ void Pipeline::keep_series(const view::Compiled* before) {
   Backfill& b = state_.backfill;
   const bool at_first = state_.profiles() == 0 && state_.totals.events == 0;
   if (b.kept.empty() && before != nullptr) {  // nothing waits: it has all that it counts
-    view::each_counted(*before,
-                       [&](const auto& plan) { b.kept.push_back({plan.key, view::kept_needs(plan)}); });
+    view::each_counted(*before, [&](const auto& plan) {
+      b.kept.push_back({plan.key, view::kept_needs(plan)});
+    });
   }
   std::vector<state::KeptSeries> kept;
   view::each_counted(*compiled_, [&](const auto& plan) {
@@ -91,7 +92,7 @@ void Pipeline::drop_series(Profile& profile) {
 
 void Pipeline::switch_over(std::uint64_t backfill) {
   Backfill& b = state_.backfill;
-  if (b.id == 0 || b.id != backfill || b.switched != 0) return;
+  if (b.id == 0 || b.id != backfill || b.switched != 0 || !state_.walks.empty()) return;
   b.switched = state_.seq;
   state_.keep_backfill();
 }
@@ -139,8 +140,11 @@ void Pipeline::graft_row(const GraftRow& row, std::map<ProfileId, std::vector<st
     }
     return;
   }
+  for (std::size_t slot = 0; slot < compiled_->route_ids.size(); ++slot)
+    parts_->new_routes[slot] = state_.backfill.is_new_route(compiled_->route_ids[slot]);
   parts_->readers.fill();
   settle(*profile, nullptr, false, state_.now, Cause::configuration, parts_->effects.waiting());
+  parts_->nothing_is_new();
 }
 
 // Up to the switch the past decides, and only lists that are known already hear of it; what has happened
@@ -186,6 +190,8 @@ void Pipeline::graft_person(Profile& profile, const std::vector<state::Membershi
 void Pipeline::begin_shadow() {
   const Backfill had = std::exchange(state_.backfill, {});
   state_.keep_backfill();
+  state_.walks.clear();
+  state_.keep_walks();
   const auto drop_doubted = [&](auto& own, const auto& plans) {
     std::erase_if(own, [&](const auto& counted) {
       return std::none_of(plans.begin(), plans.end(), [&](const auto& plan) {
@@ -195,6 +201,7 @@ void Pipeline::begin_shadow() {
   };
   state_.each_profile([&](Profile& profile) {
     state_.touch(profile);
+    profile.evaluated = 0;
     profile.marks.clear();
     profile.runs.clear();
     profile.started.clear();

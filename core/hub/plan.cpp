@@ -8,6 +8,7 @@
 #include "hub/difference.hpp"
 #include "hub/epoch.hpp"
 #include "hub/graft.hpp"
+#include "hub/walk.hpp"
 #include "view/context.hpp"
 #include "view/waiting.hpp"
 
@@ -183,6 +184,7 @@ Result<Plan> make_plan(World& world, const std::string& next, TimeUs now, const 
   plan.at = std::max(now, world.state.now);
   StepOutput passed;
   SLUICE_TRY(step(world, InputKind::tick, plan.at, {}, passed));
+  SLUICE_TRY(evaluate_all(world, plan.at, passed));  // nor is what is on its way already
   const std::shared_ptr<const config::Config> was = world.pipeline.compiled()->config;
   plan.people = world.state.profiles();
   const auto after = SLUICE_TRY(compile_epoch(next));
@@ -196,6 +198,7 @@ Result<Plan> make_plan(World& world, const std::string& next, TimeUs now, const 
   const Picture before(world);
   StepOutput out;
   SLUICE_TRY(step(world, InputKind::epoch, plan.at, next, out));
+  SLUICE_TRY(evaluate_all(world, plan.at, out));
   if (world.state.backfill.id != 0) {
     const view::Compiled& compiled = *world.pipeline.compiled();
     plan.reads_past = view::waiting(compiled, world.state.backfill).names(compiled);

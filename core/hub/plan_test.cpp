@@ -70,6 +70,13 @@ TEST_CASE("a plan says who enters and leaves and what is sent, and applying does
   REQUIRE(applied->step({applied->state.seq + 1, now, InputKind::tick, false, {}}, passed));
   Members before = members_of(*applied);
   REQUIRE(applied->step({applied->state.seq + 1, now, InputKind::epoch, false, epoch_of(next_rules)}, out));
+  std::size_t slices = 0;
+  for (Slice slice = next_slice(*applied); slice.epoch != 0; slice = next_slice(*applied), ++slices) {
+    slice.people = 7;
+    const std::string payload = evaluate_command(slice);
+    REQUIRE(applied->step({applied->state.seq + 1, now, InputKind::command, false, payload}, out));
+  }
+  CHECK(slices > 5);
   Members after = members_of(*applied);
   std::map<std::string, std::map<std::string, std::uint64_t>> sent;
   for (const Effect& effect : out.effects)

@@ -10,6 +10,7 @@
 #include "base/json.hpp"
 #include "config/config.hpp"
 #include "hub/epoch.hpp"
+#include "hub/walk.hpp"
 #include "hub/world.hpp"
 #include "model/event.hpp"
 
@@ -62,7 +63,19 @@ class StepBench {
 
   explicit StepBench(const std::string& yaml) : world(7) { configure(yaml); }
 
-  void configure(const std::string& yaml) { input(InputKind::epoch, epoch_of(yaml)); }
+  // And lets it come to everybody.
+  void configure(const std::string& yaml) {
+    input(InputKind::epoch, epoch_of(yaml));
+    while (walk_on(slice_people_max)) {
+    }
+  }
+  // With the next so many people; false: it has come to everybody.
+  bool walk_on(std::size_t people) {
+    Slice slice = next_slice(world);
+    slice.people = people;
+    if (slice.epoch != 0) input(InputKind::command, evaluate_command(slice));
+    return slice.epoch != 0;
+  }
   // A call of the source `shop` (or another) with the fields given; its time is now.
   std::vector<std::string> call(std::string fields, std::string_view source = "shop") {
     for (char& c : fields) {

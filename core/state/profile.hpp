@@ -115,6 +115,7 @@ struct Profile {
   TimeUs first_seen = 0, last_seen = 0;
   bool third_party = false;  // a source with anonymous: true has spoken of it; never joined to a known person
   bool partial = false;      // windows began after the person did: the configuration asked for them later
+  std::uint64_t evaluated = 0;  // the epoch that came to them before its walk did (walk.hpp); 0: none
   std::string timezone, locale;
   TimeUs timezone_time = no_time;  // of the newest event that has said where the person is
   std::vector<Identifier> identifiers;

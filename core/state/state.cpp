@@ -330,6 +330,14 @@ void State::keep_backfill() {
   }
 }
 
+void State::keep_walks() {
+  if (!walks.empty()) {
+    set_meta(walks_key, encode_walks(walks));
+  } else {
+    impl_->erase_small(Table::meta, std::string(walks_key));
+  }
+}
+
 void State::count_member(NameId audience, int change) {
   impl_->audience_sizes[audience] += static_cast<std::uint64_t>(static_cast<std::int64_t>(change));
 }

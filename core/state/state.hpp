@@ -23,6 +23,7 @@
 #include "state/backfill.hpp"
 #include "state/joins.hpp"
 #include "state/profile.hpp"
+#include "state/walk.hpp"
 
 namespace sluice::state {
 
@@ -154,6 +155,8 @@ class State {
   Totals totals;
   Backfill backfill;  // of the past; keep_backfill() writes its row
   void keep_backfill();
+  Walks walks;  // of new configurations; keep_walks() writes their row
+  void keep_walks();
   TimeUs now = 0;                                  // of the last input
   std::uint64_t seq = 0;                           // of the last input
   void count_member(NameId audience, int change);  // sizes, kept as memberships change

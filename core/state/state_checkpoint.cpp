@@ -281,6 +281,7 @@ bool State::restore_row(Table table, std::string_view key, std::string_view valu
       if (key == facts_key) decode_facts(value, *this);
       if (key == backfill_key) backfill = Backfill::decode(value);
       if (key == apart_key) apart = Apart::decode(value);
+      if (key == walks_key) walks = decode_walks(value);
       break;
     case Table::cursor:
       break;
@@ -331,6 +332,7 @@ void State::forget_row(Table table, std::string_view key) {
   } else if (table == Table::meta) {
     if (key == backfill_key) backfill = {};
     if (key == apart_key) apart = {};
+    if (key == walks_key) walks = {};
     s.erase_small(table, std::string(key));
   }
 }

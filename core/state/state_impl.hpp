@@ -21,7 +21,8 @@
 
 namespace sluice::state {
 
-inline constexpr std::string_view backfill_key = "backfill", apart_key = "apart";  // of the meta table
+inline constexpr std::string_view backfill_key = "backfill", apart_key = "apart",
+                                  walks_key = "walks";  // of the meta table
 
 inline std::string key_of(std::uint64_t id) {
   std::string key;

@@ -100,6 +100,7 @@ hub::EngineOptions Machine::engine_options() {
   o.journal.seed = {options_.seed, 2};
   o.step.checkpoint_inputs = checkpoint_inputs_;
   o.memory_bytes = options_.seed % 2 == 0 ? 8 * 1024 : 0;  // half of the people and more are cold
+  o.backfill.slice_people = 1 + options_.seed % 7;
   o.delivery_seed = random_.below(UINT64_MAX);
   o.lane_segment_bytes = 8 * 1024;
   o.lane_memory_bytes = options_.seed % 3 == 0 ? 4 * 1024 : 1024 * 1024;
