@@ -94,7 +94,7 @@ void LaneLog::settle_kept() {
     const std::shared_ptr<const Kept>& kept = entry.second;
     std::shared_ptr<Kept>& own = left[kept.get()];
     if (own) continue;
-    own = std::make_shared<Kept>(Kept{{}, kept->text});
+    own = std::make_shared<Kept>(Kept{{}, kept->text, kept->of});
     std::copy_if(kept->keys.begin(), kept->keys.end(), std::back_inserter(own->keys),
                  [&](const EffectKey& k) {
                    const auto found = kept_.find(k);
@@ -108,6 +108,7 @@ bool LaneLog::load_kept(ByteReader& r) {
   auto kept = std::make_shared<Kept>();
   for (std::uint64_t count = r.varint(); count > 0 && r.ok(); --count) kept->keys.push_back(read_key(r));
   kept->text = r.text();
+  kept->of = kept->keys.size();
   for (const EffectKey& key : kept->keys) {
     highest_ = std::max(highest_, key);
     intents_.erase(key);  // the request before it was answered

@@ -55,6 +55,7 @@ using KeySet = std::unordered_set<EffectKey, KeyHash>;
 struct Kept {                   // a further request about something that is under way over there
   std::vector<EffectKey> keys;  // the records whose fate it decides, in its order
   std::string text;             // Courier::keep()
+  std::size_t of = 0;           // records that the request names: more than `keys` where some have ended
 };
 using KeptStep = std::shared_ptr<const Kept>;
 

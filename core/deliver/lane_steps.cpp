@@ -11,6 +11,12 @@ namespace {
 
 constexpr std::size_t looked_past_max = 10'000;  // records between those of one step
 
+// A request that acts names all the records that it was made for. With some of them ended it would do again
+// what has been taken back since: put somebody on a list whom a later record has taken off.
+bool is_part(const Kept& kept, std::size_t records, const CourierRequest& request) {
+  return !request.harmless && records < kept.of;
+}
+
 // The vendor has not said what became of it.
 bool is_no_answer(const CourierResponse& response) {
   const int s = response.status;
@@ -23,7 +29,7 @@ bool is_no_answer(const CourierResponse& response) {
 Lane::Planned Lane::further(Batch& batch, CourierRequest request) {
   Planned out{std::move(request), 0, Planned::State::waiting};
   out.not_before = options_.clock.monotonic_us() + out.request.delay;
-  Kept kept{{}, courier_->keep(out.request)};
+  Kept kept{{}, courier_->keep(out.request), out.request.records.size()};
   KeptStep before;
   bool same = true;
   for (const std::uint32_t r : out.request.records) {
@@ -66,12 +72,20 @@ bool Lane::repeats_step(const Item& item, Fate fate, const Landing& landing) con
   return later && is_no_answer(*landing.response);
 }
 
-// Those of a step that is taken again stay together. The log is told where it says something else.
+// Those of a step that is taken again stay together. The log is told where it says something else. What acts
+// for others, too, is planned anew.
 void Lane::keep_repeats(Landing& landing) {
   if (landing.repeats.empty()) return;
   const KeptStep before = landing.repeats.front()->kept;
   if (!landing.intents_repeated && before->keys.size() == landing.repeats.size()) return;
-  Kept kept{{}, before->text};
+  if (is_part(*before, landing.repeats.size(), *landing.request)) {
+    for (Item* item : landing.repeats) {
+      item->kept = nullptr;
+      retracted_.push_back(item->effect.key);
+    }
+    return;
+  }
+  Kept kept{{}, before->text, before->of};
   for (const Item* item : landing.repeats) kept.keys.push_back(item->effect.key);
   const auto now = std::make_shared<const Kept>(std::move(kept));
   for (Item* item : landing.repeats) item->kept = now;
@@ -125,10 +139,13 @@ bool Lane::resume(Batch& batch, Item* first) {
         {key_of(item->effect.key), item->attempts + 1, &item->effect, remote_id_of(item->effect)});
   if (items.empty()) return batches_.pop_back(), true;
   Result<CourierRequest> request = courier_->resume(kept->text, parcels);
+  const bool part = request && is_part(*kept, items.size(), request.value());
   if (!request) {
     log_warn("delivery",
              "destination '" + name() + "': what was under way there cannot be asked for any more (" +
                  request.error().detail + "); its records are sent anew, or held where that is unsafe");
+  }
+  if (!request || part) {
     for (Item* item : items) {
       if (unsafe(*item)) {
         end(item, OutcomeKind::held, "cannot_go_on", "begun over there, and how it ended cannot be asked");

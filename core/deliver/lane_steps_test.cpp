@@ -256,8 +256,9 @@ TEST_CASE(
   CHECK(w.lane->idle());
   CHECK(jobs.each_once());
   const auto at = [&](std::uint64_t seq, std::uint32_t ordinal) {
-    return std::find_if(w.vendor.accepted.begin(), w.vendor.accepted.end(),
-                        [&](const Seen& one) { return one.key == EffectKey{seq, ordinal}; });
+    return std::find_if(w.vendor.accepted.begin(), w.vendor.accepted.end(), [&](const Seen& one) {
+      return one.key == EffectKey{seq, ordinal};
+    });
   };
   CHECK(at(1, 1) < at(2, 1));  // behind what had become their own
 }
@@ -277,6 +278,42 @@ TEST_CASE("a record of a job that is withdrawn ends there, and the others go on"
   CHECK(w.count(OutcomeKind::delivered) == 2);
   CHECK(jobs.jobs == 1);
   CHECK(w.vendor.requests.at(1).size() == 2);
+}
+
+TEST_CASE(
+    "a step that acts is not taken again for some of its records: it would act for those that have ended",
+    "[lane][crash]") {
+  LaneWorld w;
+  Jobs jobs(w);
+  jobs.harmless = false;
+  jobs.polls = 1;
+  w.open();
+  offer_three(w);
+  REQUIRE(w.lane->sync());
+  submit(w);
+  SECTION("after a crash") {
+    w.crash();
+    w.gate.deny(2, "newsletter");
+    w.open();
+    w.run();
+    CHECK(w.count(OutcomeKind::suppressed) == 1);
+    CHECK(w.count(OutcomeKind::delivered) == 2);
+  }
+  SECTION("when it is refused for some of them") {
+    bool once = false;
+    jobs.trouble = [&](const std::vector<Seen>& records) -> std::optional<Verdicts> {
+      if (std::exchange(once, true)) return {};
+      Verdicts v = Vendor::all(records, 200, Fate::throttle, us_per_s);
+      v.each.at(1) = {};
+      return v;
+    };
+    w.run();
+    CHECK(w.count(OutcomeKind::delivered) == 3);
+  }
+  CHECK(jobs.jobs == 2);
+  CHECK((jobs.submitted[{1, 1}] == 2 && jobs.submitted[{1, 2}] == 1 && jobs.submitted[{1, 3}] == 2));
+  CHECK(w.vendor.requests.back().size() == 2);
+  CHECK(w.vendor.requests.back().front().step == "job 2");
 }
 
 }  // namespace sluice::deliver
