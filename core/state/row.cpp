@@ -233,7 +233,8 @@ enum : std::uint8_t {
   flag_partial = 2,
   flag_entities = 4,
   flag_sequences = 8,
-  flag_zone_time = 16
+  flag_zone_time = 16,
+  flag_found = 64
 };
 
 template <typename Writer>
@@ -243,13 +244,16 @@ void write_person(Writer& w, const Profile& p) {
   w.varint(p.created_ordinal);
   w.time(p.first_seen);
   w.time(p.last_seen);
-  w.u8(static_cast<std::uint8_t>((p.third_party ? flag_third_party : 0) | (p.partial ? flag_partial : 0) |
-                                 (p.entities.empty() ? 0 : flag_entities) |
-                                 (p.sequences.empty() ? 0 : flag_sequences) |
-                                 (p.timezone_time == no_time ? 0 : flag_zone_time)));
+  w.u8(static_cast<std::uint8_t>(
+      (p.third_party ? flag_third_party : 0) | (p.partial ? flag_partial : 0) |
+      (p.entities.empty() ? 0 : flag_entities) | (p.sequences.empty() ? 0 : flag_sequences) |
+      (p.timezone_time == no_time ? 0 : flag_zone_time) | (p.found.empty() ? 0 : flag_found)));
   w.text(p.timezone);
   w.text(p.locale);
   if (p.timezone_time != no_time) w.time(p.timezone_time);
+  if (p.found.empty()) return;
+  w.varint(p.found.size());
+  for (const NameId audience : p.found) w.id(audience);
 }
 
 // The flags: they say which sections follow.
@@ -266,6 +270,10 @@ std::uint8_t read_person(Reader& r, Profile& p) {
   p.timezone = r.text();
   p.locale = r.text();
   p.timezone_time = (flags & flag_zone_time) != 0 ? r.time() : no_time;
+  p.found.clear();
+  if ((flags & flag_found) != 0) {
+    for (NameId& audience : sized(r, p.found)) audience = r.id();
+  }
   return flags;
 }
 
