@@ -29,6 +29,7 @@ std::vector<Change> update(state::State& state, state::Profile& profile, view::P
     if (context.holds(compiled.config->audiences[slot].condition) == inside) continue;
     if (inside) {
       std::erase_if(profile.memberships, [&](const state::Membership& m) { return m.audience == id; });
+      std::erase(profile.found, id);
     } else {
       profile.memberships.push_back({state.intern(compiled.config->audiences[slot].name), now, cause});
     }
@@ -48,6 +49,8 @@ bool set_past(state::State& state, state::Profile& profile, const view::Compiled
   if (past != nullptr) {
     state.intern(compiled.config->audiences[slot].name);
     profile.memberships.push_back(*past);
+  } else {
+    std::erase(profile.found, id);
   }
   if (before == (past != nullptr)) return false;
   state.count_member(id, before ? -1 : 1);
@@ -57,13 +60,16 @@ bool set_past(state::State& state, state::Profile& profile, const view::Compiled
 }
 
 void drop_unknown(state::State& state, state::Profile& profile, const view::Compiled& compiled) {
-  const auto gone = [&](const state::Membership& m) {
+  const auto gone = [&](state::NameId audience) {
     const auto& known = compiled.audience_ids;
-    if (std::find(known.begin(), known.end(), m.audience) != known.end()) return false;
+    return std::find(known.begin(), known.end(), audience) == known.end();
+  };
+  std::erase_if(profile.found, gone);
+  std::erase_if(profile.memberships, [&](const state::Membership& m) {
+    if (!gone(m.audience)) return false;
     state.count_member(m.audience, -1);
     return true;
-  };
-  std::erase_if(profile.memberships, gone);
+  });
 }
 
 }  // namespace sluice::audience

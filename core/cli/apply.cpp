@@ -68,6 +68,14 @@ Status put(FileSystem& files, const std::string& path, const std::string& text) 
   return files.sync_directory(fs::path(path).parent_path().string());
 }
 
+// Whoever agrees has seen how many people are about to be written to.
+std::string question(const hub::Plan& plan) {
+  std::uint64_t starts = 0;
+  for (const hub::PlannedWorkflow& workflow : plan.workflows) starts += workflow.start;
+  if (starts == 0) return "Apply this?";
+  return "Workflows start " + std::to_string(starts) + " times, see above. Apply this?";
+}
+
 // `next` is what `shown` is called, with the texts that go into its place. `runs`: by whose doors the hub is
 // asked.
 int change(const Setup& next, const std::string& shown, const Texts& texts, const config::Config& runs,
@@ -79,7 +87,7 @@ int change(const Setup& next, const std::string& shown, const Texts& texts, cons
   if (before.applied >= 0 && !plan.value().restart.empty())
     return fail("nothing is changed: the hub that runs would refuse it, see above");
   if (plan.value().differences.empty()) return 0;
-  if (!options.yes && !agreed("Apply this?")) return 1;
+  if (!options.yes && !agreed(question(plan.value()))) return 1;
   const auto files = make_file_system();
   Texts old;
   for (const auto& [path, text] : texts) {

@@ -53,6 +53,18 @@ void print_identity(const hub::PlannedIdentity& identity) {
       "  applied, they hold for what comes: nobody who is there is merged or parted by the change");
 }
 
+void print_workflow(const hub::PlannedWorkflow& w) {
+  if (w.waiting > 0) {
+    (void)std::printf("  %-24s of %llu people inside, %llu end because their step is gone\n", w.name.c_str(),
+                      number(w.waiting), number(w.end));
+  }
+  if (w.start == 0) return;
+  (void)std::printf("  %-24s STARTS for %llu people whom this change finds in '%s' (backfill: trigger); ",
+                    w.name.c_str(), number(w.start), w.audience.c_str());
+  (void)std::printf("%llu messages go out at once\n", number(w.messages));
+  print_people("start", w.starting, w.start);
+}
+
 }  // namespace
 
 void print_plan(const std::string& file, const hub::Plan& plan) {
@@ -76,10 +88,7 @@ void print_plan(const std::string& file, const hub::Plan& plan) {
     print_people("such as", t.people, t.changed);
   }
   if (!plan.workflows.empty()) (void)std::puts("\nworkflows");
-  for (const hub::PlannedWorkflow& w : plan.workflows) {
-    (void)std::printf("  %-24s of %llu people inside, %llu end because their step is gone\n", w.name.c_str(),
-                      number(w.waiting), number(w.end));
-  }
+  for (const hub::PlannedWorkflow& w : plan.workflows) print_workflow(w);
   (void)std::puts(plan.records.empty() ? "\nnothing is sent" : "\nwhat is sent");
   for (const auto& [destination, counts] : plan.records) {
     std::string line;

@@ -147,6 +147,8 @@ struct Audience {
   std::string name;
   expr::ProgramPtr condition;
   bool is_public = false;
+  // Workflows that entering it triggers start for those, too, whom a changed file puts into it.
+  bool backfill_triggers = false;
   Place place;
 };
 

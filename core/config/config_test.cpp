@@ -309,6 +309,27 @@ TEST_CASE("audiences are ordered after those that they read") {
 }
 
 TEST_CASE(
+    "an audience says whether whom a change finds is triggered, and is warned about where nothing would be") {
+  const auto check = [](const std::string& backfill, const std::string& trigger) {
+    return check_text("version: 1\naudiences:\n  a: { where: traits.x == 1" + backfill +
+                      " }\nworkflows:\n  w: { trigger: { " + trigger + ": a }, steps: [ { wait: 1h } ] }\n");
+  };
+  const Loaded triggers = check(", backfill: trigger", "enters"),
+               silent = check(", backfill: silent", "enters"), plain = check("", "enters");
+  REQUIRE((triggers.config && silent.config && plain.config));
+  CHECK(triggers.diagnostics.empty());
+  CHECK(triggers.config->audiences[0].backfill_triggers);
+  CHECK_FALSE(silent.config->audiences[0].backfill_triggers);
+  CHECK(triggers.config->resolved != plain.config->resolved);
+  CHECK(silent.config->resolved == plain.config->resolved);
+  const Loaded idle = check(", backfill: trigger", "leaves");
+  REQUIRE(idle.config);
+  REQUIRE(idle.diagnostics.size() == 1);
+  CHECK(idle.diagnostics[0].warning);
+  CHECK(idle.diagnostics[0].code == "no-effect");
+}
+
+TEST_CASE(
     "without identity the usual four identifiers hold, without consent each destination is warned about") {
   const Loaded loaded = check_text("version: 1\ndestinations:\n  m: { plugin: smtp, purpose: news }\n");
   REQUIRE(loaded.config);

@@ -153,7 +153,8 @@ constexpr Section decide{"decide", decide_fields};
 constexpr Field audience_fields[] = {
     required("where", T::condition, "who is in it, in CEL"),
     optional("public", T::boolean, "a page may read whether its visitor is in it: see decide"),
-    later("backfill", "what people found in the history trigger"),
+    choice("backfill", "silent|trigger",
+           "trigger: workflows start for those, too, whom a change of this file puts into it"),
 };
 constexpr Section audience{"an audience", audience_fields, "where", true};
 

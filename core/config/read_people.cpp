@@ -265,7 +265,8 @@ void read_audiences(Reading& reading) {
   for (const Member* m : reading.members("audiences")) {
     const Node* text = expression_of(m->value, "where");
     Audience audience{m->key.text, read_expression(reading, text, scope, true),
-                      boolean_of(m->value, "public"), reading.place(m->key)};
+                      boolean_of(m->value, "public"), text_of(m->value, "backfill", "silent") == "trigger",
+                      reading.place(m->key)};
     if (!audience.condition || (m->value.is_map() && !enabled(m->value))) continue;
     readers.push_back({audience.name, text, {}});
     reading.config.audiences.push_back(std::move(audience));

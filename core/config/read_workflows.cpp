@@ -219,6 +219,20 @@ Workflow read_workflow(Reading& reading, const Member& m) {
   return workflow;
 }
 
+void check_backfills(Reading& reading) {
+  const auto& workflows = reading.config.workflows;
+  for (const Member* m : reading.members("audiences")) {
+    const Node* backfill = m->value.is_map() ? m->value.find("backfill") : nullptr;
+    if (backfill == nullptr || backfill->text != "trigger") continue;
+    if (std::any_of(workflows.begin(), workflows.end(), [&](const Workflow& w) {
+          return w.trigger == Workflow::Trigger::enters && w.of == m->key.text;
+        }))
+      continue;
+    warn(reading.report, *backfill, "no-effect", "entering '" + m->key.text + "' triggers no workflow",
+         "leave it out, or let one start: trigger: { enters: " + m->key.text + " }");
+  }
+}
+
 }  // namespace
 
 void read_workflows(Reading& reading) {
@@ -227,6 +241,7 @@ void read_workflows(Reading& reading) {
     Workflow workflow = read_workflow(reading, *m);
     if (enabled(m->value)) reading.config.workflows.push_back(std::move(workflow));
   }
+  check_backfills(reading);
 }
 
 }  // namespace sluice::config

@@ -32,6 +32,7 @@ class Resolver {
       w_.member("name", a.name);
       program("where", a.condition);
       is_public(a.is_public);
+      if (a.backfill_triggers) w_.member("backfill", "trigger");
     });
     decide();
     list("routes", c_.routes, [this](const Route& r) { route(r); });

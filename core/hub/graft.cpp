@@ -127,16 +127,22 @@ std::string switch_command(std::uint64_t backfill) {
   return out;
 }
 
-Status graft_all(World& live, World& shadow, TimeUs now, StepOutput& out) {
+Status graft_all(World& live, World& shadow, TimeUs now, const std::function<void(const StepOutput&)>& each) {
   const std::uint64_t backfill = live.state.backfill.id;
   const Wanted all = wanted(live);
   StepOutput none;
   SLUICE_TRY(shadow.step({shadow.state.seq + 1, now, InputKind::tick, false, {}}, none));
-  SLUICE_TRY(live.step({live.state.seq + 1, now, InputKind::command, false, switch_command(backfill)}, out));
+  const auto step = [&](InputKind kind, const std::string& payload) -> Status {
+    StepOutput out;
+    SLUICE_TRY(live.step({live.state.seq + 1, now, kind, false, payload}, out));
+    each(out);
+    return Done{};
+  };
+  SLUICE_TRY(step(InputKind::command, switch_command(backfill)));
   while (live.state.backfill.id == backfill) {
     std::string payload;
     next_graft(shadow, backfill, live.state.backfill.after, all.series, all.audiences).encode(payload);
-    SLUICE_TRY(live.step({live.state.seq + 1, now, InputKind::graft, false, payload}, out));
+    SLUICE_TRY(step(InputKind::graft, payload));
   }
   return Done{};
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,7 +48,7 @@ Wanted wanted(const World& live);
 
 std::string switch_command(std::uint64_t backfill);
 
-// All of it at once, in memory: `shadow` has read what `live` has. For plans.
-Status graft_all(World& live, World& shadow, TimeUs now, StepOutput& out);
+// All of it at once, in memory: `shadow` has read what `live` has. For plans. `each` gets what a step causes.
+Status graft_all(World& live, World& shadow, TimeUs now, const std::function<void(const StepOutput&)>& each);
 
 }  // namespace sluice::hub

@@ -169,9 +169,13 @@ bool Hub::idle() const {
     }
   }
   if (listens_ && clock_.monotonic_us() - last_event_ < options_.listen_idle) return false;
-  return engine_->journal().queued_bytes() == 0 &&
-         engine_->step().stepped_seq() + 1 == engine_->journal().log().next_seq() &&
-         engine_->delivery().idle();
+  const bool still = engine_->journal().queued_bytes() == 0 &&
+                     engine_->step().stepped_seq() + 1 == engine_->journal().log().next_seq() &&
+                     engine_->delivery().idle();
+  if (!still || options_.clock_events) return still;  // with event clocks no ticks go on with who is found
+  bool found_left = false;
+  engine_->step().read([&](const World& world) { found_left = world.pipeline.found_left(); });
+  return !found_left;
 }
 
 Status Hub::wait() {

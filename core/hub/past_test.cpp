@@ -5,6 +5,7 @@
 
 #include "hub/generated.hpp"
 #include "hub/graft.hpp"
+#include "hub/journaled.hpp"
 #include "hub/plan.hpp"
 #include "view/context.hpp"
 #include "view/waiting.hpp"
@@ -14,6 +15,8 @@ namespace {
 
 using testing::epoch_of;
 using testing::Generator;
+using testing::Journaled;
+using testing::shadow_of;
 using testing::StepBench;
 using testing::Stored;
 
@@ -51,41 +54,6 @@ routes:
 workflows:
   cart_mail: { trigger: { enters: cart_left }, where: consent.newsletter, steps: [ { send: mail } ] }
 )";
-
-// Everything that was ever journaled, and a state that has stepped it.
-struct Journaled {
-  std::vector<Stored> inputs;
-  std::unique_ptr<World> world = std::make_unique<World>(7);
-  std::vector<Effect> effects;
-
-  void add(TimeUs stamp, InputKind kind, std::string payload) {
-    inputs.push_back({stamp, kind, std::move(payload)});
-    step(*world, inputs.size(), &effects);
-  }
-  void step(World& into, std::size_t number, std::vector<Effect>* out) const {
-    const Stored& one = inputs[number - 1];
-    StepOutput made;
-    const Status stepped = into.step({number, one.stamp, one.kind, false, one.payload}, made);
-    INFO(into.failure);
-    REQUIRE(stepped);
-    if (out == nullptr) return;
-    for (Effect& effect : made.effects) out->push_back(std::move(effect));
-  }
-  TimeUs now() const { return inputs.back().stamp; }
-  // As after kill -9 without a checkpoint.
-  void start_again() {
-    const Hash128 before = world->state.hash();
-    world = std::make_unique<World>(7);
-    for (std::size_t n = 1; n <= inputs.size(); ++n) step(*world, n, nullptr);
-    CHECK(world->state.hash() == before);
-  }
-};
-
-std::unique_ptr<World> shadow_of(const Journaled& journal, const std::string& yaml, std::size_t until) {
-  auto shadow = std::make_unique<World>(7, epoch_of(yaml));
-  for (std::size_t n = 1; n <= until; ++n) journal.step(*shadow, n, nullptr);
-  return shadow;
-}
 
 // People's computed traits and memberships, by id, as text.
 std::map<ProfileId, std::string> picture(const World& world) {

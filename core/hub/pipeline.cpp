@@ -86,7 +86,10 @@ void Pipeline::apply(const Input& input, StepOutput& out) {
   if (!parts_) return;
   if (role_ == Role::hub) begin_due_resyncs();
   continue_accounts();
-  if (role_ == Role::hub) continue_resync();
+  if (role_ == Role::hub) {
+    continue_found();
+    continue_resync();
+  }
   state_.totals.effects += parts_->effects.count();
   hand_over(out);
 }
@@ -181,6 +184,7 @@ void Pipeline::happened(Event& event, const unify::Resolution& who, bool own, Ti
     }
   }
   settle(profile, &event, who.identifiers_changed, now, Cause::input, place);
+  start_marked(profile);
 }
 
 // Those who are told that the person is gone are told by the identifiers that they know: these go last.
@@ -217,6 +221,7 @@ void Pipeline::settle(Profile& profile, const Event* event, bool identifiers_cha
                       std::size_t place) {
   view::PersonContext& context = parts_->context;
   context.at(&profile, now, event);
+  parts_->found.clear();
   const bool by_time = cause == Cause::time;
   const auto changes =
       audience::update(state_, profile, context, *compiled_, parts_->readers, now, state_.seq, by_time);
@@ -224,7 +229,9 @@ void Pipeline::settle(Profile& profile, const Event* event, bool identifiers_cha
     ++(change.entered ? counters_.entered : counters_.left);
     if (role_ == Role::shadow) continue;
     if (cause == Cause::configuration) {
-      // Nobody did anything: no workflow starts, and only lists that are known already are kept in step.
+      // Nobody did anything: no workflow starts here (pipeline_found.cpp), and only lists that are known
+      // already are kept in step.
+      if (change.entered) parts_->found.push_back(change.audience);
       for (const std::size_t index : compiled_->audience_routes[change.audience]) {
         if (parts_->new_routes[index]) continue;
         route::route_list(profile, index, change.entered, now, *compiled_, context, parts_->effects,

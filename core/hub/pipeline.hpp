@@ -98,6 +98,8 @@ class Pipeline {
   void keep_apart(const std::vector<state::Unmerge>& unmerges, std::uint64_t begun_behind);
   // The configuration has not come to this person yet (state/walk.hpp).
   bool is_behind(const state::Profile& profile) const;
+  // Whether workflows are still to be started for whom the configuration has found: with each input some are.
+  bool found_left() const;
   const StepCounters& counters() const { return counters_; }
 
  private:
@@ -120,6 +122,12 @@ class Pipeline {
   void graft_row(const GraftRow& row, std::map<ProfileId, std::vector<state::Membership>>& members);
   void graft_person(state::Profile& profile, const std::vector<state::Membership>& members, TimeUs since);
   void finish_backfill();
+  // pipeline_found.cpp: workflows of those whom a change finds in an audience with `backfill: trigger`
+  bool triggers_found(std::size_t audience) const;
+  void mark_found(state::Profile& profile);
+  void start_found(state::Profile& profile, std::size_t audience, TimeUs since);
+  void start_marked(state::Profile& profile);
+  void continue_found();
   // pipeline_unmerge.cpp: merges that are taken back
   void unmerge(ProfileId person, std::uint64_t input, StepOutput& out);
   void watch(std::uint64_t unmerge, const std::vector<ProfileId>& people);

@@ -13,9 +13,16 @@
 
 namespace sluice::hub {
 
+// Whether somebody is marked whose workflows are still to start: pipeline_found.cpp.
+bool anybody_found(const state::State& state);
+
 struct Pipeline::Parts {
   Parts(const view::Compiled& compiled, state::State& state)
-      : reader(*compiled.config), identity(compiled, &state), context(compiled, state), effects(compiled) {
+      : reader(*compiled.config),
+        identity(compiled, &state),
+        context(compiled, state),
+        effects(compiled),
+        found_left(anybody_found(state)) {
     readers.resize(compiled.config->audiences.size(), compiled.config->routes.size());
     new_routes.resize(compiled.config->routes.size());
   }
@@ -25,9 +32,11 @@ struct Pipeline::Parts {
   unify::Identity identity;
   view::PersonContext context;
   view::EffectList effects;
-  view::Readers readers;         // of the person at hand; cleared for each
-  TimeUs resync_due = never;     // of the route whose list is next to be replaced
-  std::vector<bool> new_routes;  // by slot, of the person at hand: came with what has now come to them
+  view::Readers readers;           // of the person at hand; cleared for each
+  std::vector<std::size_t> found;  // audiences that a change, not an input, has put the person at hand into
+  bool found_left;                 // anybody_found(): asked with each input
+  TimeUs resync_due = never;       // of the route whose list is next to be replaced
+  std::vector<bool> new_routes;    // by slot, of the person at hand: came with what has now come to them
 };
 
 }  // namespace sluice::hub

@@ -145,10 +145,11 @@ void Pipeline::graft_row(const GraftRow& row, std::map<ProfileId, std::vector<st
   parts_->readers.fill();
   settle(*profile, nullptr, false, state_.now, Cause::configuration, parts_->effects.waiting());
   parts_->nothing_is_new();
+  for (const std::size_t slot : parts_->found) start_found(*profile, slot, never);
 }
 
-// Up to the switch the past decides, and only lists that are known already hear of it; what has happened
-// since is what it always is.
+// Up to the switch the past decides, and only lists that are known already hear of it, and workflows of
+// audiences that say so; what has happened since is what it always is.
 void Pipeline::graft_person(Profile& profile, const std::vector<state::Membership>& members, TimeUs since) {
   ++counters_.grafted;
   state_.touch(profile);
@@ -159,6 +160,7 @@ void Pipeline::graft_person(Profile& profile, const std::vector<state::Membershi
   profile.touch_changes();
   if (since != no_time && profile.first_seen < since) profile.partial = true;
   context.at(&profile, state_.now, nullptr);
+  std::vector<std::size_t> found;
   const auto& routes = compiled_->config->routes;
   const auto is_new = [&](std::size_t route) {
     return state_.backfill.is_new_route(compiled_->route_ids[route]);
@@ -171,6 +173,7 @@ void Pipeline::graft_person(Profile& profile, const std::vector<state::Membershi
     const bool is = past != members.end();
     const bool changed = audience::set_past(state_, profile, *compiled_, slot, is ? &*past : nullptr);
     if (changed) ++(is ? counters_.entered : counters_.left);
+    if (is && changed) found.push_back(slot);
     for (const std::size_t route : compiled_->audience_routes[slot]) {
       if (is_new(route) ? is && routes[route].backfill : changed) {
         route::route_list(profile, route, is, state_.now, *compiled_, context, parts_->effects,
@@ -185,6 +188,8 @@ void Pipeline::graft_person(Profile& profile, const std::vector<state::Membershi
   parts_->readers.clear();
   parts_->readers.add(waiting.readers);
   settle(profile, nullptr, false, state_.now, Cause::input, parts_->effects.waiting());
+  for (const std::size_t slot : found) start_found(profile, slot, never);
+  start_marked(profile);
 }
 
 void Pipeline::begin_shadow() {
@@ -205,6 +210,7 @@ void Pipeline::begin_shadow() {
     profile.marks.clear();
     profile.runs.clear();
     profile.started.clear();
+    profile.found.clear();
     drop_doubted(profile.series, compiled_->series);
     drop_doubted(profile.sequences, compiled_->sequences);
     profile.touch_changes();

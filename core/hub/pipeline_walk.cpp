@@ -45,6 +45,10 @@ std::uint64_t print_of(std::string_view payload, const view::Compiled& compiled)
          {destination.name, destination.plugin, destination.purpose, compiled.channels[slot]})
       add(text);
   }
+  for (std::size_t slot = 0; slot < config.audiences.size(); ++slot) {
+    if (!config.audiences[slot].backfill_triggers) continue;
+    for (const std::size_t workflow : compiled.enter_workflows[slot]) add(config.workflows[workflow].name);
+  }
   view::each_counted(compiled, [&](const auto& plan) {
     const state::SeriesNeeds needs = view::kept_needs(plan);
     const int kept = (needs.values ? 1 : 0) | (needs.distinct ? 2 : 0) | (needs.totals ? 4 : 0);
@@ -128,6 +132,7 @@ void Pipeline::catch_up(Profile& profile, TimeUs now) {
   parts_->readers.fill();
   settle(profile, nullptr, false, now, Cause::configuration, parts_->effects.waiting());
   fill_new_lists(profile, now);
+  mark_found(profile);
   parts_->nothing_is_new();
 }
 

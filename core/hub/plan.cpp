@@ -122,7 +122,8 @@ std::vector<PlannedWorkflow> compare_workflows(const World& world, const config:
              std::any_of(next->steps.begin(), next->steps.end(),
                          [&](const config::Step& s) { return state::name_id(s.id) == run.step; });
     };
-    PlannedWorkflow one{workflow.name, 0, 0};
+    PlannedWorkflow one;
+    one.name = workflow.name;
     world.state.each_profile([&](const state::Profile& profile) {
       for (const state::Run& run : profile.runs) {
         if (run.workflow != state::name_id(workflow.name)) continue;
@@ -133,6 +134,59 @@ std::vector<PlannedWorkflow> compare_workflows(const World& world, const config:
     if (one.waiting > 0) out.push_back(std::move(one));
   }
   return out;
+}
+
+// What the change causes, as far as a plan says it: payloads of everybody at once would take much memory.
+struct Caused {
+  std::map<std::string, std::map<std::string, std::uint64_t>> records;  // as in Plan
+  std::map<std::string, std::uint64_t> messages;                        // by workflow
+  void add(const StepOutput& out) {
+    for (const Effect& effect : out.effects) {
+      ++records[std::string(effect.destination)][std::string(name_of(effect.op))];
+      if (effect.op == Operation::message) ++messages[std::string(effect.route)];
+    }
+  }
+};
+
+// By workflow: for how many people its newest start was at `at`, and some of them.
+struct Starts {
+  std::uint64_t people = 0;
+  std::vector<ProfileId> samples;
+};
+std::map<state::NameId, Starts> starts_at(const World& world, TimeUs at) {
+  std::map<state::NameId, Starts> out;
+  world.state.each_profile([&](const state::Profile& profile) {
+    for (const state::Started& started : profile.started) {
+      if (started.time != at) continue;
+      Starts& one = out[started.workflow];
+      ++one.people;
+      note(one.samples, profile.id);
+    }
+  });
+  return out;
+}
+
+// Adds for how many people workflows have started since `before`, beside who is inside.
+void add_starts(Plan& plan, const std::map<state::NameId, Starts>& before, const World& world,
+                const Caused& caused) {
+  const auto after = starts_at(world, plan.at);
+  for (const config::Workflow& workflow : world.pipeline.compiled()->config->workflows) {
+    const auto now = after.find(state::name_id(workflow.name));
+    const auto was = before.find(state::name_id(workflow.name));
+    const std::uint64_t had = was == before.end() ? 0 : was->second.people;
+    if (now == after.end() || now->second.people <= had) continue;
+    auto at = std::find_if(plan.workflows.begin(), plan.workflows.end(),
+                           [&](const PlannedWorkflow& w) { return w.name == workflow.name; });
+    if (at == plan.workflows.end()) {
+      at = plan.workflows.emplace(at);
+      at->name = workflow.name;
+    }
+    at->audience = workflow.of;
+    at->start = now->second.people - had;
+    at->starting = now->second.samples;
+    const auto messages = caused.messages.find(workflow.name);
+    at->messages = messages == caused.messages.end() ? 0 : messages->second;
+  }
 }
 
 Status step(World& world, InputKind kind, TimeUs now, const std::string& payload, StepOutput& out) {
@@ -184,7 +238,9 @@ Result<Plan> make_plan(World& world, const std::string& next, TimeUs now, const 
   plan.at = std::max(now, world.state.now);
   StepOutput passed;
   SLUICE_TRY(step(world, InputKind::tick, plan.at, {}, passed));
-  SLUICE_TRY(evaluate_all(world, plan.at, passed));  // nor is what is on its way already
+  // Nor is what is on its way already.
+  SLUICE_TRY(evaluate_all(world, plan.at, [](const StepOutput&) {}));
+  while (world.pipeline.found_left()) SLUICE_TRY(step(world, InputKind::tick, plan.at, {}, passed = {}));
   const std::shared_ptr<const config::Config> was = world.pipeline.compiled()->config;
   plan.people = world.state.profiles();
   const auto after = SLUICE_TRY(compile_epoch(next));
@@ -196,16 +252,24 @@ Result<Plan> make_plan(World& world, const std::string& next, TimeUs now, const 
     plan.identity = compare_people(world, *SLUICE_TRY(past(next, World::Shadow::rules)));
   plan.workflows = compare_workflows(world, *after->config);
   const Picture before(world);
-  StepOutput out;
-  SLUICE_TRY(step(world, InputKind::epoch, plan.at, next, out));
-  SLUICE_TRY(evaluate_all(world, plan.at, out));
+  const auto started = starts_at(world, plan.at);
+  Caused caused;
+  const auto change = [&](InputKind kind, const std::string& payload) -> Status {
+    StepOutput out;
+    SLUICE_TRY(step(world, kind, plan.at, payload, out));
+    caused.add(out);
+    return Done{};
+  };
+  SLUICE_TRY(change(InputKind::epoch, next));
+  SLUICE_TRY(evaluate_all(world, plan.at, [&](const StepOutput& out) { caused.add(out); }));
   if (world.state.backfill.id != 0) {
     const view::Compiled& compiled = *world.pipeline.compiled();
     plan.reads_past = view::waiting(compiled, world.state.backfill).names(compiled);
     const auto shadow = SLUICE_TRY(past(next, World::Shadow::definitions));
     plan.past_since = shadow->since;
-    SLUICE_TRY(graft_all(world, *shadow, plan.at, out));
+    SLUICE_TRY(graft_all(world, *shadow, plan.at, [&](const StepOutput& out) { caused.add(out); }));
   }
+  while (world.pipeline.found_left()) SLUICE_TRY(change(InputKind::tick, {}));
   const Picture then(world);
   for (const std::string& name : names_of(was->audiences, after->config->audiences)) {
     PlannedAudience one = compare(name, before.members(name), then.members(name));
@@ -217,8 +281,8 @@ Result<Plan> make_plan(World& world, const std::string& next, TimeUs now, const 
     PlannedTrait one = compare(name, before.values(name), then.values(name));
     if (one.changed > 0) plan.computed.push_back(std::move(one));
   }
-  for (const Effect& effect : out.effects)
-    ++plan.records[std::string(effect.destination)][std::string(name_of(effect.op))];
+  add_starts(plan, started, world, caused);
+  plan.records = std::move(caused.records);
   return plan;
 }
 
@@ -266,6 +330,9 @@ std::string Plan::json() const {
   for (const PlannedWorkflow& one : workflows) {
     w.begin_object().member("name", one.name);
     number("waiting", one.waiting), number("end", one.end);
+    number("start", one.start), number("messages", one.messages);
+    if (!one.audience.empty()) w.member("audience", one.audience);
+    persons("starting", one.starting);
     w.end_object();
   }
   w.end_array().key("records").begin_object();

@@ -35,6 +35,11 @@ struct PlannedWorkflow {
   std::string name;
   std::uint64_t waiting = 0;  // people inside it
   std::uint64_t end = 0;      // of them: whose step is gone, so that their run ends there
+  // People whom the change finds in its audience, which says `backfill: trigger`: it starts for them.
+  std::uint64_t start = 0;
+  std::uint64_t messages = 0;       // that go out to them at once: before the first wait, where they may
+  std::string audience;             // that says so
+  std::vector<ProfileId> starting;  // some of them, the smallest ids
 };
 
 // Other rules of who is one person, tried on the history: people of today who would have become one, and
@@ -68,7 +73,7 @@ struct Plan {
   PlannedIdentity identity;
   std::vector<PlannedAudience> audiences;
   std::vector<PlannedTrait> computed;
-  std::vector<PlannedWorkflow> workflows;  // that somebody is in, and that change
+  std::vector<PlannedWorkflow> workflows;  // that start, or that somebody is in and that change
   std::map<std::string, std::map<std::string, std::uint64_t>> records;  // by destination, then by operation
 
   std::string json() const;

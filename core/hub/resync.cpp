@@ -147,7 +147,7 @@ void Pipeline::continue_resync() {
 
 TimeUs Pipeline::next_due() {
   if (!parts_) return state_.next_due();
-  if (!state_.meta(pending_key).empty() || state_.due_account() != nullptr) return state_.now;
+  if (!state_.meta(pending_key).empty() || state_.due_account() != nullptr || found_left()) return state_.now;
   return std::min(state_.next_due(), parts_->resync_due);
 }
 

@@ -29,11 +29,13 @@ std::string evaluate_command(const Slice& slice) {
   return out;
 }
 
-Status evaluate_all(World& world, TimeUs now, StepOutput& out) {
+Status evaluate_all(World& world, TimeUs now, const std::function<void(const StepOutput&)>& each) {
   for (Slice slice = next_slice(world); slice.epoch != 0; slice = next_slice(world)) {
     slice.people = slice_people_max;
+    StepOutput out;
     SLUICE_TRY(
         world.step({world.state.seq + 1, now, InputKind::command, false, evaluate_command(slice)}, out));
+    each(out);
   }
   return Done{};
 }

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "hub/world.hpp"
@@ -21,7 +22,7 @@ Slice next_slice(const World& live);
 
 std::string evaluate_command(const Slice& slice);
 
-// All of it at once, in memory: for plans.
-Status evaluate_all(World& world, TimeUs now, StepOutput& out);
+// All of it at once, in memory: for plans. `each` gets what a slice causes.
+Status evaluate_all(World& world, TimeUs now, const std::function<void(const StepOutput&)>& each);
 
 }  // namespace sluice::hub

@@ -80,6 +80,7 @@ Profile random_person(std::mt19937_64& random) {
   for (auto n = some(2); n > 0; --n)
     p.runs.push_back({name(), name(), time(), time(), random(), std::string(some(30), '{')});
   for (auto n = some(2); n > 0; --n) p.started.push_back({name(), time()});
+  for (auto n = some(2); n > 0; --n) p.found.push_back(name());
   for (auto n = some(2); n > 0; --n)
     p.marks.push_back({name(), random(), some(1) == 1, some(1) == 1, {{name(), random()}}});
   for (auto n = some(2); n > 0; --n) p.merges.push_back({random(), name(), random() % 1'000, time()});

@@ -127,6 +127,9 @@ struct Profile {
   std::vector<AudienceChange> history;
   std::vector<Run> runs;
   std::vector<Started> started;
+  // Audiences that a change of the configuration has put the person into and whose workflows are to start for
+  // that (hub/pipeline_found.cpp). The person is in all of them.
+  std::vector<NameId> found;
   std::vector<RouteMark> marks;
   std::vector<MergeCause> merges;
   std::vector<Entity> entities;

@@ -234,7 +234,8 @@ enum : std::uint8_t {
   flag_entities = 4,
   flag_sequences = 8,
   flag_zone_time = 16,
-  flag_evaluated = 32
+  flag_evaluated = 32,
+  flag_found = 64
 };
 
 template <typename Writer>
@@ -247,11 +248,15 @@ void write_person(Writer& w, const Profile& p) {
   w.u8(static_cast<std::uint8_t>(
       (p.third_party ? flag_third_party : 0) | (p.partial ? flag_partial : 0) |
       (p.entities.empty() ? 0 : flag_entities) | (p.sequences.empty() ? 0 : flag_sequences) |
-      (p.timezone_time == no_time ? 0 : flag_zone_time) | (p.evaluated == 0 ? 0 : flag_evaluated)));
+      (p.timezone_time == no_time ? 0 : flag_zone_time) | (p.evaluated == 0 ? 0 : flag_evaluated) |
+      (p.found.empty() ? 0 : flag_found)));
   w.text(p.timezone);
   w.text(p.locale);
   if (p.timezone_time != no_time) w.time(p.timezone_time);
   if (p.evaluated != 0) w.seq(p.evaluated);
+  if (p.found.empty()) return;
+  w.varint(p.found.size());
+  for (const NameId audience : p.found) w.id(audience);
 }
 
 // The flags: they say which sections follow.
@@ -269,6 +274,10 @@ std::uint8_t read_person(Reader& r, Profile& p) {
   p.locale = r.text();
   p.timezone_time = (flags & flag_zone_time) != 0 ? r.time() : no_time;
   p.evaluated = (flags & flag_evaluated) != 0 ? r.seq() : 0;
+  p.found.clear();
+  if ((flags & flag_found) != 0) {
+    for (NameId& audience : sized(r, p.found)) audience = r.id();
+  }
   return flags;
 }
 

@@ -115,6 +115,10 @@ void merge_profiles(Profile& winner, const Profile& loser, const view::Compiled&
       *ours = m;
     }
   }
+  for (const state::NameId audience : loser.found) {
+    if (find_in(winner.found, [&](state::NameId o) { return o == audience; }) == nullptr)
+      winner.found.push_back(audience);
+  }
   winner.history.insert(winner.history.end(), loser.history.begin(), loser.history.end());
   std::stable_sort(winner.history.begin(), winner.history.end(),
                    [](const auto& a, const auto& b) { return a.time < b.time; });

@@ -64,16 +64,21 @@ bool advance(const Profile& profile, state::Run& run, const Workflow& workflow, 
   return false;
 }
 
+const state::Started* last_start(const Profile& profile, state::NameId workflow) {
+  const auto at = std::find_if(profile.started.begin(), profile.started.end(),
+                               [&](const auto& s) { return s.workflow == workflow; });
+  return at == profile.started.end() ? nullptr : &*at;
+}
+
 bool may_start(const Profile& profile, std::size_t slot, TimeUs now, const Compiled& compiled) {
   const state::NameId id = compiled.workflow_ids[slot];
   if (std::any_of(profile.runs.begin(), profile.runs.end(), [&](const auto& r) { return r.workflow == id; }))
     return false;
   if (profile.runs.size() >= state::runs_max) return false;
-  const auto at = std::find_if(profile.started.begin(), profile.started.end(),
-                               [&](const auto& s) { return s.workflow == id; });
-  if (at == profile.started.end()) return true;
+  const state::Started* const last = last_start(profile, id);
+  if (last == nullptr) return true;
   const auto& again = compiled.config->workflows[slot].again;
-  return again && now >= add_span(at->time, *again);
+  return again && now >= add_span(last->time, *again);
 }
 
 bool reads_event(const Workflow& workflow) {
@@ -123,6 +128,15 @@ void on_membership(state::State& state, Profile& profile, std::size_t audience, 
   const auto& lists = entered ? compiled.enter_workflows : compiled.leave_workflows;
   for (const std::size_t slot : lists[audience])
     start(state, profile, slot, event, now, compiled, context, out, tally);
+}
+
+void on_found(state::State& state, Profile& profile, std::size_t audience, TimeUs since, TimeUs now,
+              const Compiled& compiled, PersonContext& context, EffectList& out, Tally& tally) {
+  for (const std::size_t slot : compiled.enter_workflows[audience]) {
+    const state::Started* const last = last_start(profile, compiled.workflow_ids[slot]);
+    if (last != nullptr && last->time >= since) continue;
+    start(state, profile, slot, nullptr, now, compiled, context, out, tally);
+  }
 }
 
 void wake(Profile& profile, TimeUs now, const Compiled& compiled, PersonContext& context, EffectList& out,

@@ -23,6 +23,12 @@ void on_membership(state::State& state, state::Profile& profile, std::size_t aud
                    const Event* event, TimeUs now, const view::Compiled& compiled,
                    view::PersonContext& context, view::EffectList& out, Tally& tally);
 
+// Likewise for somebody whom a change of the configuration has put into an audience: without a workflow that
+// has started for them at or after `since`; never: all of them.
+void on_found(state::State& state, state::Profile& profile, std::size_t audience, TimeUs since, TimeUs now,
+              const view::Compiled& compiled, view::PersonContext& context, view::EffectList& out,
+              Tally& tally);
+
 // Runs whose wait is over at `now` go on.
 void wake(state::Profile& profile, TimeUs now, const view::Compiled& compiled, view::PersonContext& context,
           view::EffectList& out, Tally& tally);
