@@ -77,10 +77,11 @@ class Bench(unittest.TestCase):
         return None
 
     def apply(self, text):
-        """Writes the file and waits until it holds."""
+        """Writes the file and waits until it holds, for everybody."""
         before = self.metric("sluice_config_applied_total")
         self.write(text)
         hub.wait_for(lambda: self.metric("sluice_config_applied_total") > before)
+        hub.wait_for(lambda: json.loads(self.hub.get("/v1/backfill")[1])["state"] != "walking")
 
     def lanes(self):
         return {lane["destination"]: lane for lane in json.loads(self.hub.get("/v1/outbox")[1])["lanes"]}
