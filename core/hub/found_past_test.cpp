@@ -38,7 +38,12 @@ struct Shop : Journaled {
                                  R"(","properties":{"total":)" + std::to_string(total) + "}}",
                              now()));
   }
-  void configure(const std::string& yaml) { add(now() + us_per_s, InputKind::epoch, epoch_of(yaml)); }
+  // And lets it come to everybody.
+  void configure(const std::string& yaml) {
+    add(now() + us_per_s, InputKind::epoch, epoch_of(yaml));
+    while (walk_on()) {
+    }
+  }
   void begin_hand_over(const std::string& yaml) {
     wanted_ = wanted(*world);
     id_ = world->state.backfill.id;
@@ -226,6 +231,8 @@ workflows:
   hub.add(now, InputKind::tick, {});
   hub.effects.clear();
   hub.add(now, InputKind::epoch, epoch_of(next));
+  while (hub.walk_on(9)) {
+  }
   const Wanted all = wanted(*hub.world);
   const std::uint64_t id = hub.world->state.backfill.id;
   hub.add(now, InputKind::command, switch_command(id));

@@ -164,6 +164,35 @@ TEST_CASE("many found people start a slice with each input, and it goes on from 
   for (const auto& [user, mails] : all) CHECK(mails == 1);
 }
 
+TEST_CASE("while a configuration comes to people only who does something is started; then all are, once",
+          "[found][walk]") {
+  constexpr int people = 50;
+  Crowd hub(people);
+  hub.input(InputKind::epoch, epoch_of(triggers));
+  REQUIRE(hub.walk_on(10));
+  CHECK_FALSE(hub.world.pipeline.found_left());
+  hub.call(number("u7", 8));
+  hub.call(number("u9", 10));
+  CHECK(mails_of(hub.effects) == Mails{{"u7", 1}, {"u9", 1}});
+  while (hub.walk_on(10)) {
+  }
+  drain(hub);
+  const Mails all = mails_of(hub.effects);
+  CHECK(all.size() == people - 1);  // not u0
+  for (const auto& [user, mails] : all) CHECK(mails == 1);
+}
+
+TEST_CASE("an audience whose workflow went starts nobody when it comes back", "[found]") {
+  Crowd hub(700);
+  hub.configure(triggers);
+  const std::size_t sent = mails_of(hub.effects).size();
+  const std::size_t workflows = triggers.find("workflows:");
+  hub.configure(triggers.substr(0, workflows));
+  hub.configure(triggers);
+  drain(hub);
+  CHECK(mails_of(hub.effects).size() == sent);
+}
+
 TEST_CASE("two who become one while found people start are started once", "[found]") {
   constexpr int people = 2'000;
   Crowd hub(people);

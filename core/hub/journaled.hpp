@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "hub/generated.hpp"
+#include "hub/walk.hpp"
 
 namespace sluice::hub::testing {
 
@@ -30,6 +31,13 @@ struct Journaled {
     for (Effect& effect : made.effects) out->push_back(std::move(effect));
   }
   TimeUs now() const { return inputs.back().stamp; }
+  // A new configuration comes to the next so many people; false: it has come to everybody.
+  bool walk_on(std::size_t people = slice_people_max) {
+    Slice slice = next_slice(*world);
+    slice.people = people;
+    if (slice.epoch != 0) add(now(), InputKind::command, evaluate_command(slice));
+    return slice.epoch != 0;
+  }
   // As after kill -9 without a checkpoint.
   void start_again() {
     const Hash128 before = world->state.hash();
