@@ -12,5 +12,5 @@ await story(events, user, (type, message) => {
     if (!error) ++delivered;
   });
 }, pace);
-await analytics.closeAndFlush({ timeout: 30_000 });
+await analytics.closeAndFlush({ timeout: 80_000 }); // its waits between tries double: one may be as long as the hub was away
 report('segment-node', events, delivered, errors);
