@@ -252,7 +252,10 @@ Result<Plan> make_plan(World& world, const std::string& next, TimeUs now, const 
     plan.identity = compare_people(world, *SLUICE_TRY(past(next, World::Shadow::rules)));
   plan.workflows = compare_workflows(world, *after->config);
   const Picture before(world);
-  const auto started = starts_at(world, plan.at);
+  const auto& audiences = after->config->audiences;
+  const bool may_start = std::any_of(audiences.begin(), audiences.end(),
+                                     [](const config::Audience& a) { return a.backfill_triggers; });
+  const auto started = may_start ? starts_at(world, plan.at) : std::map<state::NameId, Starts>();
   Caused caused;
   const auto change = [&](InputKind kind, const std::string& payload) -> Status {
     StepOutput out;
@@ -281,7 +284,7 @@ Result<Plan> make_plan(World& world, const std::string& next, TimeUs now, const 
     PlannedTrait one = compare(name, before.values(name), then.values(name));
     if (one.changed > 0) plan.computed.push_back(std::move(one));
   }
-  add_starts(plan, started, world, caused);
+  if (may_start) add_starts(plan, started, world, caused);
   plan.records = std::move(caused.records);
   return plan;
 }
