@@ -108,7 +108,7 @@ bool Pipeline::is_behind(const Profile& profile) const {
   return !state_.walks.empty() && state_.walks.back().is_behind(profile.id, profile.evaluated);
 }
 
-// Nobody did anything: no workflow starts.
+// Nobody did anything: no workflow starts, but later for who is marked (pipeline_found.cpp).
 void Pipeline::catch_up(Profile& profile, TimeUs now) {
   if (!is_behind(profile)) return;
   state_.touch(profile);
