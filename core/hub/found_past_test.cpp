@@ -199,6 +199,19 @@ TEST_CASE("who becomes somebody else brings along what is still to start", "[fou
   hub.start_again();
 }
 
+TEST_CASE("the past is not handed over before the configuration has come to everybody", "[past][walk]") {
+  Shop hub(testing::head);
+  hub.order("great", 60);
+  const std::string next = spenders("");
+  hub.add(hub.now(), InputKind::epoch, epoch_of(next));
+  const auto shadow = shadow_of(hub, next, hub.inputs.size());
+  const auto nothing = [](const StepOutput&) {};
+  REQUIRE_FALSE(graft_all(*hub.world, *shadow, hub.now(), nothing));
+  REQUIRE(evaluate_all(*hub.world, hub.now(), nothing));
+  CHECK(graft_all(*hub.world, *shadow_of(hub, next, hub.inputs.size()), hub.now(), nothing));
+  CHECK(hub.world->state.backfill.id == 0);
+}
+
 TEST_CASE("a plan says for how many people each workflow starts, and applying starts it for just these",
           "[found][plan]") {
   const std::string before = testing::head + "audiences: { here: has(traits.city) }\n";

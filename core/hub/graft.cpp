@@ -139,6 +139,11 @@ Status graft_all(World& live, World& shadow, TimeUs now, const std::function<voi
     return Done{};
   };
   SLUICE_TRY(step(InputKind::command, switch_command(backfill)));
+  if (live.state.backfill.id == backfill && live.state.backfill.switched == 0) {
+    return Error{Code::rejected,
+                 "the history cannot be handed over before the configuration has come to "
+                 "everybody: step its slices first (evaluate_all)"};
+  }
   while (live.state.backfill.id == backfill) {
     std::string payload;
     next_graft(shadow, backfill, live.state.backfill.after, all.series, all.audiences).encode(payload);

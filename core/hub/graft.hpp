@@ -49,6 +49,7 @@ Wanted wanted(const World& live);
 std::string switch_command(std::uint64_t backfill);
 
 // All of it at once, in memory: `shadow` has read what `live` has. For plans. `each` gets what a step causes.
+// rejected: the configuration has not come to everybody yet.
 Status graft_all(World& live, World& shadow, TimeUs now, const std::function<void(const StepOutput&)>& each);
 
 }  // namespace sluice::hub
