@@ -49,7 +49,7 @@ Error failure(const char* what, const std::string& path, int error) {
 
 class PosixFile final : public File {
  public:
-  PosixFile(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
+  PosixFile(int fd, std::string path, bool direct) : fd_(fd), path_(std::move(path)), direct_(direct) {}
   PosixFile(const PosixFile&) = delete;
   PosixFile& operator=(const PosixFile&) = delete;
   ~PosixFile() override { ::close(fd_); }
@@ -58,7 +58,7 @@ class PosixFile final : public File {
     std::size_t done = 0;
     while (done < out.size()) {
       const ssize_t n = ::pread(fd_, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
-      if (n < 0 && errno == EINTR) continue;
+      if (n < 0 && (errno == EINTR || through_cache(errno))) continue;
       if (n < 0) return failure("read", path_, errno);
       if (n == 0) break;
       done += static_cast<std::size_t>(n);
@@ -69,7 +69,7 @@ class PosixFile final : public File {
   Status write_at(std::uint64_t offset, std::string_view bytes) override {
     while (!bytes.empty()) {
       const ssize_t n = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-      if (n < 0 && errno == EINTR) continue;
+      if (n < 0 && (errno == EINTR || through_cache(errno))) continue;
       if (n < 0) return failure("write", path_, errno);
       bytes.remove_prefix(static_cast<std::size_t>(n));
       offset += static_cast<std::uint64_t>(n);
@@ -105,8 +105,17 @@ class PosixFile final : public File {
   }
 
  private:
+  // True: a direct file whose blocks are not those of its disk, or that was read or written in part, goes on
+  // through the page cache.
+  bool through_cache(int error) {
+    if (!direct_ || error != EINVAL) return false;
+    direct_ = false;
+    return ::fcntl(fd_, F_SETFL, 0) == 0;
+  }
+
   int fd_;
   std::string path_;
+  bool direct_;
 };
 
 class PosixFileSystem final : public FileSystem {
@@ -114,10 +123,15 @@ class PosixFileSystem final : public FileSystem {
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
     int flags = O_CLOEXEC | O_RDONLY;
     if (mode == OpenMode::create) flags = O_CLOEXEC | O_RDWR | O_CREAT | O_EXCL;
-    if (mode == OpenMode::read_write) flags = O_CLOEXEC | O_RDWR;
-    const int fd = ::open(path.c_str(), flags, file_mode);
+    if (mode == OpenMode::read_write || mode == OpenMode::direct) flags = O_CLOEXEC | O_RDWR;
+    bool direct = mode == OpenMode::direct;
+    int fd = ::open(path.c_str(), direct ? flags | O_DIRECT : flags, file_mode);
+    if (fd < 0 && direct && errno == EINVAL) {
+      direct = false;
+      fd = ::open(path.c_str(), flags, file_mode);
+    }
     if (fd < 0) return failure(mode == OpenMode::create ? "create" : "open", path, errno);
-    return std::unique_ptr<File>(std::make_unique<PosixFile>(fd, path));
+    return std::unique_ptr<File>(std::make_unique<PosixFile>(fd, path, direct));
   }
 
   Result<std::vector<std::string>> list(const std::string& directory) override {

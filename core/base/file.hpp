@@ -3,6 +3,7 @@
 // directories 0700.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -16,6 +17,9 @@ namespace sluice {
 
 class File {  // one thread at a time
  public:
+  // Of a file that is opened `direct`: offsets, sizes and addresses of what is read and written are multiples
+  // of it.
+  static constexpr std::size_t block_bytes = 4096;
   virtual ~File() = default;
   // Reads up to out.size() bytes at `offset`; fewer only at the end of the file.
   virtual Result<std::size_t> read_at(std::uint64_t offset, std::span<char> out) = 0;
@@ -30,9 +34,11 @@ class File {  // one thread at a time
 
 enum class OpenMode : std::uint8_t {
   read,
-  create,
-  read_write
-};  // create: makes it, or fails where it exists
+  create,  // makes it, or fails where it exists
+  read_write,
+  direct,  // read_write past the page cache, in whole blocks; through it where the file system knows no other
+           // way
+};
 
 class FileSystem {  // [any]
  public:

@@ -1,6 +1,10 @@
 #include "base/file.hpp"
 
+#include <cstdlib>
+#include <cstring>
 #include <filesystem>
+#include <memory>
+#include <span>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -53,6 +57,49 @@ void obeys_the_contract(FileSystem& files, const std::string& root) {
   REQUIRE(files.sync_directory(directory));
   CHECK_FALSE(files.exists(path).value());
   CHECK(files.free_bytes(root).value() > 0);
+}
+
+// Of a file that is written past the page cache, beside readers that are not.
+void writes_directly(FileSystem& files, const std::string& root) {
+  constexpr std::size_t block = File::block_bytes;
+  REQUIRE(files.make_directory(root));
+  const std::string path = root + "/blocks";
+  REQUIRE(files.open(path, OpenMode::create).value()->preallocate(4 * block));
+  const std::unique_ptr<File> file = files.open(path, OpenMode::direct).value();
+  const std::unique_ptr<File> reader = files.open(path, OpenMode::read).value();
+  const std::unique_ptr<char[], decltype(&std::free)> bytes(
+      static_cast<char*>(std::aligned_alloc(block, 2 * block)), &std::free);
+  for (const char letter : {'a', 'b'}) {
+    std::memset(bytes.get(), letter, 2 * block);
+    REQUIRE(file->write_at(block, {bytes.get(), 2 * block}));
+    std::string out(4 * block, '?');
+    CHECK(reader->read_at(0, out).value() == out.size());
+    CHECK(out == std::string(block, '\0') + std::string(2 * block, letter) + std::string(block, '\0'));
+  }
+  REQUIRE(file->sync());
+  REQUIRE(files.open(path, OpenMode::read_write).value()->write_at(block, "changed"));
+  CHECK(file->read_at(block, std::span(bytes.get(), block)).value() == block);
+  CHECK(std::string_view(bytes.get(), 8) == "changedb");
+}
+
+TEST_CASE("a file that is written in whole blocks shows them to all readers", "[file]") {
+  SimFileSystem simulated(1);
+  writes_directly(simulated, "root");
+  const std::string root =
+      std::filesystem::temp_directory_path() / ("sluice-direct-" + std::to_string(getpid()));
+  writes_directly(*make_file_system(), root);
+  std::filesystem::remove_all(root);
+}
+
+TEST_CASE("what is no whole block is written all the same", "[file]") {
+  const std::string root =
+      std::filesystem::temp_directory_path() / ("sluice-odd-" + std::to_string(getpid()));
+  const std::unique_ptr<FileSystem> files = make_file_system();
+  REQUIRE(files->make_directory(root));
+  REQUIRE(files->open(root + "/f", OpenMode::create));
+  REQUIRE(files->open(root + "/f", OpenMode::direct).value()->write_at(3, "odd"));
+  CHECK(read_file(*files, root + "/f").value() == std::string("\0\0\0odd", 6));
+  std::filesystem::remove_all(root);
 }
 
 TEST_CASE("the disk and the simulated disk obey the same contract", "[file]") {

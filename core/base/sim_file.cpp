@@ -25,16 +25,18 @@ Error no_file(const std::string& path) {
 
 class SimFile final : public File {
  public:
-  SimFile(SimFileSystem& files, std::shared_ptr<SimFileSystem::Node> node, std::string path, bool writable)
+  SimFile(SimFileSystem& files, std::shared_ptr<SimFileSystem::Node> node, std::string path, OpenMode mode)
       : files_(files),
         node_(std::move(node)),
         path_(std::move(path)),
         boot_(files.boot_),
-        writable_(writable) {}
+        writable_(mode != OpenMode::read),
+        direct_(mode == OpenMode::direct) {}
 
   Result<std::size_t> read_at(std::uint64_t offset, std::span<char> out) override {
     const std::lock_guard lock(files_.mutex_);
     if (gone()) return lost_power();
+    SLUICE_CHECK(fits(offset, {out.data(), out.size()}));
     const std::string& live = node_->live;
     if (offset >= live.size()) return std::size_t{0};
     const std::size_t n = std::min<std::size_t>(out.size(), live.size() - offset);
@@ -45,6 +47,7 @@ class SimFile final : public File {
   Status write_at(std::uint64_t offset, std::string_view bytes) override {
     const std::lock_guard lock(files_.mutex_);
     SLUICE_TRY(changing());
+    SLUICE_CHECK(fits(offset, bytes));
     const std::uint64_t end = offset + bytes.size();
     SLUICE_TRY(grow(std::max<std::uint64_t>(end, node_->live.size())));
     std::memcpy(node_->live.data() + offset, bytes.data(), bytes.size());
@@ -96,6 +99,11 @@ class SimFile final : public File {
   }
 
  private:
+  bool fits(std::uint64_t offset, std::string_view bytes) const {
+    const auto whole = [](std::uint64_t n) { return n % block_bytes == 0; };
+    return !direct_ ||
+           (whole(offset) && whole(bytes.size()) && whole(reinterpret_cast<std::uintptr_t>(bytes.data())));
+  }
   bool gone() const { return boot_ != files_.boot_; }
   Error lost_power() const { return {Code::transient, path_ + ": the machine lost power"}; }
 
@@ -123,7 +131,7 @@ class SimFile final : public File {
   std::shared_ptr<SimFileSystem::Node> node_;
   std::string path_;
   std::uint64_t boot_;
-  bool writable_;
+  bool writable_, direct_;
 };
 
 Result<std::unique_ptr<File>> SimFileSystem::open(const std::string& path, OpenMode mode) {
@@ -138,7 +146,7 @@ Result<std::unique_ptr<File>> SimFileSystem::open(const std::string& path, OpenM
     pending_.push_back({NameChange::What::create, path, {}, found->second});
   }
   if (found == live_.end()) return no_file(path);
-  return std::unique_ptr<File>(std::make_unique<SimFile>(*this, found->second, path, mode != OpenMode::read));
+  return std::unique_ptr<File>(std::make_unique<SimFile>(*this, found->second, path, mode));
 }
 
 Result<std::vector<std::string>> SimFileSystem::list(const std::string& directory) {

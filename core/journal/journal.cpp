@@ -52,6 +52,7 @@ Status Journal::open_log(OpenReport& report) {
   log.directory = directory_;
   log.segment_bytes = options_.segment_bytes;
   log.known_durable = options_.known_durable;
+  log.direct = true;
   log.salt = hash64_pair(identity_.hash_seed, 1);
   log_ = SLUICE_TRY(Log::open(files_, std::move(log), report));
   if (log_->next_seq() > 1) return check_genesis(known.has_value());

@@ -53,6 +53,7 @@ Status Log::append(std::span<const Entry> entries) {
     return Error{Code::rejected, options_.directory + ": a write is longer than 256 MiB"};
   if (entries.empty()) return Done{};
 
+  const std::lock_guard writing(writing_);
   std::shared_ptr<Segment> last = last_segment();
   if (last->end > header_bytes && last->end + size > options_.segment_bytes) {
     if (Status rolled = roll(size); !rolled) return poison(std::move(rolled).error());
@@ -64,8 +65,7 @@ Status Log::append(std::span<const Entry> entries) {
     if (&e == &entries.back()) framed.flags |= frame_commit_end;
     append_frame(buffer_, framed, durable_seq(), last->seed);
   }
-  if (Status written = file_->write_at(last->end, buffer_); !written)
-    return poison(std::move(written).error());
+  if (Status written = file_->append(buffer_); !written) return poison(std::move(written).error());
   {
     const std::lock_guard lock(mutex_);
     std::uint64_t offset = last->end;
@@ -93,7 +93,7 @@ Status Log::sync() {
 
 Status Log::roll(std::uint64_t bytes_min) {
   // Gives back what was preallocated; then all of it is durable before the next segment can exist.
-  SLUICE_TRY(file_->resize(last_segment()->end));
+  SLUICE_TRY(file_->close());
   SLUICE_TRY(file_->sync());
   durable_seq_.store(next_seq() - 1, std::memory_order_release);
   return make_segment(next_seq(), bytes_min);
@@ -109,15 +109,18 @@ Status Log::make_segment(std::uint64_t first_seq, std::uint64_t bytes_min) {
   segment->seed = hash64_pair(segment->header.salt, segment->header.id);
   segment->path = segment_path(segment->header.id);
 
-  std::unique_ptr<File> file = SLUICE_TRY(files_.open(segment->path, OpenMode::create));
+  const std::unique_ptr<File> file = SLUICE_TRY(files_.open(segment->path, OpenMode::create));
   bytes_min += header_bytes;
   // On a disk that is nearly full, the room that this write needs will do.
-  if (!file->preallocate(std::max(options_.segment_bytes, bytes_min)))
-    SLUICE_TRY(file->preallocate(bytes_min));
+  std::uint64_t room = std::max(options_.segment_bytes, bytes_min);
+  if (!file->preallocate(room)) {
+    room = bytes_min;
+    SLUICE_TRY(file->preallocate(room));
+  }
   SLUICE_TRY(file->write_at(0, segment->header.encode()));
   SLUICE_TRY(file->sync());
   SLUICE_TRY(files_.sync_directory(options_.directory));
-  file_ = std::move(file);
+  file_ = SLUICE_TRY(Appender::open(files_, segment->path, options_.direct, header_bytes, room));
   const std::lock_guard lock(mutex_);
   segments_.push_back(segment);
   return Done{};

@@ -31,6 +31,7 @@
 #include "sluice/result.hpp"
 
 #include "base/file.hpp"
+#include "journal/appender.hpp"
 #include "journal/frame.hpp"
 
 namespace sluice {
@@ -43,6 +44,7 @@ struct LogOptions {
   // Entries up to this one were synced: a checkpoint holds them. What is not whole there is damage, not the
   // end of an interrupted write, also where no later frame proves it.
   std::uint64_t known_durable = 0;
+  bool direct = false;  // written past the page cache (appender.hpp): for one that is synced all the time
 };
 
 // What open() found. `cut_bytes` is 0 when the log was whole.
@@ -108,7 +110,8 @@ class Log {
   // removed must be needed by nobody: no checkpoint's tail, no lane's cursor.
   Status drop_before(std::uint64_t seq);
   // [any] Overwrites the payloads with zeros of equal length and flags the entries, durably; nothing moves.
-  // Survives a crash in its middle. The entries must be durable.
+  // Survives a crash in its middle. The entries must be durable. append() waits while it is at the last
+  // segment.
   Status redact(std::span<const std::uint64_t> seqs);
   Status redact(std::uint64_t seq) { return redact(std::span(&seq, 1)); }
 
@@ -133,7 +136,7 @@ class Log {
   Status check_lost(const Segment& segment, File& file, std::uint64_t offset, std::uint64_t seq,
                     Tail& tail) const;
   Status recover_tail(OpenReport& report);
-  Status write_again(const Segment& segment, std::uint64_t begin, std::uint64_t end);
+  Status write_again(const Segment& segment, File& file, std::uint64_t begin, std::uint64_t end);
   Status take_tail();
   void set_tail(Segment& segment, Tail& tail);
   // Reading.
@@ -148,16 +151,17 @@ class Log {
   FileSystem& files_;
   LogOptions options_;
   bool read_only_ = false;
-  std::unique_ptr<File> file_;  // the last segment's; the writer's
-  std::string buffer_;          // the writer's; reused
+  std::optional<Appender> file_;  // the last segment's; guarded by writing_ but for sync()
+  std::string buffer_;            // the writer's; reused
   std::atomic<std::uint64_t> next_seq_{1};
   std::atomic<std::uint64_t> durable_seq_{0};
   std::atomic<TimeUs> last_stamp_{0};
   mutable std::mutex mutex_;  // guards segments_, what they point to, and failure_
   std::vector<std::shared_ptr<Segment>> segments_;
   std::optional<Error> failure_;
-  mutable std::mutex
-      maintenance_;  // held while segments are removed or frames overwritten; taken before mutex_
+  // Held while segments are removed or frames overwritten; taken before the others.
+  mutable std::mutex maintenance_;
+  std::mutex writing_;  // held while the last segment is written to; taken before mutex_
 };
 
 }  // namespace sluice

@@ -36,6 +36,7 @@ inline LogOptions small(std::uint64_t segment_bytes = 4096) {
   o.directory = "d";
   o.segment_bytes = segment_bytes;
   o.salt = 77;
+  o.direct = true;
   return o;
 }
 

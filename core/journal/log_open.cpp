@@ -211,36 +211,38 @@ Status Log::check_lost(const Segment& segment, File& file, std::uint64_t offset,
 
 Status Log::recover_tail(OpenReport& report) {
   const std::shared_ptr<Segment> last = last_segment();
-  file_ = SLUICE_TRY(files_.open(last->path, OpenMode::read_write));
-  Tail tail = SLUICE_TRY(scan_tail(*last, *file_));
+  const std::unique_ptr<File> file = SLUICE_TRY(files_.open(last->path, OpenMode::read_write));
+  Tail tail = SLUICE_TRY(scan_tail(*last, *file));
   // The process before may have ended just because a sync failed: what reads well then need not stand on the
   // disk, and would not be written by another sync. Written again, it is.
-  SLUICE_TRY(write_again(*last, 0, header_bytes));
-  SLUICE_TRY(write_again(*last, tail.proven_end, tail.end));
+  SLUICE_TRY(write_again(*last, *file, 0, header_bytes));
+  SLUICE_TRY(write_again(*last, *file, tail.proven_end, tail.end));
   if (tail.data_end > tail.end) {
     report.cut_bytes = tail.data_end - tail.end;
     report.cut_entries = tail.dropped;
     report.cut_place = last->path + " at byte " + std::to_string(tail.end);
-    const std::uint64_t size = SLUICE_TRY(file_->size());
-    SLUICE_TRY(file_->resize(tail.end));
-    (void)file_->preallocate(size);  // on a full disk it grows as it is written
+    const std::uint64_t size = SLUICE_TRY(file->size());
+    SLUICE_TRY(file->resize(tail.end));
+    (void)file->preallocate(size);  // on a full disk it grows as it is written
   }
-  SLUICE_TRY(file_->sync());
+  SLUICE_TRY(file->sync());
   // Nor need its name, where it ended between making the file and syncing the directory.
   SLUICE_TRY(files_.sync_directory(options_.directory));
   set_tail(*last, tail);
   durable_seq_ = tail.next_seq - 1;
+  const std::uint64_t room = SLUICE_TRY(file->size());
+  file_ = SLUICE_TRY(Appender::open(files_, last->path, options_.direct, last->end, room));
   return Done{};
 }
 
-Status Log::write_again(const Segment& segment, std::uint64_t begin, std::uint64_t end) {
+Status Log::write_again(const Segment& segment, File& file, std::uint64_t begin, std::uint64_t end) {
   std::string bytes;
   while (begin < end) {
     bytes.resize(std::min<std::uint64_t>(end - begin, FrameReader::chunk_bytes));
-    if (SLUICE_TRY(file_->read_at(begin, bytes)) != bytes.size()) {
+    if (SLUICE_TRY(file.read_at(begin, bytes)) != bytes.size()) {
       return Error{Code::corrupt, segment.path + ": became shorter while it was read"};
     }
-    SLUICE_TRY(file_->write_at(begin, bytes));
+    SLUICE_TRY(file.write_at(begin, bytes));
     begin += bytes.size();
   }
   return Done{};

@@ -91,6 +91,8 @@ Status Log::apply_redaction(std::string_view plan) {
   std::unique_ptr<File> file;
   std::uint64_t open_id = 0;
   std::string bytes;
+  // The writer holds a part of the last segment in its hands.
+  std::unique_lock writing(writing_, std::defer_lock);
   for (std::uint64_t left = r.u64(); left > 0; --left) {
     const std::uint64_t id = r.u64();
     const std::uint64_t offset = r.u64();
@@ -106,6 +108,8 @@ Status Log::apply_redaction(std::string_view plan) {
     if (segment == segments.end()) continue;  // retention was faster
     if (id != open_id) {
       if (file) SLUICE_TRY(file->sync());
+      if (!writing) writing.lock();
+      if (last_segment()->header.id != id) writing.unlock();
       file = SLUICE_TRY(files_.open(segment->second->path, OpenMode::read_write));
       open_id = id;
     }
@@ -114,6 +118,8 @@ Status Log::apply_redaction(std::string_view plan) {
     SLUICE_TRY(file->write_at(offset, bytes));
   }
   if (file) SLUICE_TRY(file->sync());
+  if (writing && file_) SLUICE_TRY(file_->look_again());
+  writing = {};
   SLUICE_TRY(files_.remove(plan_path(options_.directory)));
   return files_.sync_directory(options_.directory);
 }

@@ -124,6 +124,34 @@ TEST_CASE("a redacted entry keeps its place and loses its content", "[log]") {
   }
 }
 
+TEST_CASE("what was redacted is not written again with what comes behind it", "[log]") {
+  SimFileSystem files(1);
+  const auto log = reopen(files, small(64 * 1024));
+  put(*log, {"secret one", "two"});
+  REQUIRE(log->redact(1));
+  put(*log, {"three"});
+  CHECK(contents(*log) == Strings{std::string(10, '\0'), "two", "three"});
+  CHECK(files.content(first_file).find("secret") == std::string::npos);
+  files.crash();
+  CHECK(contents(*reopen(files)) == Strings{std::string(10, '\0'), "two", "three"});
+}
+
+TEST_CASE("writes longer than what is written at once stand in one piece", "[log]") {
+  SimFileSystem files(1);
+  const LogOptions options = small(16 * 1024 * 1024);
+  Strings all;
+  {
+    const auto log = reopen(files, options);
+    for (const std::size_t bytes : {10U, 3'000'000U, 4'000U, 1'048'576U, 1U, 300'000U}) {
+      all.push_back(std::string(bytes, static_cast<char>('a' + all.size())));
+      put(*log, {all.back()});
+    }
+    CHECK(contents(*log) == all);
+  }
+  files.crash();
+  CHECK(contents(*reopen(files, options)) == all);
+}
+
 TEST_CASE("a log opened for reading follows its writer and changes nothing", "[log]") {
   SimFileSystem files(1);
   CHECK_FALSE(Log::open_read_only(files, "d"));
