@@ -15,7 +15,8 @@ constexpr std::uint8_t kind_records = 1;
 constexpr std::uint8_t kind_outcomes = 1, kind_intents = 2, kind_floor = 3, kind_retractions = 4,
                        kind_kept = 5;
 constexpr std::size_t frame_bytes_target = 256 * 1024;
-constexpr std::size_t chunks_kept = 4;      // buffers for the next call
+// Room for the next call.
+constexpr std::size_t encoded_bytes_kept = 4 * frame_bytes_target, chunks_kept = 4'096;
 constexpr std::size_t head_bytes_max = 20;  // two varints
 
 void write_key(ByteWriter& w, const EffectKey& key) {
@@ -182,53 +183,52 @@ std::uint32_t LaneLog::encoded_bytes(const Effect& e) {
 }
 
 void LaneLog::encode(std::uint64_t seq, std::span<const Record> records) {
-  std::vector<Chunk>& chunks = chunks_;
-  std::size_t used = 0;
+  chunks_.clear();
+  encoded_.clear();
+  ByteWriter w(encoded_);
   for (std::size_t i = 0; i < records.size(); ++i) {
     const Effect& effect = *records[i].effect;
     const bool new_input = i == 0 || effect.key.seq != records[i - 1].effect->key.seq;
-    const bool full = used > 0 && (chunks[used - 1].payload.size() >= frame_bytes_target ||
-                                   chunks[used - 1].offered != records[i].offered);
-    if (used == 0 || (new_input && full)) {
-      if (chunks.size() == used) chunks.emplace_back().payload.reserve(frame_bytes_target / 4);
-      chunks[used].count = 0;
-      chunks[used].offered = records[i].offered;
-      chunks[used++].payload.resize(head_bytes_max);
+    const bool full = !chunks_.empty() && (encoded_.size() - chunks_.back().begin >= frame_bytes_target ||
+                                           chunks_.back().offered != records[i].offered);
+    if (chunks_.empty() || (new_input && full)) {
+      chunks_.push_back({.offered = records[i].offered, .begin = encoded_.size()});
+      encoded_.append(head_bytes_max, '\0');
     }
-    Chunk& chunk = chunks[used - 1];
-    ByteWriter(chunk.payload).varint(records[i].bytes);
-    const std::size_t end = chunk.payload.size() + records[i].bytes;
-    effect.encode(chunk.payload);
-    SLUICE_CHECK(chunk.payload.size() == end);
+    Chunk& chunk = chunks_.back();
+    w.varint(records[i].bytes);
+    const std::size_t end = encoded_.size() + records[i].bytes;
+    effect.encode(encoded_);
+    SLUICE_CHECK(encoded_.size() == end);
+    chunk.end = end;
     chunk.applied = effect.key.seq;
     ++chunk.count;
   }
-  if (used > 0) chunks[used - 1].applied = seq;
-  chunks_used_ = used;
+  if (!chunks_.empty()) chunks_.back().applied = seq;
 }
 
 Status LaneLog::append_encoded() {
-  std::vector<Chunk>& chunks = chunks_;
-  const std::size_t used = std::exchange(chunks_used_, 0);
-  if (used == 0) return Done{};
+  if (chunks_.empty()) return Done{};
   const std::lock_guard lock(records_mutex_);
-  const std::uint64_t frame = records_->next_seq();
-  std::vector<Entry> entries(used);
-  for (std::size_t i = 0; i < used; ++i) {
-    buffer_.clear();
-    ByteWriter w(buffer_);
-    w.varint(chunks[i].applied);
-    w.varint(chunks[i].count);
-    const std::size_t unused = head_bytes_max - buffer_.size();
-    buffer_.copy(chunks[i].payload.data() + unused, buffer_.size());
-    entries[i] = {.seq = frame + i,
-                  .stamp = chunks[i].offered,
-                  .kind = kind_records,
-                  .flags = frame_commit_end,
-                  .payload = std::string_view(chunks[i].payload).substr(unused)};
+  std::vector<Entry> entries;
+  entries.reserve(chunks_.size());
+  for (const Chunk& chunk : chunks_) {
+    head_.clear();
+    ByteWriter w(head_);
+    w.varint(chunk.applied);
+    w.varint(chunk.count);
+    const std::size_t begin = chunk.begin + head_bytes_max - head_.size();
+    head_.copy(encoded_.data() + begin, head_.size());
+    entries.push_back({.seq = records_->next_seq() + entries.size(),
+                       .stamp = chunk.offered,
+                       .kind = kind_records,
+                       .flags = frame_commit_end,
+                       .payload = std::string_view(encoded_).substr(begin, chunk.end - begin)});
   }
   SLUICE_TRY(records_->append(entries));
-  if (used > chunks_kept || chunks[0].payload.capacity() > 4 * frame_bytes_target) chunks.clear();
+  chunks_.clear();
+  if (encoded_.capacity() > encoded_bytes_kept) encoded_ = {};
+  if (chunks_.capacity() > chunks_kept) chunks_ = {};
   return Done{};
 }
 

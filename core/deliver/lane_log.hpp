@@ -157,15 +157,14 @@ class LaneLog {
   std::deque<Written> written_;
   OutcomeCounts outcome_counts_{};  // as open() found them
   EffectKey highest_;               // of all outcomes and intents so far
-  struct Chunk {
+  struct Chunk {                    // what becomes a frame
     std::uint64_t applied = 0, count = 0;
     TimeUs offered = 0;
-    std::string payload;  // room for the head, which is known last, and the records
+    std::size_t begin = 0, end = 0;  // in encoded_: room for the head, which is known last, and the records
   };
-  std::vector<Chunk> chunks_;  // of encode(); their room is used again
-  std::size_t chunks_used_ = 0;
-  std::string buffer_;  // likewise
-  std::string out_;     // the lane's
+  std::vector<Chunk> chunks_;   // of encode()
+  std::string encoded_, head_;  // likewise; their room is used again
+  std::string out_;             // the lane's
 };
 
 }  // namespace sluice::deliver

@@ -1,5 +1,8 @@
 #include "deliver/unwritten.hpp"
 
+#include <malloc.h>
+#include <vector>
+
 #include <catch2/catch.hpp>
 
 #include "deliver/lane_parts.hpp"
@@ -44,6 +47,35 @@ TEST_CASE("a record that has its outcome before a checkpoint asks for it never s
     REQUIRE(w.lane->sync());
     CHECK(written().first == 2);
   }
+}
+
+TEST_CASE("records of as many moments take the memory of their bytes, and come back with their moments",
+          "[lane][memory]") {
+  SimFileSystem files(1);
+  const LaneLogOptions options{.files = files, .directory = "/lane"};
+  const auto log = LaneLog::open(options).value();
+  constexpr std::size_t many = 20'000;
+  std::vector<Effect> effects(many);
+  std::vector<LaneLog::Record> records;
+  for (std::size_t i = 0; i < many; ++i) {
+    effects[i].key.seq = i + 1;
+    records.push_back({&effects[i], static_cast<TimeUs>(1'000 + i), LaneLog::encoded_bytes(effects[i])});
+  }
+  const auto taken = [] {
+    const struct mallinfo2 now = mallinfo2();
+    return now.uordblks + now.hblkhd;
+  };
+  const std::size_t before = taken();
+  log->encode(many, records);
+  CHECK(taken() - before < many * 512);
+  REQUIRE(log->append_encoded());
+  std::size_t read = 0;
+  REQUIRE(log->read(1, [&](const LaneLog::Stored& stored, const Effect& effect) {
+    CHECK(effect.key.seq == ++read);
+    CHECK(stored.offered == static_cast<TimeUs>(999 + read));
+    return true;
+  }));
+  CHECK(read == many);
 }
 
 }  // namespace
