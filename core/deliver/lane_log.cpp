@@ -14,10 +14,12 @@ namespace {
 constexpr std::uint8_t kind_records = 1;
 constexpr std::uint8_t kind_outcomes = 1, kind_intents = 2, kind_floor = 3, kind_retractions = 4,
                        kind_kept = 5;
-constexpr std::size_t frame_bytes_target = 256 * 1024;
+constexpr std::size_t frame_bytes_target = 256 * 1024, append_bytes_target = 4 * 1024 * 1024;
 // Room for the next call.
 constexpr std::size_t encoded_bytes_kept = 4 * frame_bytes_target, chunks_kept = 4'096;
 constexpr std::size_t head_bytes_max = 20;  // two varints
+constexpr std::size_t record_head_bytes =
+    head_bytes_max + 2;  // about: a length, and a head where a chunk begins
 
 void write_key(ByteWriter& w, const EffectKey& key) {
   w.varint(key.seq);
@@ -185,6 +187,9 @@ std::uint32_t LaneLog::encoded_bytes(const Effect& e) {
 void LaneLog::encode(std::uint64_t seq, std::span<const Record> records) {
   chunks_.clear();
   encoded_.clear();
+  std::size_t bytes = 0;
+  for (const Record& record : records) bytes += record.bytes + record_head_bytes;
+  encoded_.reserve(bytes);
   ByteWriter w(encoded_);
   for (std::size_t i = 0; i < records.size(); ++i) {
     const Effect& effect = *records[i].effect;
@@ -211,7 +216,7 @@ Status LaneLog::append_encoded() {
   if (chunks_.empty()) return Done{};
   const std::lock_guard lock(records_mutex_);
   std::vector<Entry> entries;
-  entries.reserve(chunks_.size());
+  std::size_t bytes = 0;
   for (const Chunk& chunk : chunks_) {
     head_.clear();
     ByteWriter w(head_);
@@ -224,8 +229,12 @@ Status LaneLog::append_encoded() {
                        .kind = kind_records,
                        .flags = frame_commit_end,
                        .payload = std::string_view(encoded_).substr(begin, chunk.end - begin)});
+    bytes += entries.back().payload.size();
+    if (bytes < append_bytes_target && &chunk != &chunks_.back()) continue;
+    SLUICE_TRY(records_->append(entries));  // each frame is a commit of its own
+    entries.clear();
+    bytes = 0;
   }
-  SLUICE_TRY(records_->append(entries));
   chunks_.clear();
   if (encoded_.capacity() > encoded_bytes_kept) encoded_ = {};
   if (chunks_.capacity() > chunks_kept) chunks_ = {};
