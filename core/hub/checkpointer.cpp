@@ -34,6 +34,11 @@ bool Checkpointer::ready() const {
   return !busy_ && !failed_;
 }
 
+bool Checkpointer::full() const {
+  const std::lock_guard lock(mutex_);
+  return queued_bytes_ >= queued_bytes_max && !failed_;
+}
+
 void Checkpointer::begin(CheckpointInfo info, CheckpointKind kind) {
   {
     const std::lock_guard lock(mutex_);
@@ -53,6 +58,7 @@ void Checkpointer::row(state::Table table, std::string_view key, std::string_vie
   if (rows_.size() < chunk_bytes) return;
   Work work;
   work.rows = std::exchange(rows_, {});
+  rows_.reserve(chunk_bytes + chunk_bytes / 8);
   push(std::move(work));
 }
 

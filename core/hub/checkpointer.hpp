@@ -40,6 +40,8 @@ class Checkpointer {
   // [step] begin, then rows through row(), then finish with the state's hash. One checkpoint at a time:
   // ready() says when.
   bool ready() const;
+  // [any] More is handed over than the disk has taken, by 64 MiB: row() would wait.
+  bool full() const;
   void begin(CheckpointInfo info, CheckpointKind kind);
   void row(state::Table table, std::string_view key, std::string_view value, bool erased);
   void finish(const Hash128& hash, std::uint64_t rows);

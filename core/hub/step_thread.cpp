@@ -121,8 +121,11 @@ void StepThread::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
     const auto something = [&] { return stopping_ || !queue_.empty(); };
-    if (world_.state.checkpointing()) {
+    if (world_.state.checkpointing() && !checkpointer_.full()) {
       // Nothing to wait for: a quiet hub finishes its checkpoint at once.
+    } else if (world_.state.checkpointing()) {
+      constexpr auto until_the_disk_has_some = std::chrono::milliseconds(10);
+      changed_.wait_for(lock, until_the_disk_has_some, something);
     } else if (!options_.ticks || next_due_ == never) {
       changed_.wait_for(lock, std::chrono::seconds(1), something);
     } else {
@@ -219,11 +222,13 @@ std::size_t StepThread::step_bite(std::span<const Input> inputs, StepOutput& out
 }
 
 // A few rows for each input, so that a checkpoint costs no pause; it keeps pace with the changes that the
-// next will hold. Readers get their turn between them, too.
+// next will hold. Readers get their turn between them, too. Where the disk does not keep up, the rows wait
+// and not the inputs.
 void StepThread::pace_checkpoint(std::size_t inputs) {
   for (std::size_t rows = inputs * rows_per_input + 64; rows > 0;) {
     const std::size_t some = std::min(rows, rows_at_once);
     rows -= some;
+    if (checkpointer_.full()) return;
     {
       const std::unique_lock world(world_mutex_);
       if (!world_.state.checkpointing()) return begin_checkpoint_when_due();
