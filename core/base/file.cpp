@@ -60,8 +60,8 @@ class PosixFile final : public File {
       const ssize_t n = ::pread(fd_, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
       if (n < 0 && (errno == EINTR || through_cache(errno))) continue;
       if (n < 0) return failure("read", path_, errno);
-      if (n == 0) break;
       done += static_cast<std::size_t>(n);
+      if (n == 0 || (direct_ && done % block_bytes != 0)) break;  // the file ends here
     }
     return done;
   }

@@ -80,6 +80,8 @@ void writes_directly(FileSystem& files, const std::string& root) {
   REQUIRE(files.open(path, OpenMode::read_write).value()->write_at(block, "changed"));
   CHECK(file->read_at(block, std::span(bytes.get(), block)).value() == block);
   CHECK(std::string_view(bytes.get(), 8) == "changedb");
+  REQUIRE(files.open(path, OpenMode::read_write).value()->resize(3 * block - 5));
+  CHECK(file->read_at(2 * block, std::span(bytes.get(), block)).value() == block - 5);
 }
 
 TEST_CASE("a file that is written in whole blocks shows them to all readers", "[file]") {
