@@ -1,9 +1,7 @@
 #include "journal/appender.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
-#include <new>
 #include <span>
 #include <utility>
 
@@ -23,33 +21,27 @@ std::uint64_t up(std::uint64_t at, std::uint64_t step) {
 
 }  // namespace
 
-void Appender::Free::operator()(char* p) const {
-  std::free(p);
-}
-
 Appender::Appender(std::unique_ptr<File> file, bool direct, std::uint64_t end, std::uint64_t room)
     : file_(std::move(file)),
       direct_(direct),
       end_(end),
       room_(down(room, File::block_bytes)),
       ground_(up(end, File::block_bytes)) {
-  if (!direct) return;
-  blocks_.reset(static_cast<char*>(std::aligned_alloc(File::block_bytes, blocks_bytes)));
-  if (blocks_ == nullptr) throw std::bad_alloc();
+  if (direct) blocks_.resize(blocks_bytes / File::block_bytes);
 }
 
-Result<Appender> Appender::open(FileSystem& files, const std::string& path, bool direct, std::uint64_t end,
-                                std::uint64_t room) {
+Result<std::unique_ptr<Appender>> Appender::open(FileSystem& files, const std::string& path, bool direct,
+                                                 std::uint64_t end, std::uint64_t room) {
   std::unique_ptr<File> file = SLUICE_TRY(files.open(path, direct ? OpenMode::direct : OpenMode::read_write));
-  Appender appender(std::move(file), direct, end, room);
-  SLUICE_TRY(appender.look_again());
+  std::unique_ptr<Appender> appender(new Appender(std::move(file), direct, end, room));
+  SLUICE_TRY(appender->look_again());
   return appender;
 }
 
 Status Appender::look_again() {
   const std::uint64_t begin = down(end_, File::block_bytes);
   if (!direct_ || begin == end_) return Done{};
-  const std::size_t read = SLUICE_TRY(file_->read_at(begin, std::span(blocks_.get(), File::block_bytes)));
+  const std::size_t read = SLUICE_TRY(file_->read_at(begin, std::span(memory(), File::block_bytes)));
   if (read >= end_ - begin) return Done{};
   return Error{Code::corrupt, "a segment became shorter while it was written to"};
 }
@@ -66,19 +58,19 @@ Status Appender::append_blocks(std::string_view bytes) {
     const std::uint64_t begin = down(end_, File::block_bytes);
     const std::size_t held = end_ - begin;
     const std::size_t taken = std::min<std::size_t>(bytes.size(), blocks_bytes - held);
-    std::memcpy(blocks_.get() + held, bytes.data(), taken);
+    std::memcpy(memory() + held, bytes.data(), taken);
     bytes.remove_prefix(taken);
     end_ += taken;
 
     std::uint64_t stop = up(end_, File::block_bytes);
     if (stop > ground_ && bytes.empty())
       stop = std::clamp(std::min(up(stop, ahead_bytes), room_), stop, begin + blocks_bytes);
-    std::memset(blocks_.get() + (end_ - begin), 0, stop - end_);
-    SLUICE_TRY(file_->write_at(begin, {blocks_.get(), stop - begin}));
+    std::memset(memory() + (end_ - begin), 0, stop - end_);
+    SLUICE_TRY(file_->write_at(begin, {memory(), stop - begin}));
     ground_ = std::max(ground_, stop);
 
     const std::uint64_t last = down(end_, File::block_bytes);
-    std::memmove(blocks_.get(), blocks_.get() + (last - begin), end_ - last);
+    std::memmove(memory(), memory() + (last - begin), end_ - last);
   }
   return Done{};
 }

@@ -11,10 +11,12 @@
 // behind it, and the syncs of the next ones are of data alone.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sluice/result.hpp"
 
@@ -26,8 +28,8 @@ class Appender {  // one thread at a time
  public:
   // Of the file at `path`, whose bytes up to `end` are there and stay. `room`: how long it was preallocated;
   // zeros are written no further.
-  static Result<Appender> open(FileSystem& files, const std::string& path, bool direct, std::uint64_t end,
-                               std::uint64_t room);
+  static Result<std::unique_ptr<Appender>> open(FileSystem& files, const std::string& path, bool direct,
+                                                std::uint64_t end, std::uint64_t room);
 
   // At the end. After a failure any part of it may be there, and no more may be written.
   Status append(std::string_view bytes);
@@ -38,18 +40,19 @@ class Appender {  // one thread at a time
   Status look_again();
 
  private:
-  struct Free {
-    void operator()(char* p) const;
+  struct alignas(File::block_bytes) Block {
+    std::array<char, File::block_bytes> bytes;
   };
   Appender(std::unique_ptr<File> file, bool direct, std::uint64_t end, std::uint64_t room);
   Status append_blocks(std::string_view bytes);
+  char* memory() { return reinterpret_cast<char*>(blocks_.data()); }
 
   std::unique_ptr<File> file_;
   bool direct_;
   std::uint64_t end_;
   std::uint64_t room_;
-  std::uint64_t ground_;                  // up to here the file has been written, if with zeros
-  std::unique_ptr<char[], Free> blocks_;  // begins with the bytes of the last block, up to end_
+  std::uint64_t ground_;       // up to here the file has been written, if with zeros
+  std::vector<Block> blocks_;  // begins with the bytes of the last block, up to end_
 };
 
 }  // namespace sluice

@@ -136,7 +136,7 @@ class Log {
   Status check_lost(const Segment& segment, File& file, std::uint64_t offset, std::uint64_t seq,
                     Tail& tail) const;
   Status recover_tail(OpenReport& report);
-  Status write_again(const Segment& segment, File& file, std::uint64_t begin, std::uint64_t end);
+  static Status write_again(const Segment& segment, File& file, std::uint64_t begin, std::uint64_t end);
   Status take_tail();
   void set_tail(Segment& segment, Tail& tail);
   // Reading.
@@ -151,8 +151,8 @@ class Log {
   FileSystem& files_;
   LogOptions options_;
   bool read_only_ = false;
-  std::optional<Appender> file_;  // the last segment's; guarded by writing_ but for sync()
-  std::string buffer_;            // the writer's; reused
+  std::unique_ptr<Appender> file_;  // the last segment's; guarded by writing_ but for sync()
+  std::string buffer_;              // the writer's; reused
   std::atomic<std::uint64_t> next_seq_{1};
   std::atomic<std::uint64_t> durable_seq_{0};
   std::atomic<TimeUs> last_stamp_{0};
