@@ -92,7 +92,7 @@ class WhereTest(bench.Bench):
         self.assertEqual(len(letters), 1)
         self.assertIn("connector_failed", json.dumps(letters))
         # Under a sanitizer the process ends in the sanitizer's way.
-        self.assertRegex(json.dumps(letters), "process (was killed by SIGSEGV|ended with exit code 1)")
+        self.assertRegex(json.dumps(letters), r"process (was killed by SIG(SEGV|ILL)|ended with exit code 1)")
         self.assertGreaterEqual(self.metric('sluice_connector_restarts_total{connector="faulty"}'), 2)
         self.hub.stop()
         self.verify()

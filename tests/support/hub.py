@@ -25,9 +25,14 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
+# How many times as long things may take: a sanitizer makes a hub that much slower (CMakePresets.json).
+PATIENCE = float(os.environ.get("SLUICE_PATIENCE", "1"))
+
+
 def wait_for(what, seconds=20, said=None):
     """The first true answer of `what`, asked again and again; a hub that cannot be reached may start yet. `said`: a
     text, or a function that gives one once it has been in vain."""
+    seconds *= PATIENCE
     end = time.monotonic() + seconds
     while True:
         trouble = ""
