@@ -16,10 +16,12 @@ namespace {
 
 constexpr DurationUs retry_after = us_per_min;
 constexpr DurationUs idle_look = us_per_s;
-constexpr DurationUs step_first = 5'000;   // while inputs wait for the step
-constexpr DurationUs slice_pause = 2'000;  // between two looks at how far a walk is
-constexpr int behind_others = 10;          // of nice(2): the live step's thread goes first
-constexpr double starving = 0.05;          // of the time, on the processor
+constexpr DurationUs step_first = 5'000;              // while inputs wait for the step
+constexpr DurationUs slice_pause = 2'000;             // between two looks at how far a walk is
+constexpr int behind_others = 5;                      // of nice(2): the live step's thread goes first
+constexpr std::size_t competing_max = 64;             // bites between two that only get what is spare
+constexpr DurationUs spare_us_max = 100 * us_per_ms;  // of a bite that only gets what is spare
+constexpr double starving = 0.05;                     // of the time, on the processor
 
 // Which merges are taken back: for a comparison.
 std::string numbers_of(const std::vector<state::Unmerge>& unmerges) {
@@ -243,6 +245,8 @@ Status Backfiller::read_on(std::uint64_t until, bool& moved) {
   Status stepped = Done{}, replayed = Done{};
   StepOutput out;
   std::size_t left = options_.bite;
+  const bool spare = spare_ != nullptr && competing_ == 0;
+  const DurationUs spare_until = clock_.monotonic_us() + spare_us_max;
   const auto bite = [&] {
     replayed = journal_.replay(shadow.state.seq + 1, [&](const Input& input) {
       if (input.seq > until || left == 0) return false;
@@ -251,15 +255,19 @@ Status Backfiller::read_on(std::uint64_t until, bool& moved) {
       out.gate.clear();
       stepped = shadow.step(input, out);
       job.switch_seen = input.kind == InputKind::command && input.payload == job.switch_command;
-      return stepped && !job.switch_seen;
+      return stepped && !job.switch_seen && (!spare || clock_.monotonic_us() < spare_until);
     });
   };
-  // A machine with nothing to spare must not hold up the past for ever: then it competes, every other bite.
-  if (spare_ != nullptr && !starved_) {
-    starved_ = spare_->run(bite) < starving;
-  } else {
+  // A machine with nothing to spare must not hold up the past for ever, which grows meanwhile: then it
+  // competes, for one bite, and as long as there is nothing to spare for twice as many the next time.
+  if (!spare) {
     bite();
-    starved_ = false;
+    competing_ -= std::min<std::size_t>(competing_, 1);
+  } else if (spare_->run(bite) < starving) {
+    competed_ = std::clamp<std::size_t>(2 * competed_, 1, competing_max);
+    competing_ = competed_;
+  } else {
+    competed_ = 0;
   }
   SLUICE_TRY(std::move(replayed));
   moved = left < options_.bite;

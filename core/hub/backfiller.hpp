@@ -97,11 +97,12 @@ class Backfiller {
   const StepThread& step_;
   BackfillOptions options_;
   std::unique_ptr<SpareTime> spare_;  // where start() was called: the shadow steps there
-  bool starved_ = false;              // the thread's: it got next to nothing
-  std::unique_ptr<Job> job_;          // the thread's
-  Slice slice_, asked_slice_;         // the thread's: the next one, and the last that was journaled
-  DurationUs slice_asked_ = 0;        // the thread's: monotonic
-  DurationUs retry_at_ = 0;           // the thread's: monotonic
+  // The thread's: bites that compete yet, and how many did the last time that there was nothing to spare.
+  std::size_t competing_ = 0, competed_ = 0;
+  std::unique_ptr<Job> job_;    // the thread's
+  Slice slice_, asked_slice_;   // the thread's: the next one, and the last that was journaled
+  DurationUs slice_asked_ = 0;  // the thread's: monotonic
+  DurationUs retry_at_ = 0;     // the thread's: monotonic
   std::atomic<bool> busy_{false};
 
   mutable std::mutex mutex_;  // guards what follows

@@ -31,7 +31,9 @@ class PastTest(bench.Bench):
         return json.loads(self.hub.get("/v1/backfill")[1])
 
     def done(self):
-        wait_for(lambda: self.state()["state"] == "none" and self.hub.unstepped() == 0, 40, lambda: self.log()[-2000:])
+        # Where others want the processor all the time, the history gets little of it.
+        wait_for(lambda: self.state()["state"] == "none" and self.hub.unstepped() == 0, 60,
+                 lambda: f"{self.state()}, {self.hub.unstepped()} unstepped: {self.log()[-2000:]}")
 
     def holds(self, acknowledged):
         """What the configuration says of everybody, against what was acknowledged."""
