@@ -256,9 +256,8 @@ TEST_CASE(
   CHECK(w.lane->idle());
   CHECK(jobs.each_once());
   const auto at = [&](std::uint64_t seq, std::uint32_t ordinal) {
-    return std::find_if(w.vendor.accepted.begin(), w.vendor.accepted.end(), [&](const Seen& one) {
-      return one.key == EffectKey{seq, ordinal};
-    });
+    return std::find_if(w.vendor.accepted.begin(), w.vendor.accepted.end(),
+                        [&](const Seen& one) { return one.key == EffectKey{seq, ordinal}; });
   };
   CHECK(at(1, 1) < at(2, 1));  // behind what had become their own
 }

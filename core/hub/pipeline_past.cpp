@@ -58,9 +58,8 @@ void Pipeline::keep_series(const view::Compiled* before) {
   Backfill& b = state_.backfill;
   const bool at_first = state_.profiles() == 0 && state_.totals.events == 0;
   if (b.kept.empty() && before != nullptr) {  // nothing waits: it has all that it counts
-    view::each_counted(*before, [&](const auto& plan) {
-      b.kept.push_back({plan.key, view::kept_needs(plan)});
-    });
+    view::each_counted(*before,
+                       [&](const auto& plan) { b.kept.push_back({plan.key, view::kept_needs(plan)}); });
   }
   std::vector<state::KeptSeries> kept;
   view::each_counted(*compiled_, [&](const auto& plan) {
