@@ -21,8 +21,10 @@ std::uint64_t up(std::uint64_t at, std::uint64_t step) {
 
 }  // namespace
 
-Appender::Appender(std::unique_ptr<File> file, bool direct, std::uint64_t end, std::uint64_t room)
+Appender::Appender(std::unique_ptr<File> file, std::string path, bool direct, std::uint64_t end,
+                   std::uint64_t room)
     : file_(std::move(file)),
+      path_(std::move(path)),
       direct_(direct),
       end_(end),
       room_(down(room, File::block_bytes)),
@@ -33,7 +35,7 @@ Appender::Appender(std::unique_ptr<File> file, bool direct, std::uint64_t end, s
 Result<std::unique_ptr<Appender>> Appender::open(FileSystem& files, const std::string& path, bool direct,
                                                  std::uint64_t end, std::uint64_t room) {
   std::unique_ptr<File> file = SLUICE_TRY(files.open(path, direct ? OpenMode::direct : OpenMode::read_write));
-  std::unique_ptr<Appender> appender(new Appender(std::move(file), direct, end, room));
+  std::unique_ptr<Appender> appender(new Appender(std::move(file), path, direct, end, room));
   SLUICE_TRY(appender->look_again());
   return appender;
 }
@@ -43,7 +45,10 @@ Status Appender::look_again() {
   if (!direct_ || begin == end_) return Done{};
   const std::size_t read = SLUICE_TRY(file_->read_at(begin, std::span(memory(), File::block_bytes)));
   if (read >= end_ - begin) return Done{};
-  return Error{Code::corrupt, "a segment became shorter while it was written to"};
+  return Error{Code::corrupt,
+               path_ + " ends before byte " + std::to_string(end_) +
+                   ", to where it had been written: something else has cut it; `sluice journal "
+                   "verify` says what is left"};
 }
 
 Status Appender::append(std::string_view bytes) {

@@ -1,10 +1,10 @@
 // Writes at the end of a log's last segment.
 //
 // Past the page cache where it is asked to (OpenMode::direct): a log is written once and read again after a
-// crash at the earliest, so each page of it would be memory taken, filled and thrown away, and on a machine
-// whose memory is virtual each new page costs more than the write. Such writes are of whole blocks. The last
-// one, which later bytes share, is kept here and written again with them; its sectors then hold what they
-// held or more, so that a write that the power interrupts takes nothing that was synced.
+// crash at the earliest, so each page of it would be memory taken, filled and thrown away, and each new page
+// may cost more than the write (docs/adr/0054). Such writes are of whole blocks. The last one, which later
+// bytes share, is kept here and written again with them; its sectors then hold what they held or more, so
+// that a write that the power interrupts takes nothing that was synced.
 //
 // Preallocated room is not written ground: the file system marks what is written for the first time, and the
 // next sync has to write that mark, too. So a write that comes to new ground brings zeros for some 256 KiB
@@ -43,11 +43,12 @@ class Appender {  // one thread at a time
   struct alignas(File::block_bytes) Block {
     std::array<char, File::block_bytes> bytes;
   };
-  Appender(std::unique_ptr<File> file, bool direct, std::uint64_t end, std::uint64_t room);
+  Appender(std::unique_ptr<File> file, std::string path, bool direct, std::uint64_t end, std::uint64_t room);
   Status append_blocks(std::string_view bytes);
   char* memory() { return reinterpret_cast<char*>(blocks_.data()); }
 
   std::unique_ptr<File> file_;
+  std::string path_;
   bool direct_;
   std::uint64_t end_;
   std::uint64_t room_;
