@@ -80,7 +80,7 @@ class Bench(unittest.TestCase):
         """Writes the file and waits until it holds, for everybody."""
         before = self.metric("sluice_config_applied_total")
         self.write(text)
-        hub.wait_for(lambda: self.metric("sluice_config_applied_total") > before)
+        hub.wait_for(lambda: self.metric("sluice_config_applied_total") > before, said=lambda: "applied; " + self.log()[-1000:])
         hub.wait_for(lambda: json.loads(self.hub.get("/v1/backfill")[1])["state"] != "walking")
 
     def lanes(self):

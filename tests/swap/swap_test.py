@@ -92,7 +92,7 @@ class SwapBench(bench.Bench):
 
     def text(self, sources=COUNTING):
         sending = f'sending: {{ plugin: variant, purpose: internal, with: {{ url: "{self.sink.url}" }} }}\n'
-        return config(sources, "", "all: { events: [Counted], to: sending }\n", "", sending, head="country: FR")
+        return config(sources, "", "all: { events: [Counted], to: sending }\n", "", sending, head="listen: 127.0.0.1:0, country: FR")
 
     def start_hub(self):
         self.run_hub(self.text())
@@ -172,7 +172,7 @@ class RefusedTest(SwapBench):
     def test_a_connector_comes_while_the_hub_runs(self):
         self.library.unlink()
         none = "none: { plugin: tracking, with: { write_key: x } }\n"
-        self.run_hub(config(none, head="country: FR"))
+        self.run_hub(config(none, head="listen: 127.0.0.1:0, country: FR"))
         refused = self.metric("sluice_config_refused_total")
         self.write(self.text())
         wait_for(lambda: self.metric("sluice_config_refused_total") > refused)
