@@ -54,6 +54,8 @@ class ByteReader {
   std::uint64_t u64() { return fixed<std::uint64_t>(); }
   double f64() { return fixed<double>(); }
   std::uint64_t varint() {
+    if (p_ != end_ && static_cast<unsigned char>(*p_) < 0x80)
+      return static_cast<unsigned char>(*p_++);  // most
     std::uint64_t v = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
       const std::uint8_t b = u8();

@@ -85,9 +85,17 @@ std::size_t json_plain_bytes(std::string_view text) {
 }
 
 void append_json_string(std::string& out, std::string_view text) {
+  const std::size_t first = json_plain_bytes(text);
+  if (first == text.size()) {  // most
+    const std::size_t at = out.size();
+    out.resize(at + first + 2);
+    out[at] = out.back() = '"';
+    text.copy(&out[at + 1], first);
+    return;
+  }
   out += '"';
   std::size_t plain = 0;  // where the run that needs no change begins
-  for (std::size_t i = json_plain_bytes(text); i < text.size(); i += json_plain_bytes(text.substr(i))) {
+  for (std::size_t i = first; i < text.size(); i += json_plain_bytes(text.substr(i))) {
     const auto c = static_cast<unsigned char>(text[i]);
     const std::size_t length = c < 0x80 ? 0 : utf8_sequence(text.substr(i));
     if (length > 0) {

@@ -34,8 +34,11 @@ Status History::flush() {
   {
     const std::lock_guard lock(mutex_);
     rows.swap(waiting_);
-    plain_ = 0;
-    plain_full_ = false;
+    if (++flushes_ == history_flushes_per_second) {
+      flushes_ = 0;
+      plain_ = 0;
+      plain_full_ = false;
+    }
   }
   return rows.empty() ? Status(Done{}) : database_.record_deliveries(rows);
 }
@@ -46,7 +49,7 @@ void History::start() {
     name_thread("history");
     std::unique_lock lock(mutex_);
     while (!stopping_) {
-      changed_.wait_for(lock, std::chrono::seconds(1), [this] { return stopping_; });
+      changed_.wait_for(lock, history_pause, [this] { return stopping_; });
       lock.unlock();
       // History is a convenience: what cannot be written is counted, and delivery goes on.
       if (!flush()) ++left_out_;

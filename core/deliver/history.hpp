@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -17,8 +18,10 @@
 
 namespace sluice::deliver {
 
-inline constexpr std::size_t history_rows_per_second = 2'000;    // of what is plain
+inline constexpr std::size_t history_rows_per_second = 500;      // of what is plain
 inline constexpr std::size_t history_rows_waiting_max = 20'000;  // of all
+inline constexpr std::chrono::milliseconds history_pause{100};   // from flush to flush: a few pages each
+inline constexpr int history_flushes_per_second = 10;
 
 class History {
  public:
@@ -28,7 +31,7 @@ class History {
 
   void add(const std::string& destination, const Effect& effect, const Outcome& outcome);  // [any]
   std::uint64_t left_out() const { return left_out_; }                                     // [any]
-  Status flush();  // [any] writes what waits; the thread calls it each second
+  Status flush();  // [any] writes what waits; the thread calls it after each history_pause
   void start();    // [main]
   void stop();     // [main] flushes
 
@@ -38,7 +41,8 @@ class History {
   mutable std::mutex mutex_;  // guards everything below but the thread
   std::condition_variable changed_;
   std::vector<store::DeliveryRow> waiting_;
-  std::size_t plain_ = 0;
+  std::size_t plain_ = 0;                 // of this second
+  int flushes_ = 0;                       // likewise
   std::atomic<bool> plain_full_ = false;  // for this second: then nobody waits for the mutex to be told so
   std::atomic<std::uint64_t> left_out_ = 0;
   bool stopping_ = false;

@@ -15,6 +15,8 @@ namespace sluice::hub {
 
 // Whether somebody is marked whose workflows are still to start: pipeline_found.cpp.
 bool anybody_found(const state::State& state);
+// Whether a list is being given anew: resync.cpp.
+bool resync_under_way(const state::State& state);
 
 struct Pipeline::Parts {
   Parts(const view::Compiled& compiled, state::State& state)
@@ -22,7 +24,8 @@ struct Pipeline::Parts {
         identity(compiled, &state),
         context(compiled, state),
         effects(compiled),
-        found_left(anybody_found(state)) {
+        found_left(anybody_found(state)),
+        resyncing(resync_under_way(state)) {
     readers.resize(compiled.config->audiences.size(), compiled.config->routes.size());
     new_routes.resize(compiled.config->routes.size());
   }
@@ -35,6 +38,7 @@ struct Pipeline::Parts {
   view::Readers readers;           // of the person at hand; cleared for each
   std::vector<std::size_t> found;  // audiences that a change, not an input, has put the person at hand into
   bool found_left;                 // anybody_found(): asked with each input
+  bool resyncing;                  // resync_under_way(): likewise
   TimeUs resync_due = never;       // of the route whose list is next to be replaced
   std::vector<bool> new_routes;    // by slot, of the person at hand: came with what has now come to them
 };

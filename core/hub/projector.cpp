@@ -75,6 +75,7 @@ std::chrono::microseconds cpu_of_thread() {
 void Projector::run() {
   auto wait = pause;
   std::uint64_t stepped = step_.stepped_seq();
+  bool quiet = true;
   for (;;) {
     std::unique_lock lock(mutex_);
     wake_.wait_for(lock, wait, [&] { return stopping_; });
@@ -82,14 +83,18 @@ void Projector::run() {
     const auto began = cpu_of_thread();
     lock.unlock();
     const DurationUs until = clock_.monotonic_us() + stop_patience;
-    for (std::vector<ProfileId> people = take(rows_per_round); !people.empty();
-         people = take(last && clock_.monotonic_us() < until ? 2'000 : 0))
+    std::size_t left = quiet ? rows_per_round : rows_at_once;
+    while (left > 0 || (last && clock_.monotonic_us() < until)) {
+      const std::vector<ProfileId> people = take(last ? 2'000 : std::min(left, rows_at_once));
+      if (people.empty()) break;
       write(people);
+      left -= std::min(left, people.size());
+    }
     if (last) return;
     const std::uint64_t seq = step_.stepped_seq();
-    const bool quiet = seq == stepped;
+    quiet = seq == stepped;
     stepped = seq;
-    wait = quiet ? pause : std::clamp((cpu_of_thread() - began) * share_of_core, pause, pause_max);
+    wait = quiet ? pause : std::clamp((cpu_of_thread() - began) * share_of_core, pause_least, pause_max);
   }
 }
 

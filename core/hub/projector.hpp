@@ -30,10 +30,13 @@ class Projector {
       std::vector<ProfileId> people);  // [main] before start(): these too, when nothing has changed lately
 
  private:
-  static constexpr std::size_t rows_per_round = 500;
+  // Of one transaction: a dozen pages each. The disk writes them in a millisecond or two, in which the
+  // journal waits for it.
+  static constexpr std::size_t rows_at_once = 8;
+  static constexpr std::size_t rows_per_round = 500;  // while nothing comes
   // While inputs come, it takes one part in so many of a core; on a quiet hub, a round after each pause.
   static constexpr int share_of_core = 25;
-  static constexpr std::chrono::microseconds pause{250'000}, pause_max{10'000'000};
+  static constexpr std::chrono::microseconds pause{250'000}, pause_least{100'000}, pause_max{10'000'000};
 
   void run();
   static constexpr DurationUs stop_patience = 5 * us_per_s;

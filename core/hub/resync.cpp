@@ -62,6 +62,10 @@ const std::string& list_of(const config::Route& route) {
 
 }  // namespace
 
+bool resync_under_way(const state::State& state) {
+  return !state.meta(pending_key).empty();
+}
+
 // A route that is at it already goes on.
 void Pipeline::begin_resync(std::string_view name) {
   const std::size_t index = route_named(*compiled_->config, name);
@@ -76,6 +80,7 @@ void Pipeline::begin_resync(std::string_view name) {
   mark.route = route.name;
   mark.snapshot = mark.key;
   state_.set_meta(pending_key, pending + line_of({mark.key, nobody, route.name, route.to, list_of(route)}));
+  parts_->resyncing = true;
   if (route.resync == 0) return;
   state_.set_meta(resynced_prefix + route.name, std::to_string(state_.now));
   parts_->resync_due = next_resync();
@@ -113,8 +118,8 @@ TimeUs Pipeline::next_resync() const {
 // The next members, in the order of their ids. Whoever enters or leaves meanwhile is sent by himself too, and
 // the lane keeps that behind the snapshot.
 void Pipeline::continue_resync() {
+  if (!parts_->resyncing) return;
   const std::string pending(state_.meta(pending_key));
-  if (pending.empty()) return;
   const std::size_t end = pending.find('\n');
   Pending p = pending_of(std::string_view(pending).substr(0, end));
   const std::string others = pending.substr(end + 1);
@@ -134,6 +139,7 @@ void Pipeline::continue_resync() {
   }
   if (found == members_per_input) return state_.set_meta(pending_key, line_of(p) + others);
   state_.set_meta(pending_key, others);
+  parts_->resyncing = !others.empty();
   const auto& destinations = compiled_->config->destinations;
   const auto to =
       std::find_if(destinations.begin(), destinations.end(), [&](const auto& d) { return d.name == p.to; });
@@ -147,7 +153,7 @@ void Pipeline::continue_resync() {
 
 TimeUs Pipeline::next_due() {
   if (!parts_) return state_.next_due();
-  if (!state_.meta(pending_key).empty() || state_.due_account() != nullptr || found_left()) return state_.now;
+  if (parts_->resyncing || state_.due_account() != nullptr || found_left()) return state_.now;
   return std::min(state_.next_due(), parts_->resync_due);
 }
 

@@ -150,7 +150,7 @@ bool StepThread::pump() {
   }
   if (!batch) {
     ask_for_tick();
-    pace_checkpoint(bite / rows_per_input);  // little at once: an input that comes meanwhile waits for it
+    pace_checkpoint(rows_at_once / rows_per_input);  // little at once: an input that comes waits for it
     let_readers_in();
     return false;
   }
@@ -225,7 +225,7 @@ std::size_t StepThread::step_bite(std::span<const Input> inputs, StepOutput& out
 // next will hold. Readers get their turn between them, too. Where the disk does not keep up, the rows wait
 // and not the inputs.
 void StepThread::pace_checkpoint(std::size_t inputs) {
-  for (std::size_t rows = inputs * rows_per_input + 64; rows > 0;) {
+  for (std::size_t rows = inputs * rows_per_input; rows > 0;) {
     const std::size_t some = std::min(rows, rows_at_once);
     rows -= some;
     if (checkpointer_.full()) return;
@@ -258,10 +258,12 @@ void StepThread::begin_checkpoint(bool base) {
   const bool all = base || !checkpoints_.latest() || grown;
   checkpointer_.begin(info, all ? CheckpointKind::base : CheckpointKind::delta);
   world_.state.begin_checkpoint(
-      all, [this](state::Table table, std::string_view key, std::string_view value, bool erased) {
-        if (table == state::Table::profile) hooks_.changed(ByteReader(key).u64());
+      all,
+      [this, base](state::Table table, std::string_view key, std::string_view value, bool erased) {
+        if (base && table == state::Table::profile) hooks_.changed(ByteReader(key).u64());
         checkpointer_.row(table, key, value, erased);
-      });
+      },
+      [this](ProfileId person) { hooks_.changed(person); });
   since_checkpoint_ = 0;
   last_checkpoint_ = clock_.monotonic_us();
 }

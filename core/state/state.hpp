@@ -53,6 +53,7 @@ struct DueTimer {
 };
 
 // Receives rows of a checkpoint: value empty and erased true for a row that is gone.
+using PersonSink = std::function<void(ProfileId)>;
 using RowSink = std::function<void(Table table, std::string_view key, std::string_view value, bool erased)>;
 
 // A person as a reader sees them: unpacked for that reader, or lent by the step where it has them unpacked.
@@ -204,7 +205,8 @@ class State {
   Hash128 hash_again();
   // Begins a checkpoint of the rows as they are now: all of them, or those changed since the last one. Rows
   // come out of continue_checkpoint(), a few at a time; touch() writes out early what is about to change.
-  void begin_checkpoint(bool all, RowSink sink);
+  // `changed` hears of each person who has changed since the last one, also where all rows are written.
+  void begin_checkpoint(bool all, RowSink sink, PersonSink changed = {});
   bool continue_checkpoint(
       std::size_t rows);  // true: it is complete, and checkpoint_hash() is its state's hash
   Hash128 checkpoint_hash() const;

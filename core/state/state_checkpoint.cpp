@@ -81,6 +81,7 @@ void State::Impl::write_profile(ProfileId id, Row& row) {
     row.hashed = 1;
   }
   row.written_in = generation;
+  if (sink_changed && row.changed_in + 1 == generation) sink_changed(id);
   value.clear();
   const Profile* const there = people.in_pool(row);
   ByteWriter w(value);
@@ -118,17 +119,19 @@ std::size_t State::changed_rows() const {
   return impl_->changed.size() + impl_->changed_small.size();
 }
 
-void State::begin_checkpoint(bool all, RowSink sink) {
+void State::begin_checkpoint(bool all, RowSink sink, PersonSink changed) {
   SLUICE_CHECK(!impl_->running);
   Impl& s = *impl_;
   s.set_small(Table::meta, std::string(facts_key), encode_facts(*this));
   s.sink = std::move(sink);
+  s.sink_changed = std::move(changed);
   s.all = all;
   s.running = true;
   ++s.generation;
   for (const auto& [id, hash] : s.erased) {
     s.counted -= hash;
     if (!all) s.sink(Table::profile, key_of(id), {}, true);
+    if (s.sink_changed) s.sink_changed(id);
   }
   s.erased.clear();
   for (const auto& [key, hash] : s.erased_chunks) {
@@ -181,6 +184,7 @@ bool State::continue_checkpoint(std::size_t rows) {
   s.pending.clear();
   s.pending.shrink_to_fit();
   s.sink = nullptr;
+  s.sink_changed = nullptr;
   s.target += s.counted;
   return true;
 }

@@ -108,6 +108,7 @@ struct State::Impl {
   std::size_t numbers_written = 0;  // how many checkpoints have
   bool timers_known = true;
   RowSink sink;
+  PersonSink sink_changed;
 
   std::uint64_t identifier_key(NameId type, std::string_view value) const {
     return hash64(value, seed ^ type);

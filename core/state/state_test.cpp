@@ -1,7 +1,9 @@
 #include "state/state.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <map>
+#include <set>
 
 #include <catch2/catch.hpp>
 
@@ -83,6 +85,36 @@ TEST_CASE("a checkpoint holds the rows as they were when it began, whatever chan
   CHECK(last.profiles() == s.profiles());
   CHECK(last.find(ids[2])->id == ids[0]);  // it became another
   CHECK_FALSE(last.first_sight(1, "m0/1", t0, 7, 1 << 20));
+}
+
+TEST_CASE("a checkpoint tells who has changed since the one before, also where it holds all rows") {
+  State s(7);
+  std::vector<ProfileId> ids;
+  for (std::uint64_t i = 1; i <= 10; ++i) ids.push_back(person(s, i, "u" + std::to_string(i)).id);
+  Rows rows;
+  std::set<ProfileId> told;
+  const auto checkpoint = [&](bool all, const std::function<void()>& meanwhile) {
+    told.clear();
+    s.begin_checkpoint(all, into(rows), [&](ProfileId person) { CHECK(told.insert(person).second); });
+    meanwhile();
+    while (!s.continue_checkpoint(1)) {
+    }
+    return told;
+  };
+  const auto touch = [&](std::size_t who) { s.touch(*s.find(ids[who])); };
+  CHECK(checkpoint(true, [] {}) == std::set(ids.begin(), ids.end()));
+  touch(3);
+  touch(4);
+  CHECK(checkpoint(true, [&] { touch(4), touch(5); }) == std::set{ids[3], ids[4]});
+  s.absorb(*s.find(ids[0]), *s.find(ids[1]));
+  CHECK(checkpoint(true, [] {}) == std::set{ids[0], ids[1], ids[4], ids[5]});
+  touch(6);
+  CHECK(checkpoint(false, [] {}) == std::set{ids[6]});
+  State restored(7);
+  restore(restored, rows);
+  restored.begin_checkpoint(true, into(rows), [&](ProfileId) { FAIL("nobody has changed since"); });
+  while (!restored.continue_checkpoint(1)) {
+  }
 }
 
 TEST_CASE("message ids are forgotten by hour and by memory, the oldest first") {

@@ -45,9 +45,9 @@ class Checkpoints;
 class CheckpointWriter {
  public:
   static constexpr std::size_t chunk_bytes = 1024 * 1024;  // of one write
-  static constexpr std::uint64_t sync_bytes =
-      16 * 1024 * 1024;  // synced as it goes: one great sync would stall the journal's
-  ~CheckpointWriter();   // without commit(): removes what it wrote
+  // Synced as it goes: the journal's sync waits while the disk writes these.
+  static constexpr std::uint64_t sync_bytes = 2 * 1024 * 1024;
+  ~CheckpointWriter();  // without commit(): removes what it wrote
 
   Status add(std::uint8_t table, std::string_view key, std::string_view value);
   Status erase(std::uint8_t table, std::string_view key);

@@ -1,6 +1,8 @@
 #include "store/database.hpp"
 
 #include <algorithm>
+#include <map>
+#include <set>
 #include <utility>
 
 #include "store/database_impl.hpp"
@@ -90,23 +92,64 @@ Status remove_projection(Connection& db, ProfileId profile) {
   return run_for_profile(db, "DELETE FROM memberships WHERE profile = ?", profile);
 }
 
+// What is there already is not written again: each row is a page of several trees, and few of them change.
+Status project_identifiers(Connection& db, const ProfileRow& row) {
+  std::set<std::pair<std::string, std::string>> missing(row.identifiers.begin(), row.identifiers.end()), over;
+  {
+    const auto there = SLUICE_TRY(db.prepare("SELECT type, value FROM identifiers WHERE profile = ?"));
+    there->bind(to_column(row.id));
+    while (SLUICE_TRY(there->step())) {
+      std::pair<std::string, std::string> one(there->text(0), there->text(1));
+      if (missing.erase(one) == 0) over.insert(std::move(one));
+    }
+  }
+  for (const auto& [type, value] : over) {
+    SLUICE_TRY(run(db, "DELETE FROM identifiers WHERE type = ? AND value = ? AND profile = ?", type, value,
+                   to_column(row.id)));
+  }
+  for (const auto& [type, value] : missing) {
+    SLUICE_TRY(run(db, "INSERT INTO identifiers(type, value, profile) VALUES(?, ?, ?)", type, value,
+                   to_column(row.id)));
+  }
+  return Done{};
+}
+
+Status project_memberships(Connection& db, const ProfileRow& row) {
+  std::map<std::string, TimeUs> missing(row.memberships.begin(), row.memberships.end());
+  std::set<std::string> over;
+  {
+    const auto there =
+        SLUICE_TRY(db.prepare("SELECT audience, entered_at FROM memberships WHERE profile = ?"));
+    there->bind(to_column(row.id));
+    while (SLUICE_TRY(there->step())) {
+      std::string audience = there->text(0);
+      const auto wanted = missing.find(audience);
+      if (wanted == missing.end()) {
+        over.insert(std::move(audience));
+      } else if (wanted->second == there->integer(1)) {
+        missing.erase(wanted);
+      }
+    }
+  }
+  for (const std::string& audience : over) {
+    SLUICE_TRY(
+        run(db, "DELETE FROM memberships WHERE audience = ? AND profile = ?", audience, to_column(row.id)));
+  }
+  for (const auto& [audience, entered_at] : missing) {
+    SLUICE_TRY(run(db, "INSERT OR REPLACE INTO memberships(audience, profile, entered_at) VALUES(?, ?, ?)",
+                   audience, to_column(row.id), entered_at));
+  }
+  return Done{};
+}
+
 Status project_row(Connection& db, const ProfileRow& row, TimeUs now) {
   if (row.document.empty()) return remove_projection(db, row.id);
   SLUICE_TRY(run(db,
                  "INSERT INTO profiles(id, document, updated) VALUES(?, ?, ?) ON CONFLICT(id) "
                  "DO UPDATE SET document = excluded.document, updated = excluded.updated",
                  to_column(row.id), row.document, now));
-  SLUICE_TRY(run_for_profile(db, "DELETE FROM identifiers WHERE profile = ?", row.id));
-  for (const auto& [type, value] : row.identifiers) {
-    SLUICE_TRY(run(db, "INSERT OR IGNORE INTO identifiers(type, value, profile) VALUES(?, ?, ?)", type, value,
-                   to_column(row.id)));
-  }
-  SLUICE_TRY(run_for_profile(db, "DELETE FROM memberships WHERE profile = ?", row.id));
-  for (const auto& [audience, entered_at] : row.memberships) {
-    SLUICE_TRY(run(db, "INSERT OR REPLACE INTO memberships(audience, profile, entered_at) VALUES(?, ?, ?)",
-                   audience, to_column(row.id), entered_at));
-  }
-  return Done{};
+  SLUICE_TRY(project_identifiers(db, row));
+  return project_memberships(db, row);
 }
 
 Status write_meta(Connection& db, std::string_view key, std::string_view value) {
@@ -133,7 +176,9 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, Access
     // everything.
     SLUICE_TRY(db.execute(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = FAST;"
-        "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000; PRAGMA journal_size_limit = 67108864"));
+        "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000; PRAGMA journal_size_limit = 67108864;"
+        // A megabyte goes over into the file at a time: the journal waits for the disk meanwhile.
+        "PRAGMA wal_autocheckpoint = 100"));
     SLUICE_TRY(prepare_file(db, path));
   } else {
     const auto read = SLUICE_TRY(db.prepare("PRAGMA user_version"));

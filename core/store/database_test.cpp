@@ -132,7 +132,14 @@ TEST_CASE("a projection replaces what stood there for a person, and says how far
   CHECK(db->members("vip").value().size() == 1);
   CHECK(db->audience_sizes().value() ==
         std::vector<std::pair<std::string, std::uint64_t>>{{"all", 1}, {"vip", 1}});
+  REQUIRE(db->project({{1, "{}", {{"phone", "+33612345678"}, {"user_id", "u1"}}, {{"all", 9}, {"vip", 8}}}},
+                      11, 0));
+  CHECK(db->find("phone", "+33612345678").value() == std::vector<ProfileId>{1});
+  CHECK(db->find("user_id", "u1").value() == std::vector<ProfileId>{1});
+  CHECK(db->members("all").value().at(0).entered_at == 9);  // left and entered again in between
+  CHECK(db->members("vip").value().size() == 2);
   REQUIRE(db->project({{1, "", {}, {}}}, 12, 0));
+  CHECK(db->find("user_id", "u1").value().empty());
   CHECK(db->profile_count().value() == 1);
   CHECK_FALSE(db->profile(1).value());
   REQUIRE(db->clear_projection());
