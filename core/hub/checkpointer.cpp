@@ -70,12 +70,18 @@ void Checkpointer::finish(const Hash128& hash, std::uint64_t rows) {
 }
 
 void Checkpointer::push(Work work) {
+  {
+    const std::lock_guard lock(mutex_);
+    queued_bytes_ += work.rows.size();
+    queue_.push_back(std::move(work));
+  }
+  changed_.notify_all();
+}
+
+void Checkpointer::make_room() {
+  while (!thread_.joinable() && full()) (void)pump();
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return queued_bytes_ < queued_bytes_max || failed_; });
-  queued_bytes_ += work.rows.size();
-  queue_.push_back(std::move(work));
-  lock.unlock();
-  changed_.notify_all();
 }
 
 void Checkpointer::wait() {

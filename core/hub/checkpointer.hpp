@@ -40,11 +40,14 @@ class Checkpointer {
   // [step] begin, then rows through row(), then finish with the state's hash. One checkpoint at a time:
   // ready() says when.
   bool ready() const;
-  // [any] More is handed over than the disk has taken, by 64 MiB: row() would wait.
+  // [any] More is handed over than the disk has taken, by 64 MiB: no more rows before it has taken some, but
+  // those that must go now. Nothing here waits for the disk.
   bool full() const;
   void begin(CheckpointInfo info, CheckpointKind kind);
   void row(state::Table table, std::string_view key, std::string_view value, bool erased);
   void finish(const Hash128& hash, std::uint64_t rows);
+  // [any] Waits while it is full; without a thread it does what was handed over.
+  void make_room();
   // [any] Waits until everything handed over is committed or has failed; without a thread it does it.
   void wait();
 

@@ -76,8 +76,7 @@ void StepThread::checkpoint_now() {
 
 void StepThread::finish_checkpoint() {
   if (world_.state.checkpointing()) {
-    while (!world_.state.continue_checkpoint(10'000)) {
-    }
+    while (!world_.state.continue_checkpoint(rows_at_once)) checkpointer_.make_room();
     checkpointer_.finish(world_.state.checkpoint_hash(), world_.state.profiles());
   }
   checkpointer_.wait();
