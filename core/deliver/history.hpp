@@ -21,7 +21,7 @@ namespace sluice::deliver {
 inline constexpr std::size_t history_rows_per_second = 500;      // of what is plain
 inline constexpr std::size_t history_rows_waiting_max = 20'000;  // of all
 inline constexpr std::chrono::milliseconds history_pause{100};   // from flush to flush: a few pages each
-inline constexpr int history_flushes_per_second = 10;
+inline constexpr auto history_flushes_per_second = std::chrono::seconds(1) / history_pause;
 
 class History {
  public:
@@ -42,7 +42,7 @@ class History {
   std::condition_variable changed_;
   std::vector<store::DeliveryRow> waiting_;
   std::size_t plain_ = 0;                 // of this second
-  int flushes_ = 0;                       // likewise
+  std::int64_t flushes_ = 0;              // likewise
   std::atomic<bool> plain_full_ = false;  // for this second: then nobody waits for the mutex to be told so
   std::atomic<std::uint64_t> left_out_ = 0;
   bool stopping_ = false;

@@ -30,8 +30,7 @@ class Projector {
       std::vector<ProfileId> people);  // [main] before start(): these too, when nothing has changed lately
 
  private:
-  // Of one transaction: a dozen pages each. The disk writes them in a millisecond or two, in which the
-  // journal waits for it.
+  // Of one transaction: the journal waits while the disk writes their pages.
   static constexpr std::size_t rows_at_once = 8;
   static constexpr std::size_t rows_per_round = 500;  // while nothing comes
   // While inputs come, it takes one part in so many of a core; on a quiet hub, a round after each pause.

@@ -259,6 +259,7 @@ void StepThread::begin_checkpoint(bool base) {
   world_.state.begin_checkpoint(
       all,
       [this, base](state::Table table, std::string_view key, std::string_view value, bool erased) {
+        // Before another configuration: by it everybody may read differently.
         if (base && table == state::Table::profile) hooks_.changed(ByteReader(key).u64());
         checkpointer_.row(table, key, value, erased);
       },

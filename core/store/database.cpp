@@ -177,7 +177,7 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, Access
     SLUICE_TRY(db.execute(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = FAST;"
         "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000; PRAGMA journal_size_limit = 67108864;"
-        // A megabyte goes over into the file at a time: the journal waits for the disk meanwhile.
+        // Few pages go over into the file at a time: the journal waits for the disk meanwhile.
         "PRAGMA wal_autocheckpoint = 100"));
     SLUICE_TRY(prepare_file(db, path));
   } else {
