@@ -153,6 +153,7 @@ bool StepThread::pump() {
     let_readers_in();
     return false;
   }
+  last_batch_ = clock_.monotonic_us();
   if (!failed_ && !step_batch(*batch)) failed_ = true;
   ask_for_tick();
   {
@@ -243,7 +244,9 @@ void StepThread::begin_checkpoint_when_due() {
   const bool many = since_checkpoint_ >= options_.checkpoint_inputs;
   const bool late =
       since_checkpoint_ > 0 && clock_.monotonic_us() - last_checkpoint_ >= options_.checkpoint_every;
-  if ((many || late) && checkpointer_.ready()) begin_checkpoint(false);
+  const bool quiet =
+      since_checkpoint_ >= options_.quiet_inputs && clock_.monotonic_us() - last_batch_ >= us_per_s;
+  if ((many || late || quiet) && checkpointer_.ready()) begin_checkpoint(false);
 }
 
 void StepThread::begin_checkpoint(bool base) {

@@ -26,6 +26,9 @@ namespace sluice::hub {
 struct StepOptions {
   std::uint64_t checkpoint_inputs = 200'000;     // a checkpoint at least after so many inputs
   DurationUs checkpoint_every = 5 * us_per_min;  // and after so long, if there was any
+  // One also where so many wait for it and none has come for a second: what a restart then has to step again
+  // costs more than the checkpoint does.
+  std::uint64_t quiet_inputs = 10'000;
   bool ticks = true;  // false with --clock events: time comes with the events alone
 };
 
@@ -110,6 +113,7 @@ class StepThread {
   std::atomic<bool> clock_alarm_{false};
   std::uint64_t since_checkpoint_ = 0;
   DurationUs last_checkpoint_ = 0;
+  DurationUs last_batch_ = 0;
   DurationUs clock_offset_ = 0;  // wall less monotonic, when it was last believed
   bool tick_asked_ = false;
   bool failed_ = false;

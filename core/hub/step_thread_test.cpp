@@ -12,9 +12,20 @@ namespace sluice::hub {
 namespace {
 
 struct StoppedClock final : Clock {
-  TimeUs wall_us() const override { return testing::StepBench::start; }
-  DurationUs monotonic_us() const override { return us_per_s; }
+  DurationUs now = us_per_s;
+  TimeUs wall_us() const override { return testing::StepBench::start + now; }
+  DurationUs monotonic_us() const override { return now; }
 };
+
+StepThread::Hooks no_hooks() {
+  StepThread::Hooks hooks;
+  hooks.offer = [](std::uint64_t, std::vector<Effect>, deliver::Follows) { return Status(Done{}); };
+  hooks.gate = [](const std::vector<GateChange>&) {};
+  hooks.tick = [](TimeUs) { return true; };
+  hooks.failed = [](const Error& error) { FAIL(error.detail); };
+  hooks.changed = [](ProfileId) {};
+  return hooks;
+}
 
 struct Inputs {
   std::uint64_t seq = 0;
@@ -39,14 +50,8 @@ TEST_CASE("where the disk does not take a checkpoint's rows they wait, and input
                              .committed = [&](const CheckpointInfo& info) { committed = info.seq; },
                              .failed = [](const Error& error) { FAIL(error.detail); }});
   const StoppedClock clock;
-  StepThread::Hooks hooks;
-  hooks.offer = [](std::uint64_t, std::vector<Effect>, deliver::Follows) { return Status(Done{}); };
-  hooks.gate = [](const std::vector<GateChange>&) {};
-  hooks.tick = [](TimeUs) { return true; };
-  hooks.failed = [](const Error& error) { FAIL(error.detail); };
-  hooks.changed = [](ProfileId) {};
   StepThread step(world, *checkpoints, checkpointer, clock, {.checkpoint_inputs = 4'900, .ticks = false},
-                  hooks);
+                  no_hooks());
   Inputs inputs;
   step.push(inputs.make(InputKind::epoch, {testing::epoch_of(R"(
 version: 1
@@ -91,6 +96,42 @@ sources: { shop: { plugin: tracking, with: { write_key: "${K}" } } }
     (void)step.pump();
   }
   CHECK(committed >= 4'900);
+}
+
+TEST_CASE("a checkpoint is taken where many inputs wait for one and none has come for a second", "[step]") {
+  SimFileSystem files(1);
+  REQUIRE(files.make_directory("/checkpoints"));
+  const auto checkpoints = Checkpoints::open(files, "/checkpoints", "journal", 1).value();
+  World world(7);
+  Checkpointer checkpointer(*checkpoints, {.sync_lanes = [] { return Status(Done{}); },
+                                           .committed = [](const CheckpointInfo&) {},
+                                           .failed = [](const Error& error) { FAIL(error.detail); }});
+  StoppedClock clock;
+  StepThread step(world, *checkpoints, checkpointer, clock, {.quiet_inputs = 3, .ticks = false}, no_hooks());
+  Inputs inputs;
+  const auto steps = [&](std::vector<std::string> payloads) {
+    step.push(inputs.make(InputKind::event, std::move(payloads)));
+    REQUIRE(step.pump());
+  };
+  steps({"a", "b"});
+  clock.now += us_per_min;
+  CHECK_FALSE(step.pump());
+  CHECK_FALSE(world.state.checkpointing());  // few
+  steps({"c"});
+  clock.now += us_per_s - 1;
+  CHECK_FALSE(step.pump());
+  CHECK_FALSE(world.state.checkpointing());  // just now
+  clock.now += 1;
+  CHECK_FALSE(step.pump());
+  while (step.pump() || world.state.checkpointing()) {
+  }
+  while (checkpointer.pump()) {
+  }
+  REQUIRE(checkpoints->latest());
+  CHECK(checkpoints->latest()->seq == inputs.seq);
+  clock.now += us_per_min;
+  CHECK_FALSE(step.pump());
+  CHECK_FALSE(world.state.checkpointing());  // nothing new
 }
 
 }  // namespace
