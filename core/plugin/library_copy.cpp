@@ -47,6 +47,10 @@ int make_memory(const std::string& name) {
   return ::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING);
 }
 
+// Nobody has mapped it to write, so what forbids new ways to write forbids all. F_SEAL_WRITE is not asked
+// for: the kernel refuses it (EBUSY) while anything else of it, such as its own page migration, holds a page.
+constexpr int unwritable = F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+
 Result<int> copy_to_memory(const std::string& path, std::string_view bytes) {
   const int made = make_memory(std::filesystem::path(path).filename().string());
   if (made < 0) return failed(path);
@@ -59,8 +63,7 @@ Result<int> copy_to_memory(const std::string& path, std::string_view bytes) {
     if (n <= 0) break;
     bytes.remove_prefix(static_cast<std::size_t>(n));
   }
-  if (!bytes.empty() ||
-      ::fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+  if (!bytes.empty() || ::fcntl(fd, F_ADD_SEALS, unwritable) != 0) {
     const Error error = failed(path);
     ::close(fd);
     return error;
