@@ -9,6 +9,7 @@ namespace {
 
 // Rows begin with it, in either spelling; one of another version is read by the code that knows it.
 constexpr std::uint8_t row_version = 1;
+constexpr std::uint8_t packed_row_version = 2;  // series stand folded; before, they did not
 
 template <typename Writer>
 void write_identity(Writer& w, const Profile& p) {
@@ -284,7 +285,9 @@ std::uint8_t read_person(Reader& r, Profile& p) {
 // The packed row begins with what restoring looks at.
 template <typename Reader>
 bool read_index(Reader& r, Profile& p, std::uint8_t& flags) {
-  if (r.u8() != row_version) return false;
+  const std::uint8_t version = r.u8();
+  if (version != packed_row_version && version != row_version) return false;
+  if (version == row_version) r.unfolded();
   flags = read_person(r, p);
   read_memberships(r, p);
   read_identity(r, p);
@@ -328,7 +331,7 @@ bool Profile::decode(std::string_view bytes, Profile& out) {
 
 void Profile::pack(std::string& out, Numbers& numbers) const {
   PackedWriter w(out, numbers);
-  w.u8(row_version);
+  w.u8(packed_row_version);
   write_person(w, *this);
   write_memberships(w, *this);
   write_identity(w, *this);

@@ -1,7 +1,9 @@
 #include "state/series.hpp"
 
 #include <algorithm>
+#include <mutex>
 
+#include "base/check.hpp"
 #include "state/spelling.hpp"
 
 namespace sluice::state {
@@ -25,140 +27,181 @@ bool comparable(const StoredValue& value) {
 
 }  // namespace
 
-bool Series::insert(SeriesEntry entry) {
+Series::Kept& Series::changing() {
+  (void)kept();
+  packed_.clear();
+  return kept_;
+}
+
+// Several readers may come to it at once.
+void Series::unfold() const {
+  static std::mutex one_at_a_time;
+  static const Numbers no_numbers;  // what is read here holds no ids
+  const std::lock_guard lock(one_at_a_time);
+  if (!folded_) return;
+  PackedReader r(packed_, no_numbers);
+  kept_.read(r);
+  SLUICE_CHECK(r.ok() && r.at_end());
+  std::atomic_ref(folded_).store(false, std::memory_order_release);
+}
+
+bool Series::Kept::insert(SeriesEntry entry) {
   const Decimal amount = decimal_of(entry.value);
-  auto at = entries_.end();
-  if (!entries_.empty() && before(entry, entries_.back())) {
-    at = std::upper_bound(entries_.begin(), entries_.end(), entry, before);
+  if (entry.value.kind() != StoredValue::Kind::number) ++others;
+  auto at = entries.end();
+  if (!entries.empty() && before(entry, entries.back())) {
+    at = std::upper_bound(entries.begin(), entries.end(), entry, before);
   }
-  if (at == entries_.end()) {
-    if (!entries_.empty()) {
-      entry.sum_before = entries_.back().sum_before;
-      entry.sum_before += decimal_of(entries_.back().value);
+  if (at == entries.end()) {
+    if (!entries.empty()) {
+      entry.sum_before = entries.back().sum_before;
+      entry.sum_before += decimal_of(entries.back().value);
     }
-    entries_.push_back(std::move(entry));
+    entries.push_back(std::move(entry));
   } else {  // late: the sums behind it move
     entry.sum_before = at->sum_before;
-    at = entries_.insert(at, std::move(entry));
-    for (++at; at != entries_.end(); ++at) at->sum_before += amount;
+    at = entries.insert(at, std::move(entry));
+    for (++at; at != entries.end(); ++at) at->sum_before += amount;
   }
-  if (entries_.size() <= series_entries_max) return true;
-  entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(series_entries_max / 10));
-  overflowed_ = true;
+  if (entries.size() <= series_entries_max) return true;
+  drop_first(series_entries_max / 10);
+  overflowed = true;
   return false;
 }
 
-void Series::count_distinct(const StoredValue& value, std::uint64_t count) {
+void Series::Kept::drop_first(std::size_t n) {
+  const auto end = entries.begin() + static_cast<std::ptrdiff_t>(n);
+  others -= static_cast<std::size_t>(std::count_if(entries.begin(), end, [](const SeriesEntry& e) {
+    return e.value.kind() != StoredValue::Kind::number;
+  }));
+  entries.erase(entries.begin(), end);
+}
+
+void Series::Kept::count_distinct(const StoredValue& value, std::uint64_t more) {
   const auto found =
-      std::find_if(distinct_.begin(), distinct_.end(), [&](const Distinct& d) { return d.value == value; });
-  if (found != distinct_.end()) {
-    found->count += count;
-  } else if (distinct_.size() < distinct_values_max) {
-    distinct_.push_back({value, count});
+      std::find_if(distinct.begin(), distinct.end(), [&](const Distinct& d) { return d.value == value; });
+  if (found != distinct.end()) {
+    found->count += more;
+  } else if (distinct.size() < distinct_values_max) {
+    distinct.push_back({value, more});
   } else {
-    overflowed_ = true;
+    overflowed = true;
   }
 }
 
-void Series::add_totals(const Extreme& event, bool distinct) {
+void Series::Kept::add_totals(const Extreme& event, bool each) {
   const StoredValue& value = event.value;
-  ++count_;
+  ++count;
   if (value.kind() == StoredValue::Kind::number) {
-    ++numbers_;
-    total_ += decimal_of(value);
+    ++numbers;
+    total += decimal_of(value);
   }
   if (comparable(value)) {
-    if (smallest_.is_none() || value < smallest_) smallest_ = value;
-    if (largest_.is_none() || largest_ < value) largest_ = value;
+    if (smallest.is_none() || value < smallest) smallest = value;
+    if (largest.is_none() || largest < value) largest = value;
   }
   if (value.is_none() || value.kind() == StoredValue::Kind::null) return;
-  if (distinct) count_distinct(value, 1);
+  if (each) count_distinct(value, 1);
   const auto earlier = [](const Extreme& a, const Extreme& b) {
     return a.time != b.time ? a.time < b.time : a.seq < b.seq;
   };
-  if (first_.value.is_none() || earlier(event, first_)) first_ = event;
-  if (last_.value.is_none() || !earlier(event, last_)) last_ = event;
+  if (first.value.is_none() || earlier(event, first)) first = event;
+  if (last.value.is_none() || !earlier(event, last)) last = event;
 }
 
 bool Series::add(TimeUs time, std::uint64_t seq, StoredValue value, const SeriesNeeds& needs, TimeUs now) {
   change.touched = true;
+  Kept& k = changing();
   bool fits = true;
   if (needs.window_max > 0) {
     trim(needs.window_max, now);
-    if (time > now - needs.window_max) fits = insert({time, seq, needs.values ? value : StoredValue{}, {}});
+    if (time > now - needs.window_max) fits = k.insert({time, seq, needs.values ? value : StoredValue{}, {}});
   }
-  if (needs.totals) add_totals({time, seq, std::move(value)}, needs.distinct);
+  if (needs.totals) k.add_totals({time, seq, std::move(value)}, needs.distinct);
   return fits;
 }
 
 void Series::merge(const Series& other, const SeriesNeeds& needs, TimeUs now) {
   change.touched = true;
-  for (const SeriesEntry& entry : other.entries_) insert({entry.time, entry.seq, entry.value, {}});
+  Kept& k = changing();
+  const Kept& o = other.kept();
+  for (const SeriesEntry& entry : o.entries) k.insert({entry.time, entry.seq, entry.value, {}});
   trim(needs.window_max, now);
-  count_ += other.count_;
-  numbers_ += other.numbers_;
-  total_ += other.total_;
-  overflowed_ = overflowed_ || other.overflowed_;
-  if (!other.smallest_.is_none() && (smallest_.is_none() || other.smallest_ < smallest_))
-    smallest_ = other.smallest_;
-  if (!other.largest_.is_none() && (largest_.is_none() || largest_ < other.largest_))
-    largest_ = other.largest_;
+  k.count += o.count;
+  k.numbers += o.numbers;
+  k.total += o.total;
+  k.overflowed = k.overflowed || o.overflowed;
+  if (!o.smallest.is_none() && (k.smallest.is_none() || o.smallest < k.smallest)) k.smallest = o.smallest;
+  if (!o.largest.is_none() && (k.largest.is_none() || k.largest < o.largest)) k.largest = o.largest;
   const auto earlier = [](const Extreme& a, const Extreme& b) {
     return a.time != b.time ? a.time < b.time : a.seq < b.seq;
   };
-  if (!other.first_.value.is_none() && (first_.value.is_none() || earlier(other.first_, first_)))
-    first_ = other.first_;
-  if (!other.last_.value.is_none() && (last_.value.is_none() || earlier(last_, other.last_)))
-    last_ = other.last_;
-  for (const Distinct& d : other.distinct_) count_distinct(d.value, d.count);
+  if (!o.first.value.is_none() && (k.first.value.is_none() || earlier(o.first, k.first))) k.first = o.first;
+  if (!o.last.value.is_none() && (k.last.value.is_none() || earlier(k.last, o.last))) k.last = o.last;
+  for (const Distinct& d : o.distinct) k.count_distinct(d.value, d.count);
 }
 
+// Drops entries that no window can see any more.
 void Series::trim(DurationUs window_max, TimeUs now) {
   const TimeUs oldest = now - window_max;
+  std::vector<SeriesEntry>& all = kept_.entries;
   // In steps: dropping one entry a time would move the whole vector each time.
-  const auto first = std::partition_point(entries_.begin(), entries_.end(),
-                                          [&](const SeriesEntry& e) { return e.time <= oldest; });
-  const auto dead = static_cast<std::size_t>(first - entries_.begin());
-  if (dead == entries_.size() || (dead >= 16 && dead * 2 >= entries_.size()))
-    entries_.erase(entries_.begin(), first);
+  const auto first =
+      std::partition_point(all.begin(), all.end(), [&](const SeriesEntry& e) { return e.time <= oldest; });
+  const auto dead = static_cast<std::size_t>(first - all.begin());
+  if (dead == all.size() || (dead >= 16 && dead * 2 >= all.size())) kept_.drop_first(dead);
 }
 
 std::pair<std::size_t, std::size_t> Series::window(TimeUs now, const Window& within) const {
-  if (entries_.empty()) return {0, 0};
+  const auto& all = entries();
+  if (all.empty()) return {0, 0};
   const auto later_than = [&](TimeUs moment) {
     // Mostly all or none of them, which the ends tell.
-    if (entries_.front().time > moment) return std::size_t{0};
-    if (entries_.back().time <= moment) return entries_.size();
-    const auto at = std::upper_bound(entries_.begin(), entries_.end(), moment,
+    if (all.front().time > moment) return std::size_t{0};
+    if (all.back().time <= moment) return all.size();
+    const auto at = std::upper_bound(all.begin(), all.end(), moment,
                                      [](TimeUs m, const SeriesEntry& e) { return m < e.time; });
-    return static_cast<std::size_t>(at - entries_.begin());
+    return static_cast<std::size_t>(at - all.begin());
   };
   return {later_than(within.before(now)), later_than(now)};
 }
 
+// Mostly all are.
+std::size_t Series::numbers(std::size_t first, std::size_t last) const {
+  const Kept& k = kept();
+  if (k.others == 0) return last - first;
+  const auto from = k.entries.begin();
+  return static_cast<std::size_t>(std::count_if(
+      from + static_cast<std::ptrdiff_t>(first), from + static_cast<std::ptrdiff_t>(last),
+      [](const SeriesEntry& e) { return e.value.kind() == StoredValue::Kind::number; }));
+}
+
 Decimal Series::sum(std::size_t first, std::size_t last) const {
   if (first >= last) return {};
-  Decimal sum = entries_[last - 1].sum_before;
-  sum += decimal_of(entries_[last - 1].value);
-  sum -= entries_[first].sum_before;
+  const auto& all = entries();
+  Decimal sum = all[last - 1].sum_before;
+  sum += decimal_of(all[last - 1].value);
+  sum -= all[first].sum_before;
   return sum;
 }
 
 TimeUs Series::next_change(TimeUs now, const Window& within) const {
+  const auto& all = entries();
   const auto [first, last] = window(now, within);
   TimeUs next = never;
-  if (first < last) next = within.leaves(entries_[first].time);
-  if (last < entries_.size()) next = std::min(next, entries_[last].time);
+  if (first < last) next = within.leaves(all[first].time);
+  if (last < all.size()) next = std::min(next, all[last].time);
   return next;
 }
 
 TimeUs Series::next_existence_change(TimeUs now, const Window& within) const {
+  const auto& all = entries();
   const auto [first, last] = window(now, within);
-  if (first == last) return last < entries_.size() ? entries_[last].time : never;
+  if (first == last) return last < all.size() ? all[last].time : never;
   // The window turns empty when its newest entry leaves, unless one that lies ahead has come in by then.
-  TimeUs empty_at = within.leaves(entries_[last - 1].time);
-  for (std::size_t i = last; i < entries_.size() && entries_[i].time < empty_at; ++i)
-    empty_at = within.leaves(entries_[i].time);
+  TimeUs empty_at = within.leaves(all[last - 1].time);
+  for (std::size_t i = last; i < all.size() && all[i].time < empty_at; ++i)
+    empty_at = within.leaves(all[i].time);
   return empty_at;
 }
 
@@ -184,34 +227,33 @@ enum : std::uint8_t { flag_overflowed = 1, flag_windows_alone = 2 };
 
 }  // namespace
 
-bool Series::counts_over_all_time() const {
-  return count_ != 0 || numbers_ != 0 || total_ != Decimal() || !smallest_.is_none() || !largest_.is_none() ||
-         !first_.value.is_none() || !last_.value.is_none() || !distinct_.empty();
+bool Series::Kept::counts_over_all_time() const {
+  return count != 0 || numbers != 0 || total != Decimal() || !smallest.is_none() || !largest.is_none() ||
+         !first.value.is_none() || !last.value.is_none() || !distinct.empty();
 }
 
 template <typename Writer>
-void Series::write(Writer& w) const {
-  w.id(key);
+void Series::Kept::write(Writer& w) const {
   const bool windows_alone = Writer::packed && !counts_over_all_time();
-  w.u8(static_cast<std::uint8_t>((overflowed_ ? flag_overflowed : 0) |
+  w.u8(static_cast<std::uint8_t>((overflowed ? flag_overflowed : 0) |
                                  (windows_alone ? flag_windows_alone : 0)));
   if (!windows_alone) {
-    w.varint(count_);
-    w.varint(numbers_);
-    w.sum(total_);
-    w.value(smallest_);
-    w.value(largest_);
-    write_extreme(w, first_);
-    write_extreme(w, last_);
-    w.varint(distinct_.size());
-    for (const Distinct& d : distinct_) {
+    w.varint(count);
+    w.varint(numbers);
+    w.sum(total);
+    w.value(smallest);
+    w.value(largest);
+    write_extreme(w, first);
+    write_extreme(w, last);
+    w.varint(distinct.size());
+    for (const Distinct& d : distinct) {
       w.value(d.value);
       w.varint(d.count);
     }
   }
-  w.varint(entries_.size());
+  w.varint(entries.size());
   TimeUs previous = 0;
-  for (const SeriesEntry& e : entries_) {
+  for (const SeriesEntry& e : entries) {
     w.time_after(e.time, previous);
     previous = e.time;
     w.seq(e.seq);
@@ -220,41 +262,75 @@ void Series::write(Writer& w) const {
 }
 
 template <typename Reader>
-void Series::read(Reader& r) {
-  key = r.id();
-  change = {};
+void Series::Kept::read(Reader& r) {
   const std::uint8_t flags = r.u8();
-  overflowed_ = (flags & flag_overflowed) != 0;
+  overflowed = (flags & flag_overflowed) != 0;
   if ((flags & flag_windows_alone) != 0) {
-    count_ = numbers_ = 0;
-    total_ = Decimal();
-    smallest_.clear();
-    largest_.clear();
-    first_.value.clear();
-    last_.value.clear();
-    distinct_.clear();
+    count = numbers = 0;
+    total = Decimal();
+    smallest.clear();
+    largest.clear();
+    first.value.clear();
+    last.value.clear();
+    distinct.clear();
   } else {
-    count_ = r.varint();
-    numbers_ = r.varint();
-    total_ = r.sum();
-    r.value(smallest_);
-    r.value(largest_);
-    read_extreme(r, first_);
-    read_extreme(r, last_);
-    for (Distinct& d : sized(r, distinct_)) {
+    count = r.varint();
+    numbers = r.varint();
+    total = r.sum();
+    r.value(smallest);
+    r.value(largest);
+    read_extreme(r, first);
+    read_extreme(r, last);
+    for (Distinct& d : sized(r, distinct)) {
       r.value(d.value);
       d.count = r.varint();
     }
   }
+  others = 0;
   TimeUs previous = 0;
   Decimal sum;
-  for (SeriesEntry& e : sized(r, entries_)) {
+  for (SeriesEntry& e : sized(r, entries)) {
     previous = e.time = r.time_after(previous);
     e.seq = r.seq();
     r.value(e.value);
+    if (e.value.kind() != StoredValue::Kind::number) ++others;
     e.sum_before = sum;
     sum += decimal_of(e.value);
   }
+}
+
+template <typename Writer>
+void Series::write(Writer& w) const {
+  w.id(key);
+  if constexpr (Writer::packed) {
+    if (packed_.empty()) {
+      thread_local std::string bytes;
+      bytes.clear();
+      PackedWriter alone(bytes, w.numbers());
+      kept_.write(alone);
+      alone.finish();
+      packed_ = bytes;
+    }
+    w.text(packed_);
+  } else {
+    kept().write(w);
+  }
+}
+
+template <typename Reader>
+void Series::read(Reader& r) {
+  key = r.id();
+  change = {};
+  if constexpr (Reader::packed) {
+    if (r.folds()) {
+      packed_ = r.text();
+      folded_ = true;
+      return;
+    }
+  }
+  packed_.clear();
+  folded_ = false;
+  kept_.read(r);
 }
 
 template void Series::write(PlainWriter&) const;

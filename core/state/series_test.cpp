@@ -1,6 +1,9 @@
 #include "state/series.hpp"
 
+#include <atomic>
 #include <random>
+#include <thread>
+#include <vector>
 
 #include <catch2/catch.hpp>
 
@@ -120,6 +123,71 @@ TEST_CASE("random events give what a sum over all of them gives, encoded and mer
     CHECK(parts[0].last().seq == whole.last().seq);
     CHECK(parts[0].first().seq == whole.first().seq);
     CHECK(parts[0].distinct().size() == whole.distinct().size());
+  }
+}
+
+TEST_CASE("a window knows how many of its values are numbers, whatever else is among them and has gone") {
+  std::mt19937 random(5);
+  Series s;
+  TimeUs now = t0;
+  for (std::uint64_t seq = 1; seq <= 500; ++seq) {
+    now += static_cast<TimeUs>(random() % 2) * us_per_h;
+    const TimeUs time = now - static_cast<TimeUs>(random() % 3) * us_per_h;
+    s.add(time, seq, random() % 3 == 0 ? StoredValue::string("n/a") : number(1), everything, now);
+    const auto [first, last] = s.window(now, 12 * us_per_h);
+    REQUIRE(static_cast<double>(s.numbers(first, last)) == s.sum(first, last).to_double());
+  }
+  for (int i = 0; i < 40; ++i) {  // the others go
+    now += us_per_h;
+    s.add(now, 600, number(1), everything, now);
+  }
+  const auto [first, last] = s.window(now, us_per_d);
+  CHECK(s.numbers(first, last) == last - first);
+}
+
+TEST_CASE("a series that nobody asks goes back as the bytes that it came as; one that changes does not") {
+  Series s;
+  for (std::uint64_t i = 0; i < 5; ++i)
+    s.add(t0 + static_cast<TimeUs>(i), i, number(static_cast<double>(i)), everything, t0);
+  Numbers numbers;
+  const std::string bytes = packed(s, numbers), plain = bytes_of(s);
+  Series again;
+  for (int round = 0; round < 2; ++round) {  // over what stood there before, too
+    PackedReader in(bytes, numbers);
+    again.read(in);
+    CHECK(packed(again, numbers) == bytes);
+    CHECK(bytes_of(again) == plain);
+    CHECK(packed(again, numbers) == bytes);
+    again.add(t0 + 9, 9, number(9), everything, t0 + 9);
+    const std::string changed = packed(again, numbers);
+    CHECK(changed != bytes);
+    PackedReader back(changed, numbers);
+    Series read_back;
+    read_back.read(back);
+    CHECK(bytes_of(read_back) == bytes_of(again));
+    CHECK(read_back.entries().size() == 6);
+  }
+}
+
+TEST_CASE("several may ask a series at once that nobody has asked before") {
+  Series s;
+  for (std::uint64_t i = 0; i < 100; ++i)
+    s.add(t0 + static_cast<TimeUs>(i), i, number(1), everything, t0 + static_cast<TimeUs>(i));
+  Numbers numbers;
+  const std::string bytes = packed(s, numbers);
+  for (int round = 0; round < 50; ++round) {
+    Series again;
+    PackedReader in(bytes, numbers);
+    again.read(in);
+    std::vector<std::thread> readers;
+    std::atomic<int> right{0};
+    for (int i = 0; i < 3; ++i) {
+      readers.emplace_back([&] {
+        if (window_sum(again, t0 + 99, us_per_d) == 100 && again.count() == 100) ++right;
+      });
+    }
+    for (std::thread& reader : readers) reader.join();
+    REQUIRE(right == 3);
   }
 }
 

@@ -88,6 +88,7 @@ class PackedWriter {
     room(256);
   }
   void finish() { out_.resize(size_); }
+  Numbers& numbers() { return numbers_; }
 
   void u8(std::uint8_t v) {
     room(1);
@@ -198,6 +199,10 @@ class PackedReader : public ByteReader {
  public:
   static constexpr bool packed = true;
   PackedReader(std::string_view in, const Numbers& numbers) : ByteReader(in), numbers_(numbers) {}
+  // Whether a series stands there as so many bytes that are read without what came before; in rows of packed
+  // version 1 it did not.
+  bool folds() const { return folds_; }
+  void unfolded() { folds_ = false; }
 
   std::uint64_t id() {
     const std::uint64_t number = varint();
@@ -248,6 +253,7 @@ class PackedReader : public ByteReader {
 
  private:
   const Numbers& numbers_;
+  bool folds_ = true;
   TimeUs time_ = 0;
   std::uint64_t seq_ = 0;
 };

@@ -254,10 +254,7 @@ Value PersonContext::windowed(const AggregatePlan& plan, const Series& series) {
     case Aggregation::sum:
       return Value::number(series.sum(first, last).to_double());
     case Aggregation::avg: {
-      std::size_t numbers = 0;
-      for (std::size_t i = first; i < last; ++i) {
-        if (entries[i].value.kind() == StoredValue::Kind::number) ++numbers;
-      }
+      const std::size_t numbers = series.numbers(first, last);
       if (numbers == 0) return Value::unknown("no events");
       return Value::number(series.sum(first, last).to_double() / static_cast<double>(numbers));
     }
