@@ -46,7 +46,7 @@ Status History::flush() {
 void History::start() {
   if (thread_.joinable()) return;
   thread_ = std::thread([this] {
-    name_thread("history");
+    name_background_thread("history");
     std::unique_lock lock(mutex_);
     while (!stopping_) {
       changed_.wait_for(lock, history_pause, [this] { return stopping_; });

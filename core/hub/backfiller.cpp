@@ -18,7 +18,6 @@ constexpr DurationUs retry_after = us_per_min;
 constexpr DurationUs idle_look = us_per_s;
 constexpr DurationUs step_first = 5'000;              // while inputs wait for the step
 constexpr DurationUs slice_pause = 2'000;             // between two looks at how far a walk is
-constexpr int behind_others = 5;                      // of nice(2): the live step's thread goes first
 constexpr std::size_t competing_max = 64;             // bites between two that only get what is spare
 constexpr DurationUs spare_us_max = 100 * us_per_ms;  // of a bite that only gets what is spare
 constexpr double starving = 0.05;                     // of the time, on the processor
@@ -51,8 +50,7 @@ Backfiller::~Backfiller() {
 void Backfiller::start() {
   spare_ = std::make_unique<SpareTime>("shadow");
   thread_ = std::thread([this] {
-    name_thread("backfill");
-    (void)::setpriority(PRIO_PROCESS, 0, behind_others);  // of this thread alone
+    name_background_thread("backfill");
     run();
   });
 }

@@ -14,7 +14,7 @@ Checkpointer::~Checkpointer() {
 
 void Checkpointer::start() {
   thread_ = std::thread([this] {
-    name_thread("checkpoint");
+    name_background_thread("checkpoint");
     run();
   });
 }

@@ -18,7 +18,7 @@ Projector::~Projector() {
 
 void Projector::start() {
   thread_ = std::thread([this] {
-    name_thread("projector");
+    name_background_thread("projector");
     run();
   });
 }

@@ -121,7 +121,10 @@ void StepThread::run() {
   for (;;) {
     const auto something = [&] { return stopping_ || !queue_.empty(); };
     if (world_.state.checkpointing() && !checkpointer_.full()) {
-      // Nothing to wait for: a quiet hub finishes its checkpoint at once.
+      // A quiet hub finishes its checkpoint at once. Beside inputs, however few, it takes its time: each of
+      // its writes to the disk is one that the journal waits for.
+      constexpr auto between_bites = std::chrono::milliseconds(1);
+      if (!quiet()) changed_.wait_for(lock, between_bites, something);
     } else if (world_.state.checkpointing()) {
       constexpr auto until_the_disk_has_some = std::chrono::milliseconds(10);
       changed_.wait_for(lock, until_the_disk_has_some, something);
@@ -240,13 +243,16 @@ void StepThread::pace_checkpoint(std::size_t inputs) {
   }
 }
 
+bool StepThread::quiet() const {
+  return clock_.monotonic_us() - last_batch_ >= us_per_s;
+}
+
 void StepThread::begin_checkpoint_when_due() {
   const bool many = since_checkpoint_ >= options_.checkpoint_inputs;
   const bool late =
       since_checkpoint_ > 0 && clock_.monotonic_us() - last_checkpoint_ >= options_.checkpoint_every;
-  const bool quiet =
-      since_checkpoint_ >= options_.quiet_inputs && clock_.monotonic_us() - last_batch_ >= us_per_s;
-  if ((many || late || quiet) && checkpointer_.ready()) begin_checkpoint(false);
+  const bool worth_it = since_checkpoint_ >= options_.quiet_inputs && quiet();
+  if ((many || late || worth_it) && checkpointer_.ready()) begin_checkpoint(false);
 }
 
 void StepThread::begin_checkpoint(bool base) {

@@ -85,6 +85,7 @@ class StepThread {
   bool step_batch(const Batch& batch);
   std::size_t step_bite(std::span<const Input> inputs, StepOutput& out);
   void pace_checkpoint(std::size_t inputs);
+  bool quiet() const;  // no input for a second
   void begin_checkpoint_when_due();
   void begin_checkpoint(bool base);
   void finish_checkpoint();

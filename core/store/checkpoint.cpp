@@ -120,8 +120,6 @@ Status CheckpointWriter::write_out() {
   SLUICE_TRY(file_->write_at(offset_, buffer_));
   offset_ += buffer_.size();
   buffer_.clear();
-  if (offset_ - synced_ < sync_bytes) return Done{};
-  synced_ = offset_;
   return file_->sync();
 }
 
@@ -132,7 +130,6 @@ Status CheckpointWriter::commit(const Hash128& hash, std::uint64_t state_rows) {
   SLUICE_TRY(flush_rows());
   SLUICE_TRY(frame(kind_end, encode_end(count_, frames_, info_)));
   SLUICE_TRY(write_out());
-  SLUICE_TRY(file_->sync());
   file_.reset();
   SLUICE_TRY(owner_.files_.rename(path_, owner_.path_of(kind_, info_.seq)));
   SLUICE_TRY(owner_.files_.sync_directory(owner_.directory_));

@@ -44,9 +44,8 @@ class Checkpoints;
 // before it as it was.
 class CheckpointWriter {
  public:
-  static constexpr std::size_t chunk_bytes = 1024 * 1024;  // of one write
-  // Synced as it goes: the journal's sync waits while the disk writes these.
-  static constexpr std::uint64_t sync_bytes = 2 * 1024 * 1024;
+  // Of one write, which is synced before the next: the journal's sync waits while the disk writes these.
+  static constexpr std::size_t chunk_bytes = 512 * 1024;
   ~CheckpointWriter();  // without commit(): removes what it wrote
 
   Status add(std::uint8_t table, std::string_view key, std::string_view value);
@@ -71,7 +70,7 @@ class CheckpointWriter {
   std::unique_ptr<File> file_;
   std::string path_;
   std::string rows_, buffer_;
-  std::uint64_t offset_ = 0, synced_ = 0, count_ = 0, frames_ = 0, seed_ = 0;
+  std::uint64_t offset_ = 0, count_ = 0, frames_ = 0, seed_ = 0;
   bool committed_ = false;
 };
 
