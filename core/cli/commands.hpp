@@ -59,7 +59,7 @@ struct RunOptions {
   bool until_idle = false;
   bool quiet = false;
   std::string clock = "wall";  // or "events"
-  std::uint64_t checkpoint_inputs = 200'000;
+  std::uint64_t checkpoint_inputs = 100'000;
 };
 int run(const Common& common, const RunOptions& options);
 

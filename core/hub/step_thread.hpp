@@ -24,7 +24,7 @@
 namespace sluice::hub {
 
 struct StepOptions {
-  std::uint64_t checkpoint_inputs = 200'000;     // a checkpoint at least after so many inputs
+  std::uint64_t checkpoint_inputs = 100'000;     // a checkpoint at least after so many inputs
   DurationUs checkpoint_every = 5 * us_per_min;  // and after so long, if there was any
   // One also where so many wait for it and none has come for a second: what a restart then has to step again
   // costs more than the checkpoint does.

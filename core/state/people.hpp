@@ -97,6 +97,7 @@ class People {
   // [step] The packed bytes as they would be now; `scratch` may hold them.
   std::string_view packed(const Row& row, std::string& scratch);
 
+  void expect(std::uint64_t people) { rows_.reserve(people); }
   // Restoring: puts a row in place of what was there. Its bytes are not looked at until look_through().
   Row& put(ProfileId id, std::string_view bytes);
   // Packs rows that came in the plain spelling; then gives everybody as far as Profile::unpack_index() goes.

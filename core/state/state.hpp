@@ -213,6 +213,7 @@ class State {
   bool checkpointing() const;
   std::size_t changed_rows() const;  // that the next delta would hold
   // Restoring: give the rows of a base, then of each delta; then finish.
+  void expect(std::uint64_t people);  // before it: so many will come
   bool restore_row(Table table, std::string_view key, std::string_view value);
   void forget_row(Table table, std::string_view key);  // a later delta took it away
   bool finish_restore();                               // false: some row is damaged

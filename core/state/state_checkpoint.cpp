@@ -1,5 +1,6 @@
 // Checkpoints: the rows of the state, as they go out and as they come back, and the hash over them.
 #include <array>
+#include <future>
 
 #include "base/check.hpp"
 #include "state/state_impl.hpp"
@@ -47,7 +48,9 @@ class IndexBuilder {
   IndexBuilder(DenseMap& index, std::size_t people) : index_(index), people_(people) {}
   void next_person() {
     constexpr std::size_t enough = 10'000;
-    if (++seen_ == enough) index_.reserve(added_ * (people_ / enough + 1));
+    if (++seen_ != enough) return;
+    const std::size_t all = added_ * (people_ / enough + 1);
+    index_.reserve(all + all / 16);  // else the first new one makes it grow by a third
   }
   void add(std::uint64_t key, ProfileId id) {
     auto& [waiting, person] = waiting_[added_++ % waiting_.size()];
@@ -246,6 +249,10 @@ bool State::Impl::restore_profile(ProfileId id, std::string_view key, std::strin
   return true;
 }
 
+void State::expect(std::uint64_t people) {
+  impl_->people.expect(people);
+}
+
 bool State::restore_row(Table table, std::string_view key, std::string_view value) {
   Impl& s = *impl_;
   switch (table) {
@@ -348,10 +355,13 @@ bool State::finish_restore() {
   std::sort(s.chunks.begin(), s.chunks.end(), [](const Chunk& a, const Chunk& b) {
     return a.hour != b.hour ? a.hour < b.hour : a.number < b.number;
   });
-  std::size_t prints = 0;
-  for (const Chunk& chunk : s.chunks) prints += chunk.prints.size();
-  s.seen.reserve(prints);
-  for (const Chunk& chunk : s.chunks) s.seen.insert(chunk.prints.begin(), chunk.prints.end());
+  // Beside the people: of millions of message ids each one's place is somewhere else in memory.
+  std::future<void> seen = std::async(std::launch::async, [&s] {
+    std::size_t prints = 0;
+    for (const Chunk& chunk : s.chunks) prints += chunk.prints.size();
+    s.seen.reserve(prints);
+    for (const Chunk& chunk : s.chunks) s.seen.insert(chunk.prints.begin(), chunk.prints.end());
+  });
   std::vector<DueTimer> timers;
   IndexBuilder identifiers(s.identifiers, s.people.size());
   const bool readable = s.people.look_through([&](const Profile& profile, Row& row) {
@@ -364,6 +374,7 @@ bool State::finish_restore() {
     if (row.due != never) timers.push_back({row.due, profile.id});
   });
   identifiers.finish();
+  seen.get();
   s.timers = decltype(s.timers)(LaterFirst{}, std::move(timers));
   return readable;
 }

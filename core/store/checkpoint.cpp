@@ -247,7 +247,8 @@ void Checkpoints::sort_known() {
   });
 }
 
-Result<std::optional<CheckpointInfo>> Checkpoints::load(const EachRow& each, LoadReport& report) {
+Result<std::optional<CheckpointInfo>> Checkpoints::load(const EachRow& each, LoadReport& report,
+                                                        const std::function<void(std::uint64_t)>& expect) {
   std::vector<FileInfo> left;
   {
     const std::lock_guard lock(mutex_);
@@ -261,10 +262,11 @@ Result<std::optional<CheckpointInfo>> Checkpoints::load(const EachRow& each, Loa
     const auto first = base == left.rend() ? left.begin() : std::prev(base.base());
     const std::vector<FileInfo> chain(first, left.end());
     left.erase(first, left.end());
-    const std::size_t good = SLUICE_TRY(check_chain(chain, report));
-    for (std::size_t i = 0; i < good; ++i)
+    const Good good = SLUICE_TRY(check_chain(chain, report));
+    if (expect && good.files > 0) expect(good.rows);
+    for (std::size_t i = 0; i < good.files; ++i)
       found = SLUICE_TRY(read_checkpoint(chain[i].kind, chain[i].seq, &each)).info;
-    damaged.insert(damaged.end(), chain.begin() + static_cast<std::ptrdiff_t>(good), chain.end());
+    damaged.insert(damaged.end(), chain.begin() + static_cast<std::ptrdiff_t>(good.files), chain.end());
   }
   SLUICE_TRY(set_aside(damaged));
   const std::lock_guard lock(mutex_);
@@ -273,7 +275,9 @@ Result<std::optional<CheckpointInfo>> Checkpoints::load(const EachRow& each, Loa
 }
 
 // How many files from the front, a base and its deltas, can be used.
-Result<std::size_t> Checkpoints::check_chain(const std::vector<FileInfo>& chain, LoadReport& report) const {
+Result<Checkpoints::Good> Checkpoints::check_chain(const std::vector<FileInfo>& chain,
+                                                   LoadReport& report) const {
+  Good good;
   std::uint64_t previous = 0;
   for (std::size_t i = 0; i < chain.size(); ++i) {
     const std::string path = path_of(chain[i].kind, chain[i].seq);
@@ -287,11 +291,12 @@ Result<std::size_t> Checkpoints::check_chain(const std::vector<FileInfo>& chain,
       report.problems.push_back(path + " builds on a checkpoint that is not there: passed over");
     } else {
       previous = chain[i].seq;
+      good = {i + 1, header.value().info.rows};
       continue;
     }
-    return i;
+    break;
   }
-  return chain.size();
+  return good;
 }
 
 Status Checkpoints::set_aside(const std::vector<FileInfo>& damaged) {

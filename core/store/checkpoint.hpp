@@ -93,8 +93,10 @@ class Checkpoints {
 
   // [main] The newest whole checkpoint: calls `each` for the base's rows, then each delta's, oldest first. A
   // damaged file, and what builds on it, is passed over and reported; the files stay, as *.damaged. nullopt
-  // when there is none. Each file is checked whole before its first row is given.
-  Result<std::optional<CheckpointInfo>> load(const EachRow& each, LoadReport& report);
+  // when there is none. Each file is checked whole before its first row is given; `expect` hears before it of
+  // how many CheckpointInfo::rows the state will have.
+  Result<std::optional<CheckpointInfo>> load(const EachRow& each, LoadReport& report,
+                                             const std::function<void(std::uint64_t)>& expect = {});
 
   // [any] Bases that are there, oldest first, and the rows of one: `store verify` is a base plus the tail,
   // compared with the newest.
@@ -137,7 +139,11 @@ class Checkpoints {
   void sort_known();
   static bool decode_info(std::string_view payload, Header& out);
   static bool read_rows(std::string_view payload, const EachRow* each, std::uint64_t& count);
-  Result<std::size_t> check_chain(const std::vector<FileInfo>& chain, LoadReport& report) const;
+  struct Good {
+    std::size_t files = 0;
+    std::uint64_t rows = 0;  // CheckpointInfo::rows of the last of them
+  };
+  Result<Good> check_chain(const std::vector<FileInfo>& chain, LoadReport& report) const;
   std::string path_of(CheckpointKind kind, std::uint64_t seq) const;
   Result<Header> read_checkpoint(CheckpointKind kind, std::uint64_t seq, const EachRow* each) const;
   Status set_aside(const std::vector<FileInfo>& damaged);

@@ -75,11 +75,15 @@ struct Loaded {
   Rows rows;
   std::optional<CheckpointInfo> info;
   LoadReport report;
+  std::uint64_t expected = 0;  // rows, as told before the first of them
 };
 
 Loaded load(Checkpoints& set) {
   Loaded out;
-  auto info = set.load(into(out.rows), out.report);
+  auto info = set.load(into(out.rows), out.report, [&](std::uint64_t rows) {
+    CHECK(out.rows.empty());
+    out.expected = rows;
+  });
   if (!info) FAIL(info.error().detail);
   out.info = info.value();
   return out;
@@ -119,6 +123,7 @@ TEST_CASE("a base and its deltas give the state as of the newest", "[checkpoint]
   CHECK(loaded.info->stamp == 30'000);
   CHECK(loaded.info->hash == Hash128{30, 31});
   CHECK(loaded.info->rows == rows_at(30).size());
+  CHECK(loaded.expected == rows_at(30).size());
   CHECK(loaded.info->extra == "extra 30");
   CHECK(loaded.rows == rows_at(30));
   CHECK(loaded.report.problems.empty());
@@ -226,6 +231,7 @@ TEST_CASE("a damaged file, at any byte, is passed over for the checkpoint before
         CHECK(loaded.report.problems.size() >= 1);
         CHECK((loaded.info ? loaded.info->seq : 0) == left);
         CHECK(loaded.rows == (left == 0 ? Rows() : rows_at(left)));
+        CHECK(loaded.expected == loaded.rows.size());
         CHECK(files.exists(path + ".damaged").value());
       }
     }

@@ -37,7 +37,7 @@ namespace sluice::bench {
 namespace {
 
 constexpr TimeUs start = 1'795'000'000 * us_per_s;
-constexpr std::int64_t checkpoint_inputs = 200'000;  // as the hub's
+constexpr std::int64_t checkpoint_inputs = 100'000;  // as the hub's
 constexpr std::size_t glance = 16;                   // likewise
 
 struct Options {
