@@ -15,7 +15,7 @@ inline void name_thread(const char* name) {
 // just got its answer from the disk goes first, and not after a slice of this one's.
 inline void name_background_thread(const char* name) {
   name_thread(name);
-  constexpr int behind_others = 10;  // of nice(2): a tenth of another's share
+  constexpr int behind_others = 10;                     // of nice(2): a tenth of another's share
   (void)::setpriority(PRIO_PROCESS, 0, behind_others);  // of this thread alone
 }
 

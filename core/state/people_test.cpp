@@ -115,7 +115,8 @@ TEST_CASE("a person comes out of either spelling as they went in, whoever was in
 }
 
 TEST_CASE("a person as packed before series were folded is read") {
-  // Two series of three events each, of a shop's person: as that version wrote them, and in the plain spelling.
+  // Two series of three events each, of a shop's person: as that version wrote them, and in the plain
+  // spelling.
   const auto bytes_of_hex = [](std::string_view hex) {
     std::string bytes;
     for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
@@ -123,8 +124,10 @@ TEST_CASE("a person as packed before series were folded is read") {
     return bytes;
   };
   const std::string before = bytes_of_hex(
-      "01180080c0d6fcf3c50180f4ee060000000100fea0e0061201010e614073686f702e6578616d706c65fed20e80f4ee060102000000"
-      "0203000303f8c301e4f801e49102e4f801fef3ee0601e4910280a61d040003fea51d03e4f80180d30e02a4850280d30e02e4910204"
+      "01180080c0d6fcf3c50180f4ee060000000100fea0e0061201010e614073686f702e6578616d706c65fed20e80f4ee06010200"
+      "0000"
+      "0203000303f8c301e4f801e49102e4f801fef3ee0601e4910280a61d040003fea51d03e4f80180d30e02a4850280d30e02e491"
+      "0204"
       "0203fea51d030080d30e020080d30e020000000000");
   Profile p;
   p.created = 12, p.first_seen = t0, p.last_seen = t0 + us_per_h;

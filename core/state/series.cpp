@@ -171,9 +171,9 @@ std::size_t Series::numbers(std::size_t first, std::size_t last) const {
   const Kept& k = kept();
   if (k.others == 0) return last - first;
   const auto from = k.entries.begin();
-  return static_cast<std::size_t>(std::count_if(
-      from + static_cast<std::ptrdiff_t>(first), from + static_cast<std::ptrdiff_t>(last),
-      [](const SeriesEntry& e) { return e.value.kind() == StoredValue::Kind::number; }));
+  return static_cast<std::size_t>(
+      std::count_if(from + static_cast<std::ptrdiff_t>(first), from + static_cast<std::ptrdiff_t>(last),
+                    [](const SeriesEntry& e) { return e.value.kind() == StoredValue::Kind::number; }));
 }
 
 Decimal Series::sum(std::size_t first, std::size_t last) const {

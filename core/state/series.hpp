@@ -121,8 +121,8 @@ class Series {  // one thread changes it; while none does, any number may read
   void trim(DurationUs window_max, TimeUs now);
 
   mutable Kept kept_;
-  mutable std::string packed_;    // what kept_ packs to; empty: not known
-  mutable bool folded_ = false;   // packed_ holds, and is not read into kept_ yet
+  mutable std::string packed_;   // what kept_ packs to; empty: not known
+  mutable bool folded_ = false;  // packed_ holds, and is not read into kept_ yet
 };
 
 }  // namespace sluice::state
