@@ -206,39 +206,16 @@ Result<std::string> read_file(FileSystem& files, const std::string& path) {
   return bytes;
 }
 
-namespace {
-
-Status rename_durably(FileSystem& files, const std::string& from, const std::string& to) {
-  const std::size_t slash = to.rfind('/');
-  SLUICE_CHECK(slash != std::string::npos);
-  SLUICE_TRY(files.rename(from, to));
-  return files.sync_directory(slash == 0 ? "/" : to.substr(0, slash));
-}
-
-}  // namespace
-
 Status replace_file(FileSystem& files, const std::string& path, std::string_view bytes) {
+  const std::size_t slash = path.rfind('/');
+  SLUICE_CHECK(slash != std::string::npos);
   const std::string beside = path + ".tmp";
   SLUICE_TRY(files.remove(beside));  // of a write that was interrupted
   const std::unique_ptr<File> file = SLUICE_TRY(files.open(beside, OpenMode::create));
   SLUICE_TRY(file->write_at(0, bytes));
   SLUICE_TRY(file->sync());
-  return rename_durably(files, beside, path);
-}
-
-Status remove_in_pieces(FileSystem& files, const std::string& path) {
-  constexpr std::uint64_t piece = 4 * 1024 * 1024;
-  if (!SLUICE_TRY(files.exists(path))) return Done{};
-  const std::string going = path + ".tmp";
-  SLUICE_TRY(rename_durably(files, path, going));  // what a crash leaves of it is no file of its name
-  {
-    const std::unique_ptr<File> file = SLUICE_TRY(files.open(going, OpenMode::read_write));
-    for (std::uint64_t size = SLUICE_TRY(file->size()); size > piece;) {
-      size -= piece;
-      SLUICE_TRY(file->resize(size));
-    }
-  }
-  return files.remove(going);
+  SLUICE_TRY(files.rename(beside, path));
+  return files.sync_directory(slash == 0 ? "/" : path.substr(0, slash));
 }
 
 }  // namespace sluice

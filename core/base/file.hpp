@@ -62,8 +62,5 @@ std::unique_ptr<FileSystem> make_file_system();
 Result<std::string> read_file(FileSystem& files, const std::string& path);
 // Writes beside it, syncs, renames, syncs the directory: afterwards the file is whole, old or new.
 Status replace_file(FileSystem& files, const std::string& path, std::string_view bytes);
-// Removes a large file piece by piece, under its name with ".tmp" behind: a disk that is told what is free
-// (mounted with discard) lets everybody's syncs wait while hundreds of megabytes go at once. Fine if absent.
-Status remove_in_pieces(FileSystem& files, const std::string& path);
 
 }  // namespace sluice

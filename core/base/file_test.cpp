@@ -104,41 +104,6 @@ TEST_CASE("what is no whole block is written all the same", "[file]") {
   std::filesystem::remove_all(root);
 }
 
-TEST_CASE("a large file goes in pieces, one that is not there is gone, and a crash leaves none of its name",
-          "[file]") {
-  const std::string large(10 * 1024 * 1024, 'x');
-  SimFileSystem files(3);
-  REQUIRE(files.make_directory("d"));
-  const auto make = [&] {
-    auto file = files.open("d/base", OpenMode::create);
-    REQUIRE(file);
-    REQUIRE(file.value()->write_at(0, large));
-    REQUIRE(file.value()->sync());
-    REQUIRE(files.sync_directory("d"));
-  };
-  make();
-  REQUIRE(remove_in_pieces(files, "d/base"));
-  CHECK(files.list("d").value().empty());
-  CHECK(remove_in_pieces(files, "d/base"));
-  bool gone = false;
-  for (std::uint64_t calls = 0; calls < 12; ++calls) {
-    make();
-    files.stop_after(calls);
-    (void)remove_in_pieces(files, "d/base");
-    files.crash();
-    files.restart();
-    const std::vector<std::string> left = files.list("d").value();
-    gone = gone || left.empty();
-    for (const std::string& name : left) {
-      // Whole, or not under its name.
-      if (name == "base") CHECK(files.open("d/base", OpenMode::read).value()->size().value() == large.size());
-      CHECK(files.remove("d/" + name));
-    }
-    REQUIRE(files.sync_directory("d"));
-  }
-  CHECK(gone);
-}
-
 TEST_CASE("the disk and the simulated disk obey the same contract", "[file]") {
   SimFileSystem simulated(1);
   obeys_the_contract(simulated, "root");
