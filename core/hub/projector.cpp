@@ -101,18 +101,10 @@ void Projector::run() {
 void Projector::write(const std::vector<ProfileId>& people) {
   std::vector<store::ProfileRow> rows;
   std::uint64_t seq = 0;
-  const auto look = [&](const World& world) {
+  step_.read([&](const World& world) {
     seq = world.state.seq;
     for (const ProfileId id : people) rows.push_back(profile_row(world, id));
-  };
-  // The step waits for who has asked to read: not for this thread, which others go before, if it can be helped.
-  constexpr int tries_max = 100;
-  int tries = 0;
-  while (tries < tries_max && !step_.try_read(look)) {
-    ++tries;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  if (tries == tries_max) step_.read(look);
+  });
   // While others wait, it is as of no input: the next start then writes everybody.
   const Status written = database_.project(rows, rest() ? 0 : seq, clock_.wall_us());
   if (!written) log_error("store", "the projection could not be written: " + written.error().detail);
