@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <fcntl.h>
 #include <filesystem>
@@ -102,6 +103,13 @@ class PosixFile final : public File {
     struct stat status{};
     if (::fstat(fd_, &status) != 0) return failure("read the size of", path_, errno);
     return static_cast<std::uint64_t>(status.st_size);
+  }
+
+  // A write lease is given to whoever is alone with a file (fcntl(2)). Somebody who opens it in the moment in
+  // which it is held waits for its end and is announced by a signal: by one that is ignored unless asked for.
+  bool alone() override {
+    if (::fcntl(fd_, F_SETSIG, SIGURG) != 0 || ::fcntl(fd_, F_SETLEASE, F_WRLCK) != 0) return false;
+    return ::fcntl(fd_, F_SETLEASE, F_UNLCK) == 0;
   }
 
  private:
@@ -206,16 +214,38 @@ Result<std::string> read_file(FileSystem& files, const std::string& path) {
   return bytes;
 }
 
-Status replace_file(FileSystem& files, const std::string& path, std::string_view bytes) {
-  const std::size_t slash = path.rfind('/');
+namespace {
+
+Status rename_durably(FileSystem& files, const std::string& from, const std::string& to) {
+  const std::size_t slash = to.rfind('/');
   SLUICE_CHECK(slash != std::string::npos);
+  SLUICE_TRY(files.rename(from, to));
+  return files.sync_directory(slash == 0 ? "/" : to.substr(0, slash));
+}
+
+}  // namespace
+
+Status replace_file(FileSystem& files, const std::string& path, std::string_view bytes) {
   const std::string beside = path + ".tmp";
   SLUICE_TRY(files.remove(beside));  // of a write that was interrupted
   const std::unique_ptr<File> file = SLUICE_TRY(files.open(beside, OpenMode::create));
   SLUICE_TRY(file->write_at(0, bytes));
   SLUICE_TRY(file->sync());
-  SLUICE_TRY(files.rename(beside, path));
-  return files.sync_directory(slash == 0 ? "/" : path.substr(0, slash));
+  return rename_durably(files, beside, path);
+}
+
+Status remove_in_pieces(FileSystem& files, const std::string& path) {
+  constexpr std::uint64_t piece = 4 * 1024 * 1024;
+  if (!SLUICE_TRY(files.exists(path))) return Done{};
+  const std::string going = path + ".tmp";
+  SLUICE_TRY(rename_durably(files, path, going));  // what a crash leaves of it is no file of its name
+  {
+    const std::unique_ptr<File> file = SLUICE_TRY(files.open(going, OpenMode::read_write));
+    // Whoever had opened it by its name has it open now.
+    std::uint64_t size = file->alone() ? SLUICE_TRY(file->size()) : 0;
+    for (; size > piece; size -= piece) SLUICE_TRY(file->resize(size - piece));
+  }
+  return files.remove(going);
 }
 
 }  // namespace sluice

@@ -30,6 +30,9 @@ class File {  // one thread at a time
   virtual Status resize(std::uint64_t bytes) = 0;
   virtual Status preallocate(std::uint64_t bytes) = 0;  // makes room, sets the size, reads as zeros
   virtual Result<std::uint64_t> size() = 0;
+  // Of a file that is open for writing: whether nobody else has it open now, in this process or another.
+  // Where the file system cannot tell, somebody may have.
+  virtual bool alone() = 0;
 };
 
 enum class OpenMode : std::uint8_t {
@@ -62,5 +65,9 @@ std::unique_ptr<FileSystem> make_file_system();
 Result<std::string> read_file(FileSystem& files, const std::string& path);
 // Writes beside it, syncs, renames, syncs the directory: afterwards the file is whole, old or new.
 Status replace_file(FileSystem& files, const std::string& path, std::string_view bytes);
+// Removes a large file, under its name with ".tmp" behind and piece by piece: a disk that is told what is
+// free (mounted with discard) lets everybody's syncs wait while hundreds of megabytes go at once. Where
+// somebody has it open, a backup say, it goes at once, and stays whole for them. Fine if absent.
+Status remove_in_pieces(FileSystem& files, const std::string& path);
 
 }  // namespace sluice

@@ -104,6 +104,65 @@ TEST_CASE("what is no whole block is written all the same", "[file]") {
   std::filesystem::remove_all(root);
 }
 
+// Whoever has it open reads it whole, also where it goes.
+void goes_in_pieces(FileSystem& files, const std::string& root) {
+  const std::string large(10 * 1024 * 1024, 'x'), path = root + "/large";
+  REQUIRE(files.make_directory(root));
+  for (const bool held : {false, true}) {
+    {
+      const std::unique_ptr<File> file = files.open(path, OpenMode::create).value();
+      REQUIRE(file->write_at(0, large));
+      CHECK(file->alone());
+    }
+    std::unique_ptr<File> reader;
+    if (held) reader = files.open(path, OpenMode::read).value();
+    CHECK(files.open(path, OpenMode::read_write).value()->alone() != held);
+    REQUIRE(remove_in_pieces(files, path));
+    CHECK(files.list(root).value().empty());
+    if (held) CHECK(reader->size().value() == large.size());
+  }
+  CHECK(remove_in_pieces(files, path));
+}
+
+TEST_CASE("a large file goes in pieces, but not under the hands of whoever reads it", "[file]") {
+  SimFileSystem simulated(1);
+  goes_in_pieces(simulated, "root");
+  const std::string root =
+      std::filesystem::temp_directory_path() / ("sluice-pieces-" + std::to_string(getpid()));
+  goes_in_pieces(*make_file_system(), root);
+  std::filesystem::remove_all(root);
+}
+
+TEST_CASE("a crash while a large file goes leaves it whole, or none of its name", "[file]") {
+  const std::string large(10 * 1024 * 1024, 'x');
+  SimFileSystem files(3);
+  REQUIRE(files.make_directory("d"));
+  bool gone = false, cut = false;
+  for (std::uint64_t calls = 0; calls < 12; ++calls) {
+    {
+      const std::unique_ptr<File> file = files.open("d/base", OpenMode::create).value();
+      REQUIRE(file->write_at(0, large));
+      REQUIRE(file->sync());
+      REQUIRE(files.sync_directory("d"));
+    }
+    files.stop_after(calls);
+    (void)remove_in_pieces(files, "d/base");
+    files.crash();
+    files.restart();
+    const std::vector<std::string> left = files.list("d").value();
+    gone = gone || left.empty();
+    for (const std::string& name : left) {
+      const std::uint64_t size = files.open("d/" + name, OpenMode::read).value()->size().value();
+      if (name == "base") CHECK(size == large.size());
+      cut = cut || size < large.size();
+      CHECK(files.remove("d/" + name));
+    }
+    REQUIRE(files.sync_directory("d"));
+  }
+  CHECK(gone);
+  CHECK(cut);
+}
+
 TEST_CASE("the disk and the simulated disk obey the same contract", "[file]") {
   SimFileSystem simulated(1);
   obeys_the_contract(simulated, "root");

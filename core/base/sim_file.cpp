@@ -31,7 +31,10 @@ class SimFile final : public File {
         path_(std::move(path)),
         boot_(files.boot_),
         writable_(mode != OpenMode::read),
-        direct_(mode == OpenMode::direct) {}
+        direct_(mode == OpenMode::direct) {
+    ++node_->open;
+  }
+  ~SimFile() override { --node_->open; }
 
   Result<std::size_t> read_at(std::uint64_t offset, std::span<char> out) override {
     const std::lock_guard lock(files_.mutex_);
@@ -91,6 +94,8 @@ class SimFile final : public File {
     if (gone()) return lost_power();
     return std::uint64_t{node_->live.size()};
   }
+
+  bool alone() override { return node_->open == 1; }
 
   static void store(const SimFileSystem::Node& node, std::string& disk, std::uint64_t sector) {
     const std::uint64_t at = sector * sector_bytes;

@@ -7,6 +7,7 @@
 // dirty without having stored it, as Linux does: reading still shows it, a later sync does not store it.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <limits>
 #include <map>
@@ -60,6 +61,7 @@ class SimFileSystem final : public FileSystem {  // [any]
     std::string live;               // what reads show
     std::string durable;            // what a crash cannot take
     std::set<std::uint64_t> dirty;  // sectors of `live` that the next sync stores
+    std::atomic<int> open = 0;      // files that have it open
   };
   struct NameChange {
     enum class What : std::uint8_t { create, rename, remove } what;

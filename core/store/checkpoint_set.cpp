@@ -74,7 +74,7 @@ Status Checkpoints::remove_old() {
       old.push_back(f);
     }
   }
-  for (const FileInfo& f : old) SLUICE_TRY(files_.remove(path_of(f.kind, f.seq)));
+  for (const FileInfo& f : old) SLUICE_TRY(remove_in_pieces(files_, path_of(f.kind, f.seq)));
   for (const std::string& name : SLUICE_TRY(files_.list(directory_))) {
     if (name.ends_with(".damaged")) SLUICE_TRY(files_.remove(directory_ + "/" + name));
   }

@@ -25,6 +25,7 @@ class WatchedFile final : public File {
   Status resize(std::uint64_t bytes) override { return file_->resize(bytes); }
   Status preallocate(std::uint64_t bytes) override { return file_->preallocate(bytes); }
   Result<std::uint64_t> size() override { return file_->size(); }
+  bool alone() override { return file_->alone(); }
 
  private:
   Disk& disk_;
