@@ -82,8 +82,8 @@ Status LaneLog::load_outcomes() {
     return bad == 0;
   }));
   if (bad != 0) return not_ours(directory_ + "/outcomes", bad);
-  std::erase_if(done_, [this](const EffectKey& key) { return key < floor_; });
-  std::erase_if(intents_, [this](const EffectKey& key) { return key < floor_ || done_.contains(key); });
+  erase_if(done_, [this](const EffectKey& key) { return key < floor_; });
+  erase_if(intents_, [this](const EffectKey& key) { return key < floor_ || done_.contains(key); });
   settle_kept();
   floor_at_open_ = floor_;
   return Done{};

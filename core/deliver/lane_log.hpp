@@ -28,8 +28,9 @@
 #include <span>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
+
+#include <boost/unordered/unordered_flat_set.hpp>
 
 #include "sluice/result.hpp"
 
@@ -50,7 +51,7 @@ struct KeyHash {
                                     (key.ordinal * 0xC2B2AE3D27D4EB4FULL));
   }
 };
-using KeySet = std::unordered_set<EffectKey, KeyHash>;
+using KeySet = boost::unordered_flat_set<EffectKey, KeyHash>;
 
 struct Kept {                   // a further request about something that is under way over there
   std::vector<EffectKey> keys;  // the records whose fate it decides, in its order

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <future>
 #include <span>
 #include <utility>
 
@@ -15,19 +16,32 @@ Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options, const config
                                              const deliver::Delivery::MakeCourier& courier,
                                              Recovery& recovery) {
   std::unique_ptr<Engine> engine(new Engine(std::move(options)));
-  recovery.checkpoint_seq = SLUICE_TRY(engine->open_journal(recovery));
-  SLUICE_TRY(engine->open_delivery(config, courier));
+  SLUICE_TRY(engine->open_journal(recovery));
+  // Before inputs are stepped again, people and lanes know nothing of each other.
+  std::future<Status> lanes =
+      std::async(engine->options_.threads ? std::launch::async : std::launch::deferred,
+                 [&] { return engine->open_delivery(config, courier); });
+  const Result<std::uint64_t> restored = engine->restore(recovery);
+  const Status opened = lanes.get();
+  if (!restored) return restored.error();
+  if (!opened) return opened.error();
+  recovery.checkpoint_seq = restored.value();
   SLUICE_TRY(engine->replay(recovery.checkpoint_seq + 1, recovery));
   engine->make_step();
   return engine;
 }
 
-Result<std::uint64_t> Engine::open_journal(Recovery& recovery) {
+Status Engine::open_journal(Recovery& recovery) {
   const std::string& data = options_.journal.directory;
   JournalOptions journal = options_.journal;
   journal.known_durable = newest_checkpoint(options_.files, data);
   journal.fatal = options_.failed;
   journal_ = SLUICE_TRY(Journal::open(options_.files, options_.clock, std::move(journal), recovery.journal));
+  return Done{};
+}
+
+Result<std::uint64_t> Engine::restore(Recovery& recovery) {
+  const std::string& data = options_.journal.directory;
   const JournalIdentity& identity = journal_->identity();
   world_ = std::make_unique<World>(identity.hash_seed);
   if (options_.memory_bytes > 0)

@@ -35,6 +35,7 @@ struct EngineOptions {
   std::uint64_t delivery_seed = 0;  // of the retries' jitter
   std::uint64_t lane_segment_bytes = 16ULL << 20, lane_memory_bytes = 32ULL << 20;
   DurationUs stop_patience = 5 * us_per_s;  // as in deliver::DeliveryOptions
+  bool threads = true;                      // false: open() does one thing after the other
   store::Database* database = nullptr;      // likewise
   std::function<void(const std::string& destination, const Effect&, const deliver::Outcome&)> outcome =
       {};                                       // [lane threads]
@@ -93,7 +94,8 @@ class Engine {
 
  private:
   explicit Engine(EngineOptions options) : options_(std::move(options)) {}
-  Result<std::uint64_t> open_journal(Recovery& recovery);
+  Status open_journal(Recovery& recovery);
+  Result<std::uint64_t> restore(Recovery& recovery);
   Status open_delivery(const config::Config& config, const deliver::Delivery::MakeCourier& courier);
   Status replay(std::uint64_t from, Recovery& recovery);
   void make_step();

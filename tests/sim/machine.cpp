@@ -94,6 +94,7 @@ void Machine::live() {
 
 hub::EngineOptions Machine::engine_options() {
   hub::EngineOptions o{disk_, clock_, {}};
+  o.threads = false;
   o.journal.directory = data_directory;
   o.journal.segment_bytes = 32 * 1024;
   o.journal.reserve_bytes = reserve_bytes;
