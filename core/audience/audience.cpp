@@ -4,15 +4,6 @@
 
 namespace sluice::audience {
 
-namespace {
-
-void record(state::Profile& profile, const state::AudienceChange& change) {
-  if (profile.history.size() == state::history_max) profile.history.erase(profile.history.begin());
-  profile.history.push_back(change);
-}
-
-}  // namespace
-
 std::vector<Change> update(state::State& state, state::Profile& profile, view::PersonContext& context,
                            const view::Compiled& compiled, view::Readers& readers, TimeUs now,
                            std::uint64_t cause, bool by_time) {
@@ -34,7 +25,7 @@ std::vector<Change> update(state::State& state, state::Profile& profile, view::P
       profile.memberships.push_back({state.intern(compiled.config->audiences[slot].name), now, cause});
     }
     state.count_member(id, inside ? -1 : 1);
-    record(profile, {id, !inside, now, cause, by_time});
+    profile.history.push({id, !inside, now, cause, by_time});
     readers.add(compiled.by_audience[slot]);
     changes.push_back({slot, !inside});
   }
@@ -54,8 +45,8 @@ bool set_past(state::State& state, state::Profile& profile, const view::Compiled
   }
   if (before == (past != nullptr)) return false;
   state.count_member(id, before ? -1 : 1);
-  record(profile, before ? state::AudienceChange{id, false, state.now, state.seq, false}
-                         : state::AudienceChange{id, true, past->entered, past->cause, false});
+  profile.history.push(before ? state::AudienceChange{id, false, state.now, state.seq, false}
+                              : state::AudienceChange{id, true, past->entered, past->cause, false});
   return true;
 }
 

@@ -20,11 +20,11 @@ class ByteWriter {
   void f64(double v) { raw(&v, sizeof v); }
   // LEB128: 1 to 10 bytes.
   void varint(std::uint64_t v) {
-    while (v >= 0x80) {
-      u8(static_cast<std::uint8_t>(v | 0x80));
-      v >>= 7;
-    }
-    u8(static_cast<std::uint8_t>(v));
+    char bytes[10];
+    std::size_t n = 0;
+    for (; v >= 0x80; v >>= 7) bytes[n++] = static_cast<char>(v | 0x80);
+    bytes[n++] = static_cast<char>(v);
+    out_.append(bytes, n);
   }
   // Zigzag, then LEB128: small magnitudes of either sign are short.
   void zigzag(std::int64_t v) {

@@ -301,7 +301,7 @@ Status Backfiller::save() {
   while (!state.continue_checkpoint(10'000)) {
   }
   SLUICE_TRY(std::move(written));
-  SLUICE_TRY(writer->commit(state.checkpoint_hash(), state.profiles()));
+  SLUICE_TRY(writer->commit(state.profiles()));
   job.saved = state.seq;
   return Done{};
 }

@@ -62,10 +62,10 @@ void Checkpointer::row(state::Table table, std::string_view key, std::string_vie
   push(std::move(work));
 }
 
-void Checkpointer::finish(const Hash128& hash, std::uint64_t rows) {
+void Checkpointer::finish(std::uint64_t rows) {
   Work work;
   work.rows = std::exchange(rows_, {});
-  work.finish.emplace(hash, rows);
+  work.finish = rows;
   push(std::move(work));
 }
 
@@ -105,9 +105,8 @@ Status Checkpointer::handle(Work& work) {
   }
   if (!work.finish) return Done{};
   SLUICE_TRY(hooks_.sync_lanes());
-  info_.hash = work.finish->first;
-  info_.rows = work.finish->second;
-  SLUICE_TRY(writer_->commit(info_.hash, info_.rows));
+  info_.rows = *work.finish;
+  SLUICE_TRY(writer_->commit(info_.rows));
   writer_.reset();
   hooks_.committed(info_);
   return Done{};

@@ -15,7 +15,6 @@
 
 #include "sluice/result.hpp"
 
-#include "base/hash.hpp"
 #include "state/state.hpp"
 #include "store/checkpoint.hpp"
 
@@ -37,15 +36,15 @@ class Checkpointer {
   // drives the hub by a clock of his own does so instead of start().
   bool pump();
 
-  // [step] begin, then rows through row(), then finish with the state's hash. One checkpoint at a time:
-  // ready() says when.
+  // [step] begin, then rows through row(), then finish with how many rows the state has. One checkpoint at a
+  // time: ready() says when.
   bool ready() const;
   // [any] More is handed over than the disk has taken, by 64 MiB: no more rows before it has taken some, but
   // those that must go now. Nothing here waits for the disk.
   bool full() const;
   void begin(CheckpointInfo info, CheckpointKind kind);
   void row(state::Table table, std::string_view key, std::string_view value, bool erased);
-  void finish(const Hash128& hash, std::uint64_t rows);
+  void finish(std::uint64_t rows);
   // [any] Waits while it is full; without a thread it does what was handed over.
   void make_room();
   // [any] Waits until everything handed over is committed or has failed; without a thread it does it.
@@ -55,7 +54,7 @@ class Checkpointer {
   struct Work {
     std::optional<std::pair<CheckpointInfo, CheckpointKind>> begin;
     std::string rows;
-    std::optional<std::pair<Hash128, std::uint64_t>> finish;
+    std::optional<std::uint64_t> finish;  // the state's rows
   };
   void push(Work work);
   void run();

@@ -46,9 +46,10 @@ void write_membership(JsonWriter& w, const Profile& profile, state::NameId audie
   const state::Membership* const inside = profile.membership(audience);
   w.member_boolean("inside", inside != nullptr);
   if (inside != nullptr) w.member("entered_at", format_time(inside->entered));
-  const auto last = std::find_if(profile.history.rbegin(), profile.history.rend(),
+  const std::vector<state::AudienceChange> history = profile.history.all();
+  const auto last = std::find_if(history.rbegin(), history.rend(),
                                  [&](const state::AudienceChange& h) { return h.audience == audience; });
-  if (last == profile.history.rend() || last->entered != (inside != nullptr)) return;
+  if (last == history.rend() || last->entered != (inside != nullptr)) return;
   if (inside == nullptr) w.member("left_at", format_time(last->time));
   w.member_integer("cause", static_cast<std::int64_t>(last->cause)).member_boolean("by_time", last->by_time);
 }

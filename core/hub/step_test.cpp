@@ -51,7 +51,7 @@ routes: { carts: { audience: cart, to: lake } }
   // A tick that comes late changes nothing about when it happened.
   hub.wait(5 * us_per_h);
   CHECK(hub.effects.back().time == StepBench::start + us_per_h + us_per_d);
-  const auto& history = hub.person("user_id", "3")->history;
+  const auto history = hub.person("user_id", "3")->history.all();
   CHECK(history.back().by_time);
   CHECK(history.back().time == StepBench::start + us_per_h + us_per_d);
 }

@@ -77,7 +77,7 @@ void StepThread::checkpoint_now() {
 void StepThread::finish_checkpoint() {
   if (world_.state.checkpointing()) {
     while (!world_.state.continue_checkpoint(rows_at_once)) checkpointer_.make_room();
-    checkpointer_.finish(world_.state.checkpoint_hash(), world_.state.profiles());
+    checkpointer_.finish(world_.state.profiles());
   }
   checkpointer_.wait();
 }
@@ -236,7 +236,7 @@ void StepThread::pace_checkpoint(std::size_t inputs) {
       const std::unique_lock world(world_mutex_);
       if (!world_.state.checkpointing()) return begin_checkpoint_when_due();
       if (world_.state.continue_checkpoint(some)) {
-        return checkpointer_.finish(world_.state.checkpoint_hash(), world_.state.profiles());
+        return checkpointer_.finish(world_.state.profiles());
       }
     }
     let_readers_in();

@@ -35,7 +35,7 @@ TimeUs time_of(const std::string& text) {
 }
 // When the last change of the person's audiences was.
 std::string changed_at(StepBench& hub, const std::string& user = "1") {
-  return format_time(hub.person("user_id", user)->history.back().time);
+  return format_time(hub.person("user_id", user)->history.all().back().time);
 }
 // The same hub out of the rows of a checkpoint.
 void restore(StepBench& hub) {
@@ -66,7 +66,7 @@ routes: { list: { audience: back, to: lake } }
   CHECK(hub.wait(23 * us_per_h - 1).empty());
   CHECK(hub.wait(1) == Briefs{"leave lake back {}"});
   CHECK(changed_at(hub) == format_time(StepBench::start + us_per_d));
-  CHECK(hub.person("user_id", "1")->history.back().by_time);
+  CHECK(hub.person("user_id", "1")->history.all().back().by_time);
 }
 
 TEST_CASE("steps that come in another order than they happened make the sequence that happened", "[time]") {

@@ -149,10 +149,13 @@ struct Shop {
   }
   void start_again() {
     const Hash128 before = world->state.hash();
-    world->state.begin_checkpoint(true, [](state::Table, std::string_view, std::string_view, bool) {});
+    state::State copy(7);
+    world->state.begin_checkpoint(true, [&](state::Table table, std::string_view key, std::string_view value,
+                                            bool) { CHECK(copy.restore_row(table, key, value)); });
     while (!world->state.continue_checkpoint(100)) {
     }
-    CHECK(world->state.checkpoint_hash() == before);
+    CHECK(copy.finish_restore());
+    CHECK(copy.hash() == before);
     world = std::make_unique<World>(7);
     StepOutput none;
     for (std::size_t n = 1; n <= journal.size(); ++n) step(*world, n, none);

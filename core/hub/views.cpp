@@ -100,7 +100,7 @@ void write_audiences(JsonWriter& w, const World& world, const Profile& profile) 
     w.member_integer("cause", static_cast<std::int64_t>(m.cause)).end_object();
   }
   w.end_array().key("history").begin_array();
-  for (const state::AudienceChange& h : profile.history) {
+  for (const state::AudienceChange& h : profile.history.all()) {
     w.begin_object()
         .member("audience", world.state.name(h.audience))
         .member("change", h.entered ? "entered" : "left");

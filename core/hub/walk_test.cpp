@@ -149,7 +149,7 @@ TEST_CASE("a window that closes before the person's slice is time's doing: workf
   const Briefs sent = hub.input(InputKind::command, evaluate_command(next_slice(hub.world)));
   CHECK(std::count_if(sent.begin(), sent.end(),
                       [](const auto& s) { return s.starts_with("message lake"); }) == 1);
-  const auto& history = hub.person("user_id", "1")->history;
+  const auto history = hub.person("user_id", "1")->history.all();
   CHECK(history.back().by_time);
   CHECK(history.back().time == StepBench::start + us_per_d);
 }

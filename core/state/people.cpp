@@ -24,7 +24,7 @@ Row* People::make_row(std::string_view bytes) {
   Row* const row = new (::operator new(rounded(bytes.size()))) Row;
   memory_ += rounded(bytes.size());
   row->set_size(bytes.size());
-  row->hashed = row->refused = row->plain = row->away = row->wanted = 0;
+  row->refused = row->plain = row->away = row->wanted = 0;
   std::memcpy(static_cast<void*>(row + 1), bytes.data(), bytes.size());
   return row;
 }
@@ -83,7 +83,7 @@ Profile& People::unpacked(ProfileId id, Row& row) {
     row.place = free_.back();
     free_.pop_back();
     Profile& profile = pool_[row.place].profile;
-    SLUICE_CHECK(Profile::unpack(bytes_of(row, cold_scratch_), numbers, profile));
+    SLUICE_CHECK(Profile::unpack(bytes_of(row, profile.lent), numbers, profile));
     profile.id = id;
     profile.row = &row;
     pool_[row.place].touched = false;
@@ -138,9 +138,26 @@ void People::pack_away(ProfileId id, Row& row) {
   if (row.place != Row::nowhere) pack(id, row);
 }
 
+// Asks for the memory of those who are likely to leave next, which has lain untouched for long: of the
+// nearest what stands furthest from the place.
+void People::bring_near_leaving() const {
+  const auto ahead = [&](std::size_t places) -> const Place& {
+    const std::size_t at = hand_ + places;
+    return pool_[at < pool_.size() ? at : at - pool_.size()];
+  };
+  const auto leaves = [](const Place& place) { return !place.wanted && place.profile.row != nullptr; };
+  if (pool_.size() < 16) return;
+  const Place& far = ahead(6);
+  for (std::size_t at = 0; at < sizeof far; at += 64)
+    __builtin_prefetch(reinterpret_cast<const char*>(&far) + at);
+  if (const Place& next = ahead(3); leaves(next)) next.profile.bring_near();
+  if (const Place& next = ahead(1); leaves(next)) next.profile.bring_series_near();
+}
+
 void People::let_go(std::size_t most) {
   while (pool_.size() - free_.size() > most) {
     hand_ = hand_ + 1 < pool_.size() ? hand_ + 1 : 0;
+    bring_near_leaving();
     Place& place = pool_[hand_];
     if (place.profile.row == nullptr) continue;
     if (std::exchange(place.wanted, false)) continue;
@@ -150,8 +167,7 @@ void People::let_go(std::size_t most) {
 
 const Profile& People::read(ProfileId id, const Row& row, Profile& out) const {
   if (const Profile* const there = in_pool(row)) return *there;
-  std::string scratch;
-  SLUICE_CHECK(Profile::unpack(bytes_of(row, scratch), numbers, out));
+  SLUICE_CHECK(Profile::unpack(bytes_of(row, out.lent), numbers, out));
   out.id = id;
   return out;
 }

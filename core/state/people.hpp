@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "base/check.hpp"
-#include "base/hash.hpp"
 #include "base/time.hpp"
 #include "state/cold_rows.hpp"
 #include "state/flat_map.hpp"
@@ -32,18 +31,16 @@ struct Row {
 
   TimeUs due = never;             // the earliest timer that is set
   TimeUs queued = never;          // where it stands in the queue of timers: at or before `due`
-  Hash128 hash;                   // of the row as the state's hash counts it
   std::uint32_t changed_in = 0;   // checkpoint generation of the last change
   std::uint32_t written_in = 0;   // checkpoint generation that has the row
   std::uint32_t place = nowhere;  // in the pool
-  std::uint32_t size : 27;        // of the packed bytes
-  std::uint32_t hashed : 1;       // `hash` is of the row as it is
+  std::uint32_t size : 28;        // of the packed bytes
   std::uint32_t refused : 1;      // some purpose: as of when it was packed
   std::uint32_t plain : 1;        // its bytes are of the plain spelling: restored and not yet packed
   std::uint32_t away : 1;         // its bytes are among the ColdRows; their place stands here instead
   std::uint32_t wanted : 1;       // was unpacked since the hand of shed() came by
 
-  static constexpr std::uint32_t size_max = (1U << 27U) - 1;
+  static constexpr std::uint32_t size_max = (1U << 28U) - 1;
   void set_size(std::size_t bytes) { size = static_cast<std::uint32_t>(bytes) & size_max; }
 };
 
@@ -128,6 +125,7 @@ class People {
   void look_ahead(ProfileId after);
   void replace_bytes(ProfileId id, Row& row, std::string_view bytes);
   void let_go(std::size_t most);
+  void bring_near_leaving() const;
   void pack(ProfileId id, Row& row);  // the place is free after it
 
   FlatMap<Row*> rows_;

@@ -76,7 +76,7 @@ Profile random_person(std::mt19937_64& random) {
   }
   for (auto n = some(3); n > 0; --n) p.memberships.push_back({name(), time(), random() % 1'000});
   for (auto n = some(3); n > 0; --n)
-    p.history.push_back({name(), some(1) == 1, time(), random() % 1'000, some(1) == 1});
+    p.history.push({name(), some(1) == 1, time(), random() % 1'000, some(1) == 1});
   for (auto n = some(2); n > 0; --n)
     p.runs.push_back({name(), name(), time(), time(), random(), std::string(some(30), '{')});
   for (auto n = some(2); n > 0; --n) p.started.push_back({name(), time()});
@@ -147,6 +147,27 @@ TEST_CASE("a person as packed before series were folded is read") {
   Profile unpacked;
   REQUIRE(Profile::unpack(before, numbers, unpacked));
   CHECK(plain(unpacked) == plain(p));
+}
+
+TEST_CASE("a trait that is an identifier, too, stands in a packed row once") {
+  Profile p;
+  const std::string email = "somebody.with.a.long.name@shop.example";
+  p.identifiers.push_back({name_id("user_id"), "u-1", t0, t0, true, name_id("shop"), 0, false});
+  p.identifiers.push_back({name_id("email"), email, t0, t0, true, name_id("shop"), 0, false});
+  Numbers numbers;
+  std::string without, with;
+  p.pack(without, numbers);
+  p.traits.push_back({name_id("email"), StoredValue::string(email), t0, name_id("shop"), true});
+  p.pack(with, numbers);
+  CHECK(with.size() < without.size() + 8);
+  Profile unpacked;
+  REQUIRE(Profile::unpack(with, numbers, unpacked));
+  CHECK(plain(unpacked) == plain(p));
+  // Of an identifier that is not there: damaged.
+  std::string damaged = with;
+  const char points_at_it = static_cast<char>((1 + 1) << 3), behind = static_cast<char>((2 + 1) << 3);
+  damaged.at(damaged.rfind(points_at_it)) = behind;
+  CHECK_FALSE(Profile::unpack(damaged, numbers, unpacked));
 }
 
 TEST_CASE("a packed person with numbers that are not known is not read") {

@@ -10,6 +10,7 @@
 #include "base/hash.hpp"
 #include "base/time.hpp"
 #include "model/effect.hpp"
+#include "state/history.hpp"
 #include "state/sequence.hpp"
 #include "state/series.hpp"
 #include "state/value.hpp"
@@ -24,7 +25,6 @@ NameId name_id(std::string_view name);
 
 // Limits of one person; what comes beyond them is not kept, and counted.
 inline constexpr std::size_t traits_max = 2'000;
-inline constexpr std::size_t history_max = 64;    // audience changes remembered, the newest
 inline constexpr std::size_t merges_max = 100;    // people that became this one
 inline constexpr std::size_t runs_max = 100;      // workflow runs under way
 inline constexpr std::size_t entities_max = 100;  // records of sources that are this person; the newest
@@ -64,14 +64,6 @@ struct Membership {
   NameId audience = 0;
   TimeUs entered = 0;
   std::uint64_t cause = 0;  // seq of the input
-};
-
-struct AudienceChange {
-  NameId audience = 0;
-  bool entered = false;
-  TimeUs time = 0;
-  std::uint64_t cause = 0;  // seq of the input; by_time: the window closed, no event did it
-  bool by_time = false;
 };
 
 struct Run {  // of a workflow
@@ -124,7 +116,7 @@ struct Profile {
   std::vector<Series> series;
   std::vector<Sequence> sequences;
   std::vector<Membership> memberships;
-  std::vector<AudienceChange> history;
+  History history;
   std::vector<Run> runs;
   std::vector<Started> started;
   // Audiences that a change of the configuration has put the person into and whose workflows are to start for
@@ -147,9 +139,13 @@ struct Profile {
   RouteMark* mark(NameId route);
 
   bool has_refused() const;  // any purpose
+  // Asks for the memory that pack() looks at: first the one, some time later the other.
+  void bring_near() const;
+  void bring_series_near() const;
 
   // The row in its plain spelling, and in its packed one (spelling.hpp), which does not say the id. What is
-  // read into may have been anybody; its memory is used again. False: damaged, or of a later version.
+  // read into may have been anybody; its memory is used again. What is unpacked borrows from the bytes.
+  // False: damaged, or of a later version.
   void encode(std::string& out) const;
   static bool decode(std::string_view bytes, Profile& out);
   void pack(std::string& out, Numbers& numbers) const;
@@ -162,6 +158,7 @@ struct Profile {
   void touch_changes();
 
   Row* row = nullptr;  // [step] where People keeps this person
+  std::string lent;    // [step] the bytes to borrow from, where the row itself lies on disk
 };
 
 }  // namespace sluice::state

@@ -1,5 +1,7 @@
 // What stands in a person's row, once for both spellings. A field that is added goes into the section that it
 // belongs to, behind a flag or a count, so that older rows can be read.
+#include <optional>
+
 #include "state/profile.hpp"
 #include "state/spelling.hpp"
 
@@ -9,7 +11,9 @@ namespace {
 
 // Rows begin with it, in either spelling; one of another version is read by the code that knows it.
 constexpr std::uint8_t row_version = 1;
-constexpr std::uint8_t packed_row_version = 2;  // series stand folded; before, they did not
+// 2: series stand apart; 3: and the history, of longer ones their end before them, and a trait that says what
+// an identifier says points at it.
+constexpr std::uint8_t packed_row_version = 3;
 
 template <typename Writer>
 void write_identity(Writer& w, const Profile& p) {
@@ -53,12 +57,42 @@ void read_identity(Reader& r, Profile& p) {
   }
 }
 
+// Most have their e-mail address and their telephone number as identifiers and as traits: a packed row holds
+// the text once.
+std::optional<std::size_t> identifier_with(const Profile& p, const StoredValue& value) {
+  constexpr std::size_t worth_it = 4;
+  if (value.kind() != StoredValue::Kind::string || value.as_text().size() < worth_it) return {};
+  for (std::size_t i = 0; i < p.identifiers.size(); ++i) {
+    if (p.identifiers[i].value == value.as_text()) return i;
+  }
+  return {};
+}
+
+void write_trait_value(PlainWriter& w, const Profile&, const StoredValue& value) {
+  w.value(value);
+}
+void write_trait_value(PackedWriter& w, const Profile& p, const StoredValue& value) {
+  const auto same = identifier_with(p, value);
+  same ? w.value_at(*same) : w.value(value);
+}
+
+void read_trait_value(PlainReader& r, const Profile&, StoredValue& out) {
+  r.value(out);
+}
+void read_trait_value(PackedReader& r, const Profile& p, StoredValue& out) {
+  const std::uint64_t begun = r.varint();
+  const auto place = r.place(begun);
+  if (!place) return r.value(begun, out);
+  if (*place >= p.identifiers.size()) return r.fail();
+  out.assign(StoredValue::Kind::string, p.identifiers[*place].value);
+}
+
 template <typename Writer>
 void write_facts(Writer& w, const Profile& p) {
   w.varint(p.traits.size());
   for (const Trait& t : p.traits) {
     w.id(t.name);
-    w.value(t.value);
+    write_trait_value(w, p, t.value);
     w.time(t.time);
     w.id(t.source);
     w.u8(t.trusted ? 1 : 0);
@@ -76,7 +110,7 @@ template <typename Reader>
 void read_facts(Reader& r, Profile& p) {
   for (Trait& t : sized(r, p.traits)) {
     t.name = r.id();
-    r.value(t.value);
+    read_trait_value(r, p, t.value);
     t.time = r.time();
     t.source = r.id();
     t.trusted = r.u8() != 0;
@@ -130,29 +164,6 @@ void read_memberships(Reader& r, Profile& p) {
     m.audience = r.id();
     m.entered = r.time();
     m.cause = r.seq();
-  }
-}
-
-template <typename Writer>
-void write_history(Writer& w, const Profile& p) {
-  w.varint(p.history.size());
-  for (const AudienceChange& h : p.history) {
-    w.id(h.audience);
-    w.u8(static_cast<std::uint8_t>((h.entered ? 1 : 0) | (h.by_time ? 2 : 0)));
-    w.time(h.time);
-    w.seq(h.cause);
-  }
-}
-
-template <typename Reader>
-void read_history(Reader& r, Profile& p) {
-  for (AudienceChange& h : sized(r, p.history)) {
-    h.audience = r.id();
-    const std::uint8_t flags = r.u8();
-    h.entered = (flags & 1) != 0;
-    h.by_time = (flags & 2) != 0;
-    h.time = r.time();
-    h.cause = r.seq();
   }
 }
 
@@ -286,8 +297,8 @@ std::uint8_t read_person(Reader& r, Profile& p) {
 template <typename Reader>
 bool read_index(Reader& r, Profile& p, std::uint8_t& flags) {
   const std::uint8_t version = r.u8();
-  if (version != packed_row_version && version != row_version) return false;
-  if (version == row_version) r.unfolded();
+  if (version < row_version || version > packed_row_version) return false;
+  r.of_version(version);
   flags = read_person(r, p);
   read_memberships(r, p);
   read_identity(r, p);
@@ -307,7 +318,7 @@ void Profile::encode(std::string& out) const {
   write_series(w, *this);
   write_sequences(w, *this);
   write_memberships(w, *this);
-  write_history(w, *this);
+  history.write(w);
   write_work(w, *this);
   if (!entities.empty()) write_entities(w, *this);
 }
@@ -322,7 +333,7 @@ bool Profile::decode(std::string_view bytes, Profile& out) {
   read_series(r, out);
   read_sequences(r, out, (flags & flag_sequences) != 0);
   read_memberships(r, out);
-  read_history(r, out);
+  out.history.read(r);
   read_work(r, out);
   out.entities.clear();
   if ((flags & flag_entities) != 0) read_entities(r, out);
@@ -339,7 +350,7 @@ void Profile::pack(std::string& out, Numbers& numbers) const {
   write_facts(w, *this);
   write_series(w, *this);
   write_sequences(w, *this);
-  write_history(w, *this);
+  history.write(w);
   write_work(w, *this);
   w.finish();
 }
@@ -352,7 +363,7 @@ bool Profile::unpack(std::string_view bytes, const Numbers& numbers, Profile& ou
   read_facts(r, out);
   read_series(r, out);
   read_sequences(r, out, (flags & flag_sequences) != 0);
-  read_history(r, out);
+  out.history.read(r);
   read_work(r, out);
   return r.ok() && r.at_end();
 }

@@ -10,10 +10,6 @@ namespace sluice::state {
 
 namespace {
 
-bool before(const SeriesEntry& a, const SeriesEntry& b) {
-  return a.time != b.time ? a.time < b.time : a.seq < b.seq;
-}
-
 Decimal decimal_of(const StoredValue& value) {
   if (value.kind() != StoredValue::Kind::number) return {};
   return Decimal::from_double(value.as_number()).value_or(Decimal{});
@@ -27,10 +23,29 @@ bool comparable(const StoredValue& value) {
 
 }  // namespace
 
+Series::Series() = default;
+Series::~Series() = default;
+Series::Series(Series&& other) noexcept = default;
+Series& Series::operator=(Series&& other) noexcept = default;
+
+Series::Series(const Series& other)
+    : change(other.change), key(other.key), kept_(std::make_unique<Kept>(other.kept())) {}
+
+Series& Series::operator=(const Series& other) {
+  if (this != &other) *this = Series(other);
+  return *this;
+}
+
+const Series::Kept& Series::nothing() {
+  static const Kept nothing;
+  return nothing;
+}
+
 Series::Kept& Series::changing() {
   (void)kept();
-  packed_.clear();
-  return kept_;
+  if (kept_ == nullptr) kept_ = std::make_unique<Kept>();
+  packed_ = {};
+  return *kept_;
 }
 
 // Several readers may come to it at once.
@@ -39,42 +54,25 @@ void Series::unfold() const {
   static const Numbers no_numbers;  // what is read here holds no ids
   const std::lock_guard lock(one_at_a_time);
   if (!folded_) return;
+  if (kept_ == nullptr) kept_ = std::make_unique<Kept>();
   PackedReader r(packed_, no_numbers);
-  kept_.read(r);
+  kept_->read(r);
   SLUICE_CHECK(r.ok() && r.at_end());
   std::atomic_ref(folded_).store(false, std::memory_order_release);
 }
 
-bool Series::Kept::insert(SeriesEntry entry) {
-  const Decimal amount = decimal_of(entry.value);
-  if (entry.value.kind() != StoredValue::Kind::number) ++others;
-  auto at = entries.end();
-  if (!entries.empty() && before(entry, entries.back())) {
-    at = std::upper_bound(entries.begin(), entries.end(), entry, before);
-  }
-  if (at == entries.end()) {
-    if (!entries.empty()) {
-      entry.sum_before = entries.back().sum_before;
-      entry.sum_before += decimal_of(entries.back().value);
-    }
-    entries.push_back(std::move(entry));
-  } else {  // late: the sums behind it move
-    entry.sum_before = at->sum_before;
-    at = entries.insert(at, std::move(entry));
-    for (++at; at != entries.end(); ++at) at->sum_before += amount;
-  }
-  if (entries.size() <= series_entries_max) return true;
-  drop_first(series_entries_max / 10);
-  overflowed = true;
-  return false;
+void Series::bring_near() const {
+  if (!packed_.empty()) return __builtin_prefetch(packed_.data());
+  const char* const kept = reinterpret_cast<const char*>(kept_.get());
+  for (std::size_t at = 0; kept != nullptr && at < sizeof(Kept); at += 64) __builtin_prefetch(kept + at);
 }
 
-void Series::Kept::drop_first(std::size_t n) {
-  const auto end = entries.begin() + static_cast<std::ptrdiff_t>(n);
-  others -= static_cast<std::size_t>(std::count_if(entries.begin(), end, [](const SeriesEntry& e) {
-    return e.value.kind() != StoredValue::Kind::number;
-  }));
-  entries.erase(entries.begin(), end);
+bool Series::Kept::insert(const SeriesEntry& entry) {
+  entries.insert(entry);
+  if (entries.size() <= series_entries_max) return true;
+  entries.drop_first(series_entries_max / 10);
+  overflowed = true;
+  return false;
 }
 
 void Series::Kept::count_distinct(const StoredValue& value, std::uint64_t more) {
@@ -115,7 +113,7 @@ bool Series::add(TimeUs time, std::uint64_t seq, StoredValue value, const Series
   bool fits = true;
   if (needs.window_max > 0) {
     trim(needs.window_max, now);
-    if (time > now - needs.window_max) fits = k.insert({time, seq, needs.values ? value : StoredValue{}, {}});
+    if (time > now - needs.window_max) fits = k.insert({time, seq, needs.values ? value : StoredValue{}});
   }
   if (needs.totals) k.add_totals({time, seq, std::move(value)}, needs.distinct);
   return fits;
@@ -125,7 +123,10 @@ void Series::merge(const Series& other, const SeriesNeeds& needs, TimeUs now) {
   change.touched = true;
   Kept& k = changing();
   const Kept& o = other.kept();
-  for (const SeriesEntry& entry : o.entries) k.insert({entry.time, entry.seq, entry.value, {}});
+  o.entries.each({o.entries.begin(), o.entries.end()}, [&](const SeriesEntry& entry) {
+    k.insert(entry);
+    return true;
+  });
   trim(needs.window_max, now);
   k.count += o.count;
   k.numbers += o.numbers;
@@ -143,65 +144,38 @@ void Series::merge(const Series& other, const SeriesNeeds& needs, TimeUs now) {
 
 // Drops entries that no window can see any more.
 void Series::trim(DurationUs window_max, TimeUs now) {
-  const TimeUs oldest = now - window_max;
-  std::vector<SeriesEntry>& all = kept_.entries;
-  // In steps: dropping one entry a time would move the whole vector each time.
-  const auto first =
-      std::partition_point(all.begin(), all.end(), [&](const SeriesEntry& e) { return e.time <= oldest; });
-  const auto dead = static_cast<std::size_t>(first - all.begin());
-  if (dead == all.size() || (dead >= 16 && dead * 2 >= all.size())) kept_.drop_first(dead);
+  Entries& all = kept_->entries;
+  // In steps: what is behind them moves, and is counted anew.
+  const std::size_t dead = all.later_than(now - window_max).index;
+  if (dead == all.size() || (dead >= 16 && dead * 2 >= all.size())) all.drop_first(dead);
 }
 
-std::pair<std::size_t, std::size_t> Series::window(TimeUs now, const Window& within) const {
-  const auto& all = entries();
-  if (all.empty()) return {0, 0};
-  const auto later_than = [&](TimeUs moment) {
-    // Mostly all or none of them, which the ends tell.
-    if (all.front().time > moment) return std::size_t{0};
-    if (all.back().time <= moment) return all.size();
-    const auto at = std::upper_bound(all.begin(), all.end(), moment,
-                                     [](TimeUs m, const SeriesEntry& e) { return m < e.time; });
-    return static_cast<std::size_t>(at - all.begin());
-  };
-  return {later_than(within.before(now)), later_than(now)};
-}
-
-// Mostly all are.
-std::size_t Series::numbers(std::size_t first, std::size_t last) const {
-  const Kept& k = kept();
-  if (k.others == 0) return last - first;
-  const auto from = k.entries.begin();
-  return static_cast<std::size_t>(
-      std::count_if(from + static_cast<std::ptrdiff_t>(first), from + static_cast<std::ptrdiff_t>(last),
-                    [](const SeriesEntry& e) { return e.value.kind() == StoredValue::Kind::number; }));
-}
-
-Decimal Series::sum(std::size_t first, std::size_t last) const {
-  if (first >= last) return {};
-  const auto& all = entries();
-  Decimal sum = all[last - 1].sum_before;
-  sum += decimal_of(all[last - 1].value);
-  sum -= all[first].sum_before;
-  return sum;
+Stretch Series::window(TimeUs now, const Window& within) const {
+  const Entries& all = entries();
+  if (all.empty()) return {};
+  return {all.later_than(within.before(now)), all.later_than(now)};
 }
 
 TimeUs Series::next_change(TimeUs now, const Window& within) const {
-  const auto& all = entries();
+  const Entries& all = entries();
   const auto [first, last] = window(now, within);
   TimeUs next = never;
-  if (first < last) next = within.leaves(all[first].time);
-  if (last < all.size()) next = std::min(next, all[last].time);
+  if (first.index < last.index) next = within.leaves(all.time_at(first));
+  if (last.index < all.size()) next = std::min(next, all.time_at(last));
   return next;
 }
 
 TimeUs Series::next_existence_change(TimeUs now, const Window& within) const {
-  const auto& all = entries();
+  const Entries& all = entries();
   const auto [first, last] = window(now, within);
-  if (first == last) return last < all.size() ? all[last].time : never;
+  if (first.index == last.index) return last.index < all.size() ? all.time_at(last) : never;
   // The window turns empty when its newest entry leaves, unless one that lies ahead has come in by then.
-  TimeUs empty_at = within.leaves(all[last - 1].time);
-  for (std::size_t i = last; i < all.size() && all[i].time < empty_at; ++i)
-    empty_at = within.leaves(all[i].time);
+  TimeUs empty_at = within.leaves(last.time);
+  all.each({last, all.end()}, [&](const SeriesEntry& entry) {
+    if (entry.time >= empty_at) return false;
+    empty_at = within.leaves(entry.time);
+    return true;
+  });
   return empty_at;
 }
 
@@ -223,7 +197,7 @@ void read_extreme(Reader& r, Extreme& e) {
   e.seq = none ? 0 : r.seq();
 }
 
-enum : std::uint8_t { flag_overflowed = 1, flag_windows_alone = 2 };
+enum : std::uint8_t { flag_overflowed = 1, flag_windows_alone = 2, flag_ended = 4 };
 
 }  // namespace
 
@@ -236,7 +210,8 @@ template <typename Writer>
 void Series::Kept::write(Writer& w) const {
   const bool windows_alone = Writer::packed && !counts_over_all_time();
   w.u8(static_cast<std::uint8_t>((overflowed ? flag_overflowed : 0) |
-                                 (windows_alone ? flag_windows_alone : 0)));
+                                 (windows_alone ? flag_windows_alone : 0) |
+                                 (Writer::packed && entries.has_end() ? flag_ended : 0)));
   if (!windows_alone) {
     w.varint(count);
     w.varint(numbers);
@@ -251,13 +226,18 @@ void Series::Kept::write(Writer& w) const {
       w.varint(d.count);
     }
   }
-  w.varint(entries.size());
-  TimeUs previous = 0;
-  for (const SeriesEntry& e : entries) {
-    w.time_after(e.time, previous);
-    previous = e.time;
-    w.seq(e.seq);
-    w.value(e.value);
+  if constexpr (Writer::packed) {
+    entries.write(w);
+  } else {
+    w.varint(entries.size());
+    TimeUs previous = 0;
+    entries.each({entries.begin(), entries.end()}, [&](const SeriesEntry& e) {
+      w.time_after(e.time, previous);
+      previous = e.time;
+      w.seq(e.seq);
+      w.value(e.value);
+      return true;
+    });
   }
 }
 
@@ -286,16 +266,17 @@ void Series::Kept::read(Reader& r) {
       d.count = r.varint();
     }
   }
-  others = 0;
+  if constexpr (Reader::packed) {
+    if (r.version() >= PackedReader::series_apart) return entries.read(r, (flags & flag_ended) != 0);
+  }
+  entries.clear();
   TimeUs previous = 0;
-  Decimal sum;
-  for (SeriesEntry& e : sized(r, entries)) {
+  SeriesEntry e;
+  for (std::uint64_t n = r.varint(); n > 0 && r.ok(); --n) {
     previous = e.time = r.time_after(previous);
     e.seq = r.seq();
     r.value(e.value);
-    if (e.value.kind() != StoredValue::Kind::number) ++others;
-    e.sum_before = sum;
-    sum += decimal_of(e.value);
+    entries.insert(e);
   }
 }
 
@@ -303,15 +284,13 @@ template <typename Writer>
 void Series::write(Writer& w) const {
   w.id(key);
   if constexpr (Writer::packed) {
-    if (packed_.empty()) {
-      thread_local std::string bytes;
-      bytes.clear();
-      PackedWriter alone(bytes, w.numbers());
-      kept_.write(alone);
-      alone.finish();
-      packed_ = bytes;
-    }
-    w.text(packed_);
+    if (!packed_.empty()) return w.text(packed_);
+    thread_local std::string bytes;
+    bytes.clear();
+    PackedWriter alone(bytes, w.numbers());
+    kept().write(alone);
+    alone.finish();
+    w.text(bytes);
   } else {
     kept().write(w);
   }
@@ -322,15 +301,16 @@ void Series::read(Reader& r) {
   key = r.id();
   change = {};
   if constexpr (Reader::packed) {
-    if (r.folds()) {
+    if (r.version() >= PackedReader::series_apart) {
       packed_ = r.text();
       folded_ = true;
       return;
     }
   }
-  packed_.clear();
+  packed_ = {};
   folded_ = false;
-  kept_.read(r);
+  if (kept_ == nullptr) kept_ = std::make_unique<Kept>();
+  kept_->read(r);
 }
 
 template void Series::write(PlainWriter&) const;

@@ -5,12 +5,13 @@
 
 #include <atomic>
 #include <cstdint>
-#include <string>
-#include <utility>
+#include <memory>
+#include <string_view>
 #include <vector>
 
 #include "base/decimal.hpp"
 #include "base/time.hpp"
+#include "state/entries.hpp"
 #include "state/value.hpp"
 #include "state/window.hpp"
 
@@ -31,13 +32,6 @@ struct SeriesNeeds {
   bool totals = false;        // anything over all time (or since a fixed moment)
 };
 
-struct SeriesEntry {
-  TimeUs time;
-  std::uint64_t seq;
-  StoredValue value;
-  Decimal sum_before;  // of the entries before this one in the vector: a window's sum is one subtraction
-};
-
 struct Distinct {
   StoredValue value;
   std::uint64_t count;
@@ -50,9 +44,17 @@ struct Extreme {  // first or last: by time, then by seq
 };
 
 // Out of a packed row it comes as the bytes that stood there (packed), and is read when it is first asked for
-// something: of most people who come by, most series are not. Bytes that still hold go back as they are.
+// something: of most people who come by, most series are not. Bytes that still hold go back as they are. They
+// are borrowed from the row.
 class Series {  // one thread changes it; while none does, any number may read
  public:
+  Series();
+  ~Series();
+  Series(const Series& other);
+  Series(Series&& other) noexcept;
+  Series& operator=(const Series& other);  // a copy borrows from no row
+  Series& operator=(Series&& other) noexcept;
+
   mutable NextChange change;  // [step] kept by view::PersonContext
   std::uint64_t key = 0;      // hash of what it counts: the same across configurations
 
@@ -62,12 +64,9 @@ class Series {  // one thread changes it; while none does, any number may read
   // Takes the other's totals and entries in: two people became one.
   void merge(const Series& other, const SeriesNeeds& needs, TimeUs now);
 
-  // Indexes [first, second) of the entries in the window up to and with now.
-  std::pair<std::size_t, std::size_t> window(TimeUs now, const Window& within) const;
-  const std::vector<SeriesEntry>& entries() const { return kept().entries; }
-  // How many of the entries in [first, last) are numbers.
-  std::size_t numbers(std::size_t first, std::size_t last) const;
-  Decimal sum(std::size_t first, std::size_t last) const;
+  const Entries& entries() const { return kept().entries; }
+  // The entries in the window up to and with now.
+  Stretch window(TimeUs now, const Window& within) const;
   // The first moment after `now` at which window() holds other entries: `never` if it will not by time alone.
   TimeUs next_change(TimeUs now, const Window& within) const;
   // The first moment after `now` at which window() turns empty, or not empty.
@@ -84,6 +83,8 @@ class Series {  // one thread changes it; while none does, any number may read
   const std::vector<Distinct>& distinct() const { return kept().distinct; }  // in order of first sight
   bool overflowed() const { return kept().overflowed; }
 
+  void bring_near() const;  // asks for the memory that write() looks at
+
   // As part of a person's row, in either spelling (spelling.hpp). read() uses the memory that is there again.
   template <typename Writer>
   void write(Writer& w) const;
@@ -92,8 +93,7 @@ class Series {  // one thread changes it; while none does, any number may read
 
  private:
   struct Kept {
-    std::vector<SeriesEntry> entries;  // by (time, seq)
-    std::size_t others = 0;            // how many of them are no numbers
+    Entries entries;
     std::uint64_t count = 0, numbers = 0;
     Decimal total;
     StoredValue smallest, largest;
@@ -102,8 +102,7 @@ class Series {  // one thread changes it; while none does, any number may read
     bool overflowed = false;
 
     bool counts_over_all_time() const;
-    bool insert(SeriesEntry entry);
-    void drop_first(std::size_t entries);
+    bool insert(const SeriesEntry& entry);
     void count_distinct(const StoredValue& value, std::uint64_t count);
     void add_totals(const Extreme& event, bool distinct);
     template <typename Writer>
@@ -114,15 +113,18 @@ class Series {  // one thread changes it; while none does, any number may read
 
   const Kept& kept() const {
     if (std::atomic_ref(folded_).load(std::memory_order_acquire)) unfold();
-    return kept_;
+    return kept_ != nullptr ? *kept_ : nothing();
   }
+  static const Kept& nothing();
   Kept& changing();
   void unfold() const;
   void trim(DurationUs window_max, TimeUs now);
 
-  mutable Kept kept_;
-  mutable std::string packed_;   // what kept_ packs to; empty: not known
-  mutable bool folded_ = false;  // packed_ holds, and is not read into kept_ yet
+  // Null: nothing was added yet, or it is folded, and was before. Apart, so that people in the pool whose
+  // series nobody asks lie close together.
+  mutable std::unique_ptr<Kept> kept_;
+  std::string_view packed_;      // what it packs to, in the row that it was read from; empty: it has changed
+  mutable bool folded_ = false;  // packed_ is not read into kept_ yet
 };
 
 }  // namespace sluice::state

@@ -20,8 +20,7 @@ StoredValue number(double n) {
 }
 
 double window_sum(const Series& s, TimeUs now, DurationUs within) {
-  const auto [first, last] = s.window(now, within);
-  return s.sum(first, last).to_double();
+  return s.window(now, within).sum().to_double();
 }
 
 std::string bytes_of(const Series& s) {
@@ -63,7 +62,7 @@ TEST_CASE("an event that is late counts where it belongs, one that is too late o
   s.add(t0 - us_per_h, 2, number(0.1), everything, t0);
   s.add(t0 - 2 * us_per_d, 3, number(5), everything, t0);
   CHECK(s.entries().size() == 2);
-  CHECK(s.entries()[0].seq == 2);
+  CHECK(s.entries().first_time() == t0 - us_per_h);
   CHECK(window_sum(s, t0, us_per_d) == 10.1);
   CHECK(window_sum(s, t0, us_per_h) == 10);
   CHECK(s.count() == 3);
@@ -134,15 +133,15 @@ TEST_CASE("a window knows how many of its values are numbers, whatever else is a
     now += static_cast<TimeUs>(random() % 2) * us_per_h;
     const TimeUs time = now - static_cast<TimeUs>(random() % 3) * us_per_h;
     s.add(time, seq, random() % 3 == 0 ? StoredValue::string("n/a") : number(1), everything, now);
-    const auto [first, last] = s.window(now, 12 * us_per_h);
-    REQUIRE(static_cast<double>(s.numbers(first, last)) == s.sum(first, last).to_double());
+    const Stretch inside = s.window(now, 12 * us_per_h);
+    REQUIRE(static_cast<double>(inside.numbers()) == inside.sum().to_double());
   }
   for (int i = 0; i < 40; ++i) {  // the others go
     now += us_per_h;
     s.add(now, 600, number(1), everything, now);
   }
-  const auto [first, last] = s.window(now, us_per_d);
-  CHECK(s.numbers(first, last) == last - first);
+  const Stretch inside = s.window(now, us_per_d);
+  CHECK(inside.numbers() == inside.size());
 }
 
 TEST_CASE("a series that nobody asks goes back as the bytes that it came as; one that changes does not") {

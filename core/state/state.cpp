@@ -148,7 +148,7 @@ void State::absorb(Profile& winner, Profile& loser) {
   for (const Identifier& identifier : loser.identifiers) {
     impl_->identifiers.set(impl_->identifier_key(identifier.type, identifier.value), winner.id);
   }
-  impl_->erased.emplace_back(gone, loser.row->hash);
+  impl_->erased.push_back(gone);
   impl_->aliases[gone] = winner.id;
   impl_->set_small(Table::alias, key_of(gone), key_of(winner.id));
   impl_->people.remove(gone);
@@ -242,13 +242,13 @@ bool State::first_sight(NameId source, std::string_view message_id, TimeUs at, s
   auto& chunks = impl_->chunks;
   if (chunks.empty() || chunks.back().hour != hour || chunks.back().prints.size() == chunk_prints) {
     const std::uint32_t number = !chunks.empty() && chunks.back().hour == hour ? chunks.back().number + 1 : 0;
-    chunks.push_back({hour, number, {}, {}, true, 0});
+    chunks.push_back({hour, number, {}, true, 0});
     const auto too_many = [&] { return impl_->seen.size() * bytes_per_print > bytes; };
     while (chunks.size() > 1 && (chunks.front().hour < hour - days * 24 || too_many())) {
       if (chunks.front().owed > 0) impl_->write_chunk(chunks.front());
       impl_->next_chunk -= std::min<std::size_t>(impl_->next_chunk, 1);
       for (const std::uint64_t old : chunks.front().prints) impl_->seen.erase(old);
-      impl_->erased_chunks.emplace_back(chunks.front().key(), chunks.front().counted);
+      impl_->erased_chunks.push_back(chunks.front().key());
       chunks.pop_front();
     }
   }

@@ -200,16 +200,14 @@ class State {
   const MemberOf* member_of(ProfileId person) const;  // null: of no account
 
   // ---- hash and checkpoints
-  Hash128 hash();  // of all rows as they are now; completes a checkpoint under way first
-  // The same, with every person's row hashed again: what a checkpoint said of them is not believed.
-  Hash128 hash_again();
+  // Of all rows as they are now. The first time looks at everybody, and from then on remembers each row's, so
+  // that the next looks at who has changed since.
+  Hash128 hash();
   // Begins a checkpoint of the rows as they are now: all of them, or those changed since the last one. Rows
   // come out of continue_checkpoint(), a few at a time; touch() writes out early what is about to change.
   // `changed` hears of each person who has changed since the last one, also where all rows are written.
   void begin_checkpoint(bool all, RowSink sink, PersonSink changed = {});
-  bool continue_checkpoint(
-      std::size_t rows);  // true: it is complete, and checkpoint_hash() is its state's hash
-  Hash128 checkpoint_hash() const;
+  bool continue_checkpoint(std::size_t rows);  // true: it is complete
   bool checkpointing() const;
   std::size_t changed_rows() const;  // that the next delta would hold
   // Restoring: give the rows of a base, then of each delta; then finish.

@@ -25,11 +25,7 @@ Profile& State::revive(ProfileId id) {
   impl_->aliases.erase(id);
   impl_->erase_small(Table::alias, key_of(id));
   // Merged since the last checkpoint began: the next one has the new row in place of taking the old one away.
-  std::erase_if(impl_->erased, [&](const auto& gone) {
-    if (gone.first != id) return false;
-    impl_->counted -= gone.second;
-    return true;
-  });
+  std::erase(impl_->erased, id);
   std::erase(impl_->changed, id);  // as who it was before
   Profile& made = impl_->people.add(id);
   made.row->written_in = impl_->running ? impl_->generation : 0;

@@ -1,4 +1,5 @@
 // Checkpoints: the rows of the state, as they go out and as they come back, and the hash over them.
+#include <algorithm>
 #include <array>
 #include <future>
 
@@ -34,63 +35,65 @@ void decode_facts(std::string_view bytes, State& s) {
 
 constexpr std::string_view facts_key = "facts";
 
-// A person's row in a checkpoint: version, hash, due, whether something is refused; then the packed bytes.
-// Rows of version 1 are a person in the plain spelling.
-constexpr std::uint8_t packed_version = 2;
+// A person's row in a checkpoint: version, due, whether something is refused; then the packed bytes. Rows of
+// version 2 have the row's hash behind the version; those of version 1 are a person in the plain spelling.
+constexpr std::uint8_t packed_version = 3, packed_with_hash = 2;
 
 // Message ids are written as so many rows: in bites, as people are.
 constexpr std::size_t rows_per_chunk = 64;
 
-// Fills the index of identifiers with those of so many people: has room made once, by what the first ones
-// have, and asks for an entry's memory some entries before it is written.
+// Fills the index of identifiers with those of so many people, on a thread beside the one that goes over
+// them: each entry's place is somewhere else in memory, and is asked for some entries before it is written.
+// Room is made once, by what the first people have.
 class IndexBuilder {
  public:
   IndexBuilder(DenseMap& index, std::size_t people) : index_(index), people_(people) {}
-  void next_person() {
-    constexpr std::size_t enough = 10'000;
-    if (++seen_ != enough) return;
-    const std::size_t all = added_ * (people_ / enough + 1);
-    index_.reserve(all + all / 16);  // else the first new one makes it grow by a third
-  }
+  void next_person() { ++seen_; }
   void add(std::uint64_t key, ProfileId id) {
-    auto& [waiting, person] = waiting_[added_++ % waiting_.size()];
-    if (person != nobody) index_.set(waiting, person);
-    constexpr std::size_t to_the_next_free = 12;  // about, four fifths full
-    index_.bring_near(key, to_the_next_free);
-    waiting = key;
-    person = id;
+    collected_.emplace_back(key, id);
+    if (collected_.size() == at_once) hand_on();
   }
   void finish() {
-    for (auto& [key, person] : waiting_) {
-      if (person != nobody) index_.set(key, std::exchange(person, nobody));
-    }
+    if (!collected_.empty()) hand_on();
+    if (filling_.valid()) filling_.get();
   }
 
  private:
+  static constexpr std::size_t at_once = 32'768, ahead = 32;
+
+  void hand_on() {
+    if (filling_.valid()) filling_.get();
+    std::swap(collected_, handed_);
+    collected_.clear();
+    const std::size_t all = std::exchange(seen_known_, true) ? 0 : handed_.size() * people_ / seen_;
+    filling_ = std::async(std::launch::async, [this, all] { fill(all); });
+  }
+  void fill(std::size_t all) {
+    if (all > 0) index_.reserve(all + all / 16);  // else the first new one makes it grow by a third
+    constexpr std::size_t to_the_next_free = 12;  // about, four fifths full
+    for (std::size_t i = 0; i < handed_.size() + ahead; ++i) {
+      if (i < handed_.size()) index_.bring_near(handed_[i].first, to_the_next_free);
+      if (i >= ahead) index_.set(handed_[i - ahead].first, handed_[i - ahead].second);
+    }
+  }
+
   DenseMap& index_;
-  std::size_t people_, seen_ = 0, added_ = 0;
-  std::array<std::pair<std::uint64_t, ProfileId>, 32> waiting_{};
+  std::size_t people_, seen_ = 0;
+  bool seen_known_ = false;
+  std::vector<std::pair<std::uint64_t, ProfileId>> collected_, handed_;
+  std::future<void> filling_;  // from handed_
 };
 
 }  // namespace
 
 void State::Impl::write_profile(ProfileId id, Row& row) {
   thread_local std::string value, scratch;
-  if (row.hashed == 0) {
-    const Hash128 hash = hash_of(id, row);
-    counted -= row.hash;
-    counted += hash;
-    row.hash = hash;
-    row.hashed = 1;
-  }
   row.written_in = generation;
   if (sink_changed && row.changed_in + 1 == generation) sink_changed(id);
   value.clear();
   const Profile* const there = people.in_pool(row);
   ByteWriter w(value);
   w.u8(packed_version);
-  w.u64(row.hash.low);
-  w.u64(row.hash.high);
   w.zigzag(row.due);
   w.u8(there != nullptr ? (there->has_refused() ? 1 : 0) : row.refused);
   w.bytes(people.packed(row, scratch));
@@ -100,9 +103,6 @@ void State::Impl::write_profile(ProfileId id, Row& row) {
 // The chunk as it was when the checkpoint began: what came since stands behind it.
 void State::Impl::write_chunk(Chunk& chunk) {
   const std::string value = chunk.value(std::exchange(chunk.owed, 0));
-  counted -= chunk.counted;
-  chunk.counted = row_hash(Table::dedup, chunk.key(), value);
-  counted += chunk.counted;
   sink(Table::dedup, chunk.key(), value, false);
 }
 
@@ -114,9 +114,6 @@ void State::Impl::write_numbers() {
 
 bool State::checkpointing() const {
   return impl_->running;
-}
-Hash128 State::checkpoint_hash() const {
-  return impl_->target;
 }
 std::size_t State::changed_rows() const {
   return impl_->changed.size() + impl_->changed_small.size();
@@ -131,14 +128,12 @@ void State::begin_checkpoint(bool all, RowSink sink, PersonSink changed) {
   s.all = all;
   s.running = true;
   ++s.generation;
-  for (const auto& [id, hash] : s.erased) {
-    s.counted -= hash;
+  for (const ProfileId id : s.erased) {
     if (!all) s.sink(Table::profile, key_of(id), {}, true);
     if (s.sink_changed) s.sink_changed(id);
   }
   s.erased.clear();
-  for (const auto& [key, hash] : s.erased_chunks) {
-    s.counted -= hash;
+  for (const std::string& key : s.erased_chunks) {
     if (!all) s.sink(Table::dedup, key, {}, true);
   }
   s.erased_chunks.clear();
@@ -158,7 +153,6 @@ void State::begin_checkpoint(bool all, RowSink sink, PersonSink changed) {
     }
   }
   s.changed_small.clear();
-  s.target = s.small_counted;
   // In any order: rows are found by their keys, and sorting a million ids would hold up the inputs.
   s.pending = all ? s.people.ids() : std::move(s.changed);
   s.changed.clear();
@@ -174,12 +168,19 @@ bool State::continue_checkpoint(std::size_t rows) {
     s.write_chunk(chunk);
     rows -= std::min(rows, rows_per_chunk);
   }
-  for (; rows > 0 && s.next_pending < s.pending.size(); ++s.next_pending) {
-    const ProfileId id = s.pending[s.next_pending];
-    Row* const row = s.people.row(id);
-    if (row == nullptr || !s.owed(*row)) continue;  // gone or changed since: written then
-    s.write_profile(id, *row);
-    --rows;
+  // Some at once are looked up, so that the waits for memory overlap.
+  std::array<Row*, 16> some{};
+  while (rows > 0 && s.next_pending < s.pending.size()) {
+    const std::size_t first = s.next_pending, count = std::min(some.size(), s.pending.size() - first);
+    for (std::size_t i = 0; i < count; ++i) {
+      some.at(i) = s.people.row(s.pending[first + i]);
+      if (some.at(i) != nullptr) __builtin_prefetch(some.at(i));
+    }
+    for (std::size_t i = 0; i < count && rows > 0; ++i, ++s.next_pending) {
+      if (some.at(i) == nullptr || !s.owed(*some.at(i))) continue;  // gone or changed since: written then
+      s.write_profile(s.pending[first + i], *some.at(i));
+      --rows;
+    }
   }
   if (s.next_chunk < s.chunks.size() || s.next_pending < s.pending.size()) return false;
   s.write_numbers();  // those that the rows above are packed with
@@ -188,63 +189,43 @@ bool State::continue_checkpoint(std::size_t rows) {
   s.pending.shrink_to_fit();
   s.sink = nullptr;
   s.sink_changed = nullptr;
-  s.target += s.counted;
   return true;
 }
 
 Hash128 State::hash() {
   Impl& s = *impl_;
-  while (s.running) (void)continue_checkpoint(1'000);
   s.set_small(Table::meta, std::string(facts_key), encode_facts(*this));
-  Hash128 sum = s.counted;
-  for (const auto& [id, hash] : s.erased) sum -= hash;
-  for (const auto& [key, hash] : s.erased_chunks) sum -= hash;
-  for (const ProfileId id : s.changed) {
-    const Row* const row = s.people.row(id);
-    if (row == nullptr) continue;
-    sum -= row->hash;
-    sum += s.hash_of(id, *row);
+  if (!std::exchange(s.hashes.asked, true)) s.hashes.changed = s.people.ids();
+  for (const ProfileId id : std::exchange(s.hashes.changed, {})) {
+    Hash128& hash = s.hashes.rows[id];
+    s.hashes.sum -= std::exchange(hash, {});
+    if (const Row* const row = s.people.row(id)) s.hashes.sum += hash = s.hash_of(id, *row);
   }
-  for (const Chunk& chunk : s.chunks) {
-    if (!chunk.changed) continue;
-    sum -= chunk.counted;
+  Hash128 sum = s.hashes.sum;
+  for (const auto& [place, value] : s.small) sum += row_hash(place.first, place.second, value);
+  for (const Chunk& chunk : s.chunks)
     sum += row_hash(Table::dedup, chunk.key(), chunk.value(chunk.prints.size()));
-  }
-  sum += s.small_counted;
   return sum;
 }
 
-Hash128 State::hash_again() {
-  Hash128 sum = hash();
-  for (const auto& [id, row] : impl_->people.rows()) {
-    if (row->changed_in == impl_->generation) continue;  // hash() has looked at it
-    sum -= row->hash;
-    sum += impl_->hash_of(id, *row);
-  }
-  return sum;
-}
-
-bool State::Impl::restore_profile(ProfileId id, std::string_view key, std::string_view value) {
-  if (const Row* const before = people.row(id)) counted -= before->hash;  // a delta's row replaces the base's
+bool State::Impl::restore_profile(ProfileId id, std::string_view value) {
+  if (hashes.asked) hashes.changed.push_back(id);
   ByteReader r(value);
-  const bool packed = r.u8() == packed_version;
+  const std::uint8_t version = r.u8();
+  const bool packed = version == packed_version || version == packed_with_hash;
   Row head;
   if (packed) {
-    head.hash.low = r.u64();
-    head.hash.high = r.u64();
+    if (version == packed_with_hash) (void)r.bytes(sizeof(Hash128));
     head.due = r.zigzag();
     head.refused = r.u8() != 0 ? 1 : 0;
     head.plain = 0;
     if (!r.ok()) return false;
   }
   Row& row = people.put(id, packed ? r.bytes(r.left()) : value);
-  row.hash = packed ? head.hash : row_hash(Table::profile, key, value);
-  row.hashed = 1;
   row.due = packed ? head.due : never;
   row.refused = packed ? head.refused : 0;
   row.plain = packed ? 0 : 1;
   timers_known = timers_known && packed;
-  counted += row.hash;
   people.shed(tables_bytes());
   return true;
 }
@@ -257,7 +238,7 @@ bool State::restore_row(Table table, std::string_view key, std::string_view valu
   Impl& s = *impl_;
   switch (table) {
     case Table::profile:
-      return s.restore_profile(ByteReader(key).u64(), key, value);
+      return s.restore_profile(ByteReader(key).u64(), value);
     case Table::number: {
       const bool follows = s.people.numbers.restore(ByteReader(key).u64(), ByteReader(value).u64());
       s.numbers_written = s.people.numbers.size();
@@ -269,13 +250,10 @@ bool State::restore_row(Table table, std::string_view key, std::string_view valu
       chunk.hour = k.zigzag();
       chunk.number = k.u32();
       chunk.changed = false;
-      chunk.counted = row_hash(table, key, value);
-      s.counted += chunk.counted;
       for (ByteReader v(value); !v.at_end() && v.ok();) chunk.prints.push_back(v.u64());
       const auto same = [&](const Chunk& c) { return c.hour == chunk.hour && c.number == chunk.number; };
       const auto at = std::find_if(s.chunks.begin(), s.chunks.end(), same);
       if (at != s.chunks.end()) {
-        s.counted -= at->counted;
         *at = std::move(chunk);
       } else {
         s.chunks.push_back(std::move(chunk));
@@ -323,15 +301,12 @@ void State::forget_row(Table table, std::string_view key) {
   Impl& s = *impl_;
   if (table == Table::profile) {
     const ProfileId id = ByteReader(key).u64();
-    const Row* const row = s.people.row(id);
-    if (row == nullptr) return;
-    s.counted -= row->hash;
+    if (s.hashes.asked) s.hashes.changed.push_back(id);
     s.people.remove(id);
   } else if (table == Table::dedup) {
     const auto at =
         std::find_if(s.chunks.begin(), s.chunks.end(), [&](const Chunk& c) { return c.key() == key; });
     if (at == s.chunks.end()) return;
-    s.counted -= at->counted;
     s.chunks.erase(at);
   } else if (table == Table::member) {
     s.drop_member(ByteReader(key).u64());

@@ -48,7 +48,6 @@ struct Chunk {
   std::int64_t hour = 0;
   std::uint32_t number = 0;
   std::vector<std::uint64_t> prints;
-  Hash128 counted;
   bool changed = true;
   std::size_t owed = 0;  // its first so many are to be written by the checkpoint under way
 
@@ -97,11 +96,8 @@ struct State::Impl {
   std::uint32_t generation = 1;
   std::vector<ProfileId> changed;  // profiles, since the last checkpoint began
   std::set<std::pair<Table, std::string>> changed_small;
-  std::vector<std::pair<ProfileId, Hash128>> erased;  // rows that the next delta must take away
-  std::vector<std::pair<std::string, Hash128>> erased_chunks;
-  Hash128 counted;        // hash of the profile and dedup rows as of the last checkpoint
-  Hash128 small_counted;  // hash of the small tables as they are
-  Hash128 target;         // hash of the checkpoint under way
+  std::vector<ProfileId> erased;  // rows that the next delta must take away
+  std::vector<std::string> erased_chunks;
   bool running = false, all = false;
   std::vector<ProfileId> pending;
   std::size_t next_pending = 0, next_chunk = 0;
@@ -110,6 +106,14 @@ struct State::Impl {
   RowSink sink;
   PersonSink sink_changed;
 
+  // People's part of the hash as of when it was last asked for: most hubs are never asked.
+  struct {
+    bool asked = false;
+    FlatMap<Hash128> rows;
+    Hash128 sum;
+    std::vector<ProfileId> changed;  // since
+  } hashes;
+
   std::uint64_t identifier_key(NameId type, std::string_view value) const {
     return hash64(value, seed ^ type);
   }
@@ -117,12 +121,8 @@ struct State::Impl {
   void set_small(Table table, std::string key, std::string value) {
     const auto place = std::make_pair(table, std::move(key));
     auto [row, fresh] = small.try_emplace(place);
-    if (!fresh) {
-      if (row->second == value) return;
-      small_counted -= row_hash(table, place.second, row->second);
-    }
+    if (!fresh && row->second == value) return;
     row->second = std::move(value);
-    small_counted += row_hash(table, place.second, row->second);
     changed_small.insert(place);
   }
 
@@ -130,7 +130,6 @@ struct State::Impl {
     const auto place = std::make_pair(table, std::move(key));
     const auto row = small.find(place);
     if (row == small.end()) return;
-    small_counted -= row_hash(table, place.second, row->second);
     small.erase(row);
     changed_small.insert(place);
   }
@@ -175,7 +174,7 @@ struct State::Impl {
   void write_profile(ProfileId id, Row& row);
   void write_chunk(Chunk& chunk);
   void write_numbers();
-  bool restore_profile(ProfileId id, std::string_view key, std::string_view value);
+  bool restore_profile(ProfileId id, std::string_view value);
 
   void queue_timer(ProfileId id, Row& row) {
     if (row.due >= row.queued) return;
@@ -190,10 +189,10 @@ struct State::Impl {
 
   // Call before a row changes, in what it says or in its due time.
   void changes(ProfileId id, Row& row) {
+    if (hashes.asked) hashes.changed.push_back(id);
     if (owed(row)) write_profile(id, row);
     if (row.changed_in == generation) return;
     row.changed_in = generation;
-    row.hashed = 0;
     changed.push_back(id);
   }
 };

@@ -5,6 +5,7 @@
 
 #include "base/bytes.hpp"
 #include "base/check.hpp"
+#include "base/hash.hpp"
 #include "journal/frame.hpp"
 #include "journal/frame_reader.hpp"
 
@@ -38,14 +39,15 @@ std::uint64_t seed_of(CheckpointKind kind, std::uint64_t seq) {
 }
 
 // What the end frame says, so that a file without its last part is not taken for whole.
-// The state's hash and size stand here too: they are known when its last row is.
+// The state's size stands here too: it is known when its last row is. Before it stood the state's hash (ADR
+// 57).
 std::string encode_end(std::uint64_t rows, std::uint64_t frames, const CheckpointInfo& info) {
   std::string out;
   ByteWriter w(out);
   w.u64(rows);
   w.u64(frames);
-  w.u64(info.hash.low);
-  w.u64(info.hash.high);
+  w.u64(0);
+  w.u64(0);
   w.u64(info.rows);
   return out;
 }
@@ -123,9 +125,8 @@ Status CheckpointWriter::write_out() {
   return file_->sync();
 }
 
-Status CheckpointWriter::commit(const Hash128& hash, std::uint64_t state_rows) {
+Status CheckpointWriter::commit(std::uint64_t state_rows) {
   SLUICE_CHECK(!committed_);
-  info_.hash = hash;
   info_.rows = state_rows;
   SLUICE_TRY(flush_rows());
   SLUICE_TRY(frame(kind_end, encode_end(count_, frames_, info_)));
@@ -169,8 +170,7 @@ Result<Checkpoints::Header> Checkpoints::read_checkpoint(CheckpointKind kind, st
     if (frame.entry.kind != kind_end) continue;
     ByteReader end(frame.entry.payload);
     const bool whole = end.u64() == rows && end.u64() == n - 1 && header.info.seq == seq;
-    header.info.hash.low = end.u64();
-    header.info.hash.high = end.u64();
+    (void)end.u64(), (void)end.u64();
     header.info.rows = end.u64();
     if (!whole || !end.ok() || !end.at_end()) return damaged;
     return header;

@@ -22,7 +22,6 @@
 #include "sluice/result.hpp"
 
 #include "base/file.hpp"
-#include "base/hash.hpp"
 #include "base/time.hpp"
 
 namespace sluice {
@@ -30,7 +29,6 @@ namespace sluice {
 struct CheckpointInfo {
   std::uint64_t seq = 0;   // the last input that it contains
   TimeUs stamp = 0;        // of that input
-  Hash128 hash;            // of the state; given to commit()
   std::uint64_t rows = 0;  // of the state, as the hub counts them; given to commit()
   std::string extra;       // the hub's own: whatever it needs beside the rows
 };
@@ -51,8 +49,8 @@ class CheckpointWriter {
   Status add(std::uint8_t table, std::string_view key, std::string_view value);
   Status erase(std::uint8_t table, std::string_view key);
   // Syncs, gives the file its name, and, after a base, removes what nobody needs any more.
-  // `hash` and `state_rows` are the state's as of the checkpoint's seq.
-  Status commit(const Hash128& hash, std::uint64_t state_rows);
+  // `state_rows` are the state's as of the checkpoint's seq.
+  Status commit(std::uint64_t state_rows);
   std::uint64_t bytes() const { return offset_ + buffer_.size(); }
 
  private:

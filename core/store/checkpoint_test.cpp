@@ -35,7 +35,6 @@ CheckpointInfo info_at(std::uint64_t seq, const Rows& rows) {
   CheckpointInfo info;
   info.seq = seq;
   info.stamp = static_cast<TimeUs>(seq * 1000);
-  info.hash = {seq, seq + 1};
   info.rows = rows.size();
   info.extra = "extra " + std::to_string(seq);
   return info;
@@ -44,7 +43,7 @@ CheckpointInfo info_at(std::uint64_t seq, const Rows& rows) {
 Status write_base(Checkpoints& set, std::uint64_t seq, const Rows& rows) {
   const auto writer = SLUICE_TRY(set.begin(info_at(seq, rows), CheckpointKind::base));
   for (const auto& [key, value] : rows) SLUICE_TRY(writer->add(key.first, key.second, value));
-  return writer->commit({seq, seq + 1}, rows.size());
+  return writer->commit(rows.size());
 }
 
 Status write_delta(Checkpoints& set, std::uint64_t seq, const Rows& before, const Rows& after) {
@@ -56,7 +55,7 @@ Status write_delta(Checkpoints& set, std::uint64_t seq, const Rows& before, cons
     const auto old = before.find(key);
     if (old == before.end() || old->second != value) SLUICE_TRY(writer->add(key.first, key.second, value));
   }
-  return writer->commit({seq, seq + 1}, after.size());
+  return writer->commit(after.size());
 }
 
 // The state as of `seq`: some rows stay, some change, some go.
@@ -121,7 +120,6 @@ TEST_CASE("a base and its deltas give the state as of the newest", "[checkpoint]
   REQUIRE(loaded.info);
   CHECK(loaded.info->seq == 30);
   CHECK(loaded.info->stamp == 30'000);
-  CHECK(loaded.info->hash == Hash128{30, 31});
   CHECK(loaded.info->rows == rows_at(30).size());
   CHECK(loaded.expected == rows_at(30).size());
   CHECK(loaded.info->extra == "extra 30");

@@ -119,13 +119,7 @@ void merge_profiles(Profile& winner, const Profile& loser, const view::Compiled&
     if (find_in(winner.found, [&](state::NameId o) { return o == audience; }) == nullptr)
       winner.found.push_back(audience);
   }
-  winner.history.insert(winner.history.end(), loser.history.begin(), loser.history.end());
-  std::stable_sort(winner.history.begin(), winner.history.end(),
-                   [](const auto& a, const auto& b) { return a.time < b.time; });
-  if (winner.history.size() > state::history_max) {
-    winner.history.erase(winner.history.begin(),
-                         winner.history.end() - static_cast<std::ptrdiff_t>(state::history_max));
-  }
+  winner.history.merge(loser.history);
   winner.touch_changes();
   merge_work(winner, loser);
   winner.merges.insert(winner.merges.end(), loser.merges.begin(), loser.merges.end());

@@ -16,6 +16,7 @@ void PersonContext::at(const state::Profile* profile, TimeUs now, const Event* e
   event_ = event;
   arena_.reset();
   if (!texts_.empty()) texts_.clear();
+  if (!values_.empty()) values_.clear();
   parsers_used_ = 0;
   waits_ = profile != nullptr && state_.backfill.waits(profile->id);
   if (!waits_ || waiting_for_ == state_.backfill.id) return;
@@ -228,59 +229,82 @@ bool has_value(const state::SeriesEntry& entry) {
   return !entry.value.is_none() && entry.value.kind() != StoredValue::Kind::null;
 }
 
-std::vector<state::Distinct> distinct_of(const Series& series, std::size_t first, std::size_t last) {
+std::vector<state::Distinct> distinct_of(const Series& series, const state::Stretch& some) {
   std::vector<state::Distinct> values;  // in order of first sight
-  std::unordered_map<std::string_view, std::size_t> places;
-  for (std::size_t i = first; i < last; ++i) {
-    const state::SeriesEntry& entry = series.entries()[i];
-    if (!has_value(entry)) continue;
+  std::unordered_map<std::string, std::size_t> places;
+  series.entries().each(some, [&](const state::SeriesEntry& entry) {
+    if (!has_value(entry)) return true;
     const auto [place, fresh] = places.try_emplace(entry.value.bytes(), values.size());
     if (fresh) values.push_back({entry.value, 0});
     ++values[place->second].count;
-  }
+    return true;
+  });
   return values;
+}
+
+// The smallest or the largest value; none: there is no value that has a size.
+StoredValue extreme_of(const Series& series, const state::Stretch& some, bool smallest) {
+  StoredValue best;
+  series.entries().each(some, [&](const state::SeriesEntry& entry) {
+    if (!has_value(entry) || entry.value.kind() == StoredValue::Kind::json) return true;
+    if (best.is_none() || (smallest ? entry.value < best : best < entry.value)) best = entry.value;
+    return true;
+  });
+  return best;
+}
+
+StoredValue first_of(const Series& series, const state::Stretch& some) {
+  StoredValue first;
+  series.entries().each(some, [&](const state::SeriesEntry& entry) {
+    if (has_value(entry)) first = entry.value;
+    return first.is_none();
+  });
+  return first;
+}
+
+// Mostly the last entry has one: looked for in pieces from the end.
+StoredValue last_of(const Series& series, const state::Stretch& some) {
+  const state::Entries& entries = series.entries();
+  StoredValue last;
+  for (state::Place end = some.last; last.is_none() && end.index > some.first.index;) {
+    const std::size_t index = std::max(some.first.index, (end.index - 1) / entries.step * entries.step);
+    const state::Place from = entries.at(index);
+    entries.each({from, end}, [&](const state::SeriesEntry& entry) {
+      if (has_value(entry)) last = entry.value;
+      return true;
+    });
+    end = from;
+  }
+  return last;
 }
 
 }  // namespace
 
 Value PersonContext::windowed(const AggregatePlan& plan, const Series& series) {
-  const auto [first, last] = series.window(now_, window_of(plan));
-  const auto& entries = series.entries();
+  const state::Stretch inside = series.window(now_, window_of(plan));
+  const auto kept = [&](StoredValue value) {  // it is nobody's: what it borrows from must stay until at()
+    return value.is_none() ? Value::unknown("no events") : stored(values_.emplace_back(std::move(value)));
+  };
   switch (plan.op) {
     case Aggregation::count:
-      return Value::integer(static_cast<std::int64_t>(last - first));
+      return Value::integer(static_cast<std::int64_t>(inside.size()));
     case Aggregation::exists:
-      return Value::boolean(last > first);
+      return Value::boolean(!inside.empty());
     case Aggregation::sum:
-      return Value::number(series.sum(first, last).to_double());
-    case Aggregation::avg: {
-      const std::size_t numbers = series.numbers(first, last);
-      if (numbers == 0) return Value::unknown("no events");
-      return Value::number(series.sum(first, last).to_double() / static_cast<double>(numbers));
-    }
+      return Value::number(inside.sum().to_double());
+    case Aggregation::avg:
+      if (inside.numbers() == 0) return Value::unknown("no events");
+      return Value::number(inside.sum().to_double() / static_cast<double>(inside.numbers()));
     case Aggregation::min:
-    case Aggregation::max: {
-      const StoredValue* best = nullptr;
-      for (std::size_t i = first; i < last; ++i) {
-        if (!has_value(entries[i]) || entries[i].value.kind() == StoredValue::Kind::json) continue;
-        const StoredValue& value = entries[i].value;
-        if (best == nullptr || (plan.op == Aggregation::min ? value < *best : *best < value)) best = &value;
-      }
-      return best == nullptr ? Value::unknown("no events") : stored(*best);
-    }
+    case Aggregation::max:
+      return kept(extreme_of(series, inside, plan.op == Aggregation::min));
     case Aggregation::first:
-      for (std::size_t i = first; i < last; ++i) {
-        if (has_value(entries[i])) return stored(entries[i].value);
-      }
-      return Value::unknown("no events");
+      return kept(first_of(series, inside));
     case Aggregation::last:
-      for (std::size_t i = last; i > first; --i) {
-        if (has_value(entries[i - 1])) return stored(entries[i - 1].value);
-      }
-      return Value::unknown("no events");
+      return kept(last_of(series, inside));
     case Aggregation::unique:
     case Aggregation::top:
-      return distinct(distinct_of(series, first, last), plan);
+      return distinct(distinct_of(series, inside), plan);
   }
   return Value::unknown("no such aggregation");
 }

@@ -87,8 +87,9 @@ class PersonContext final : public expr::Context {
   std::string zone_name_;       // the last that was looked up,
   const Zone* zone_ = nullptr;  // and what it is: null, there is none of that name
   expr::Arena arena_;
-  std::deque<std::string> texts_;   // what values made here borrow from; cleared by at()
-  std::deque<JsonParser> parsers_;  // one for each JSON text read since at()
+  std::deque<std::string> texts_;          // what values made here borrow from; cleared by at()
+  std::deque<state::StoredValue> values_;  // likewise
+  std::deque<JsonParser> parsers_;         // one for each JSON text read since at()
   std::size_t parsers_used_ = 0;
   bool waits_ = false;
   std::uint64_t waiting_for_ = 0;  // the backfill that waiting_ is of

@@ -47,24 +47,22 @@ class Explainer {
       reason.since = m->entered;
     return compiled_.config->audiences[slot].condition.get();
   }
-  // Which of the kept count, and until when.
+  // Until when what counts is what it is.
   template <typename Kept>
-  std::pair<std::size_t, std::size_t> add_window(const AggregatePlan& plan, const Kept& kept,
-                                                 Reason& reason) const {
+  void add_window(const AggregatePlan& plan, const Kept& kept, Reason& reason) const {
     const state::Window window = context_.window_of(plan);
-    const auto [first, last] = kept.window(now_, window);
-    reason.events_total = last - first;
     reason.changes_at = plan.op == expr::Aggregation::exists ? kept.next_existence_change(now_, window)
                                                              : kept.next_change(now_, window);
     reason.forgotten = kept.overflowed();
-    return {first, last};
   }
   void add_steps(const AggregatePlan& plan, Reason& reason) const {
     const SequencePlan& steps = compiled_.sequences[plan.sequence];
     const state::Sequence* const sequence = profile_.find_sequence(steps.key);
     reason.windowed = true;
     if (sequence == nullptr) return;
-    const auto [first, last] = add_window(plan, *sequence, reason);
+    add_window(plan, *sequence, reason);
+    const auto [first, last] = sequence->window(now_, context_.window_of(plan));
+    reason.events_total = last - first;
     if (first == last) return;
     std::size_t step = 0;
     for (const state::SequenceEntry& entry : sequence->steps_of(sequence->completions()[last - 1]))
@@ -79,14 +77,19 @@ class Explainer {
     }
     reason.windowed = true;
     if (series == nullptr) return;
-    const auto [first, last] = add_window(plan, *series, reason);
-    const auto& entries = series->entries();
-    for (std::size_t i = last - std::min(explained_events_max, last - first); i < last; ++i) {
-      ExplainedEvent event{entries[i].time, entries[i].seq, {}, {}};
-      const bool takes_none = plan.op == expr::Aggregation::count || plan.op == expr::Aggregation::exists;
-      if (!takes_none && !entries[i].value.is_none()) entries[i].value.append_json(event.value);
+    add_window(plan, *series, reason);
+    const state::Entries& entries = series->entries();
+    state::Stretch inside = series->window(now_, context_.window_of(plan));
+    reason.events_total = inside.size();
+    if (inside.size() > explained_events_max)
+      inside.first = entries.at(inside.last.index - explained_events_max);
+    const bool takes_none = plan.op == expr::Aggregation::count || plan.op == expr::Aggregation::exists;
+    entries.each(inside, [&](const state::SeriesEntry& entry) {
+      ExplainedEvent event{entry.time, entry.seq, {}, {}};
+      if (!takes_none && !entry.value.is_none()) entry.value.append_json(event.value);
       reason.events.push_back(std::move(event));
-    }
+      return true;
+    });
   }
 
   const Compiled& compiled_;
