@@ -1,13 +1,13 @@
 #include "hub/engine.hpp"
 
 #include <algorithm>
-#include <array>
 #include <future>
 #include <span>
 #include <utility>
 
 #include "hub/difference.hpp"
 #include "hub/epoch.hpp"
+#include "hub/read_ahead.hpp"
 #include "store/database.hpp"
 
 namespace sluice::hub {
@@ -69,29 +69,24 @@ Status Engine::open_delivery(const config::Config& config, const deliver::Delive
 Status Engine::replay(std::uint64_t from, Recovery& recovery) {
   Status stepped = Done{};
   StepOutput out;
-  // As many at once as the step thread looks ahead; what they borrow from does not last so long.
-  constexpr std::size_t glance = StepThread::glance;
-  std::array<std::string, glance> payloads;
-  std::array<Input, glance> ahead;
-  std::size_t count = 0;
-  const auto step_ahead = [&] {
-    world_->pipeline.bring_near(std::span(ahead).first(count));
-    for (std::size_t i = 0; i < count && stepped; ++i) {
-      stepped = world_->step(ahead.at(i), out);
-      if (stepped) stepped = delivery_->offer(ahead.at(i).seq, std::exchange(out.effects, {}));
-      if (stepped) stepped = take_letters(std::exchange(out.letters, {}));
-      out.gate.clear();
-      ++recovery.replayed;
-    }
-    count = 0;
+  const auto step = [&](const Input& input) {
+    stepped = world_->step(input, out);
+    if (stepped) stepped = delivery_->offer(input.seq, std::exchange(out.effects, {}));
+    if (stepped) stepped = take_letters(std::exchange(out.letters, {}));
+    out.gate.clear();
+    ++recovery.replayed;
     return static_cast<bool>(stepped);
   };
-  SLUICE_TRY(journal_->replay(from, [&](const Input& input) {
-    ahead.at(count) = input;
-    ahead.at(count).payload = payloads.at(count) = input.payload;
-    return ++count < glance || step_ahead();
+  SLUICE_TRY(read_ahead(*journal_, from, options_.threads, [&](std::span<const Input> inputs) {
+    while (!inputs.empty()) {
+      const auto near = inputs.first(std::min(StepThread::glance, inputs.size()));
+      world_->pipeline.bring_near(near);
+      if (!std::all_of(near.begin(), near.end(), step)) return false;
+      inputs = inputs.subspan(near.size());
+    }
+    return true;
   }));
-  if (!step_ahead()) return stepped.error();
+  if (!stepped) return stepped.error();
   std::vector<GateChange> gate;
   if (world_->pipeline.compiled() != nullptr) world_->pipeline.describe_gate(gate);
   apply_gate(gate);
