@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/check.hpp"
 #include "state/spelling.hpp"
 
 namespace sluice::state {
@@ -41,7 +42,8 @@ class Entries::Walk {
   const Place& place() const { return at_; }
   bool ok() const { return reader_.ok(); }
 
-  // Over the next entry, whose time and seq the place has then.
+  // Over the next entry, whose time and seq the place has then. Not ok() afterwards: there was none, and what
+  // was read is not what was written.
   void step() {
     at_.time = reader_.time();
     at_.seq = reader_.seq();
@@ -73,6 +75,7 @@ Place Entries::at(std::size_t index) const {
   const std::size_t mark = std::min(index / step, marks_.size());
   Walk walk(bytes_, mark == 0 ? begin_ : marks_[mark - 1]);
   while (walk.place().index < index) walk.step();
+  SLUICE_CHECK(walk.ok());
   return walk.place();
 }
 
@@ -87,6 +90,7 @@ Place Entries::later_than(TimeUs moment) const {
   for (;;) {
     const Place before = walk.place();
     walk.step();
+    SLUICE_CHECK(walk.ok());
     if (walk.place().time > moment) return before;
   }
 }
@@ -102,6 +106,7 @@ void Entries::each(const Stretch& some, const std::function<bool(const SeriesEnt
   SeriesEntry entry;
   for (Walk walk(bytes_, some.first); walk.place().index < some.last.index;) {
     walk.step(entry);
+    SLUICE_CHECK(walk.ok());
     if (!each(entry)) return;
   }
 }
@@ -136,7 +141,8 @@ void Entries::insert(const SeriesEntry& entry) {
   Place place = later_than(entry.time - 1);
   Walk walk(bytes_, place);
   SeriesEntry next;
-  for (walk.step(next); !after(next.time, next.seq); walk.step(next)) place = walk.place();
+  for (walk.step(next); walk.ok() && !after(next.time, next.seq); walk.step(next)) place = walk.place();
+  SLUICE_CHECK(walk.ok());
   std::string both(coded(entry, place.time, place.seq));
   both += coded(next, entry.time, entry.seq);
   bytes_.replace(place.offset, walk.place().offset - place.offset, both);

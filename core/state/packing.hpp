@@ -79,6 +79,7 @@ class PackedWriter {
   }
   void zigzag(std::int64_t v) { varint(zigzag_of(v)); }
   void bytes(std::string_view v) {
+    if (v.empty()) return;  // and perhaps at no address
     room(v.size());
     std::memcpy(out_.data() + size_, v.data(), v.size());
     size_ += v.size();

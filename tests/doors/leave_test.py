@@ -40,9 +40,13 @@ class LeaveTest(DoorsTest):
         self.addCleanup(self.hub.stop)
         self.hub.start()
 
+    def written(self):
+        file = self.hub.folder / "out/lake.jsonl"
+        return file.read_text().splitlines() if file.exists() else []
+
     def lines(self):
         self.hub.stop()
-        return [json.loads(line) for line in (self.hub.folder / "out/lake.jsonl").read_text().splitlines()]
+        return [json.loads(line) for line in self.written()]
 
     def identify(self, granted=None, **traits):
         context = {} if granted is None else {"consent": {"categoryPreferences": {"News": granted}}}
@@ -51,6 +55,7 @@ class LeaveTest(DoorsTest):
     def test_what_was_held_back_for_want_of_consent_goes_out_when_it_is_given(self):
         self.identify(email="ada@acme.test")
         self.identify(granted=True)
+        hub.wait_for(self.written)  # consent is asked before each send: what is still on its way would be held back
         self.identify(granted=False)
         self.identify(city="Lyon")
         self.identify(granted=True)
