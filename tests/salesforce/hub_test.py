@@ -197,6 +197,9 @@ class SourceTest(Case):
         self.vendor.request("POST", "/_stand-in/expire")
         self.put("Contact", self.contact(2))
         wait_for(lambda: self.person(2), 60, "the second too")
+        wait_for(lambda: self.vendor.stats()["tokens"] >= tokens + 2, 60, "each stream has asked again")
+        self.put("Contact", self.contact(3))
+        wait_for(lambda: self.person(3), 60, "the third too")
         self.assertEqual(self.vendor.stats()["tokens"], tokens + 2, "one for each stream")
         for path in self.folder.rglob("*"):
             if path.is_file():
