@@ -74,7 +74,7 @@ void State::bring_near(std::span<const Glance> glances) const {
     const Glance& g = glances[i];
     const std::uint64_t* const id = impl_->identifiers.find(impl_->identifier_key(g.type, g.value));
     ids.at(i) = id == nullptr ? nobody : *id;
-    seen += impl_->seen.count(hash64(g.message_id, impl_->seed ^ g.source));
+    seen += impl_->seen.contains(hash64(g.message_id, impl_->seed ^ g.source)) ? 1U : 0U;
   }
   for (std::size_t i = 0; i < glances.size(); ++i) {
     rows.at(i) = impl_->people.row(ids.at(i));
@@ -237,7 +237,7 @@ std::string_view State::name(NameId id) const {
 bool State::first_sight(NameId source, std::string_view message_id, TimeUs at, std::int64_t days,
                         std::uint64_t bytes) {
   const std::uint64_t print = hash64(message_id, impl_->seed ^ source);
-  if (!impl_->seen.insert(print).second) return false;
+  if (!impl_->seen.insert(print)) return false;
   const std::int64_t hour = at / us_per_h;
   auto& chunks = impl_->chunks;
   if (chunks.empty() || chunks.back().hour != hour || chunks.back().prints.size() == chunk_prints) {

@@ -335,7 +335,9 @@ bool State::finish_restore() {
     std::size_t prints = 0;
     for (const Chunk& chunk : s.chunks) prints += chunk.prints.size();
     s.seen.reserve(prints);
-    for (const Chunk& chunk : s.chunks) s.seen.insert(chunk.prints.begin(), chunk.prints.end());
+    for (const Chunk& chunk : s.chunks) {
+      for (const std::uint64_t print : chunk.prints) s.seen.insert(print);
+    }
   });
   std::vector<DueTimer> timers;
   IndexBuilder identifiers(s.identifiers, s.people.size());

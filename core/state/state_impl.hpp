@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <deque>
 #include <map>
 #include <memory>
@@ -44,6 +45,30 @@ inline Hash128 row_hash(Table table, std::string_view key, std::string_view valu
 inline constexpr std::size_t chunk_prints = 4096;
 inline constexpr std::uint64_t bytes_per_print = 30;  // what one costs in memory, set and chunk together
 
+// Which of them there are, in parts that grow one by one: millions that move at once hold up the inputs for a
+// tenth of a second and more.
+class Prints {
+ public:
+  bool insert(std::uint64_t print) {  // false: it was there
+    const bool fresh = part(print).insert(print).second;
+    size_ += fresh ? 1 : 0;
+    return fresh;
+  }
+  void erase(std::uint64_t print) { size_ -= part(print).erase(print); }
+  bool contains(std::uint64_t print) const { return parts_.at(print >> shift).contains(print); }
+  std::size_t size() const { return size_; }
+  void reserve(std::size_t prints) {
+    for (auto& one : parts_) one.reserve(prints / parts_.size());
+  }
+
+ private:
+  static constexpr unsigned shift = 58;  // prints are hashes: their highest bits tell the part
+  using Part = boost::unordered_flat_set<std::uint64_t, Mixed>;
+  Part& part(std::uint64_t print) { return parts_.at(print >> shift); }
+  std::array<Part, 1U << (64 - shift)> parts_;
+  std::size_t size_ = 0;
+};
+
 struct Chunk {
   std::int64_t hour = 0;
   std::uint32_t number = 0;
@@ -79,7 +104,7 @@ struct State::Impl {
   FlatMap<ProfileId> aliases;
   FlatMap<std::string> names;
   FlatMap<std::uint64_t> audience_sizes;
-  boost::unordered_flat_set<std::uint64_t, Mixed> seen;
+  Prints seen;
   std::deque<Chunk> chunks;
   std::priority_queue<DueTimer, std::vector<DueTimer>, LaterFirst> timers;
   FlatMap<std::unique_ptr<Account>> accounts;
