@@ -11,11 +11,6 @@ namespace {
 
 const Numbers no_numbers;  // entries hold no ids
 
-Decimal decimal_of(const StoredValue& value) {
-  if (value.kind() != StoredValue::Kind::number) return {};
-  return Decimal::from_double(value.as_number()).value_or(Decimal{});
-}
-
 // The bytes of one entry, coded from the one before it.
 std::string_view coded(const SeriesEntry& entry, TimeUs time, std::uint64_t seq) {
   thread_local std::string bytes;

@@ -1,7 +1,6 @@
 // What the windows over one series look at: entries in the order of (time, seq), as delta-coded bytes, the
-// way they stand in a packed row (spelling.hpp): five to fifteen bytes an entry in place of sixty. Adding one
-// behind the others touches no other; nothing is decoded but what a window has lost, and of that at most
-// `step` entries, from the nearest mark on.
+// way they stand in a packed row (spelling.hpp). Adding one behind the others touches no other; nothing is
+// decoded but what a window has lost, and of that at most 2 * `step` entries, from the nearest mark on.
 #pragma once
 
 #include <cstddef>

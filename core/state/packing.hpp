@@ -25,6 +25,12 @@ inline TimeUs moved(TimeUs from, TimeUs by) {
   return static_cast<TimeUs>(static_cast<std::uint64_t>(from) + static_cast<std::uint64_t>(by));
 }
 
+// What a value adds to a sum.
+inline Decimal decimal_of(const StoredValue& value) {
+  if (value.kind() != StoredValue::Kind::number) return {};
+  return Decimal::from_double(value.as_number()).value_or(Decimal{});
+}
+
 // How a packed value begins: a varint whose low three bits say what it is.
 enum class Packing : std::uint8_t {
   none = 0,

@@ -10,11 +10,6 @@ namespace sluice::state {
 
 namespace {
 
-Decimal decimal_of(const StoredValue& value) {
-  if (value.kind() != StoredValue::Kind::number) return {};
-  return Decimal::from_double(value.as_number()).value_or(Decimal{});
-}
-
 bool comparable(const StoredValue& value) {
   const auto kind = value.kind();
   return kind == StoredValue::Kind::number || kind == StoredValue::Kind::string ||

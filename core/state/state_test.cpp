@@ -39,6 +39,12 @@ Profile& person(State& s, std::uint64_t seq, const std::string& user) {
   return p;
 }
 
+void write_all(State& s, Rows& rows) {
+  s.begin_checkpoint(true, into(rows));
+  while (!s.continue_checkpoint(1)) {
+  }
+}
+
 void restore(State& s, const Rows& rows) {
   for (const auto& [key, value] : rows) REQUIRE(s.restore_row(key.first, key.second, value));
   REQUIRE(s.finish_restore());
@@ -209,9 +215,7 @@ TEST_CASE("a row of a checkpoint that says something else gives another hash") {
   State s(7);
   Rows rows;
   const ProfileId id = person(s, 1, "x").id;
-  s.begin_checkpoint(true, into(rows));
-  while (!s.continue_checkpoint(1)) {
-  }
+  write_all(s, rows);
   State right(7), wrong(7);
   restore(right, rows);
   CHECK(right.hash() == s.hash());
@@ -225,9 +229,7 @@ TEST_CASE("a row of a checkpoint from when rows had their hash is read") {
   State s(7);
   Rows rows;
   const ProfileId id = person(s, 1, "x").id;
-  s.begin_checkpoint(true, into(rows));
-  while (!s.continue_checkpoint(1)) {
-  }
+  write_all(s, rows);
   std::string& value = rows.at({Table::profile, key_of(id)});
   value = '\2' + std::string(16, 'h') + value.substr(1);
   State again(7);
@@ -247,9 +249,7 @@ TEST_CASE("a hash that follows the changes is the one of who looks at everybody"
     s.absorb(*s.find(ids[round + 1]), *s.find(ids[round + 10]));
     ids[round + 10] = person(s, 100 + round, "new" + std::to_string(round)).id;
     Rows rows;
-    s.begin_checkpoint(true, into(rows));
-    while (!s.continue_checkpoint(1)) {
-    }
+    write_all(s, rows);
     State again(7);
     restore(again, rows);
     CHECK(again.hash() == s.hash());
@@ -263,9 +263,7 @@ TEST_CASE("rows of version 0.1 are read, and those that change are written as to
   const ProfileId id = p.id;
   std::string plain;
   p.encode(plain);
-  s.begin_checkpoint(true, into(rows));
-  while (!s.continue_checkpoint(1)) {
-  }
+  write_all(s, rows);
   std::erase_if(rows, [](const auto& row) { return row.first.first == Table::number; });
   rows.at({Table::profile, key_of(id)}) = plain;
   State again(7);
