@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <filesystem>
+#include <latch>
 #include <mutex>
 
 #include <catch2/catch.hpp>
@@ -19,9 +20,15 @@ namespace {
 // Answers each request at once, on the lane's thread, unless it hangs.
 class Quick final : public Courier {
  public:
-  Quick(Vendor& vendor, bool hangs) : inner_(vendor, clock_, {}, 1'000), hangs_(hangs) {}
+  // `stuck`: its second plan() comes back when it is cancelled, and is counted down to as it begins.
+  Quick(Vendor& vendor, bool hangs, std::latch* stuck = nullptr)
+      : inner_(vendor, clock_, {}, 1'000), hangs_(hangs), stuck_(stuck) {}
   const CourierLimits& limits() const override { return inner_.limits(); }
   Result<Answer> plan(std::span<const Parcel> parcels, const Part& part) override {
+    if (stuck_ != nullptr && ++plans_ == 2) {
+      stuck_->count_down();
+      cancelled_.wait();
+    }
     return inner_.plan(parcels, part);
   }
   Result<Answer> interpret(const CourierRequest& request, const CourierResponse& response) override {
@@ -31,6 +38,7 @@ class Quick final : public Courier {
     return inner_.deliver(parcels, part);
   }
   void send(const CourierRequest& request, std::function<void(CourierResponse)> done) override {
+    const std::lock_guard lock(mutex_);
     inner_.send(request, std::move(done));
     if (!hangs_) inner_.answer(0);
   }
@@ -38,13 +46,21 @@ class Quick final : public Courier {
     return inner_.describe(request, response);
   }
   void cancel() override {
-    while (!inner_.pending.empty()) inner_.answer(0);
+    {
+      const std::lock_guard lock(mutex_);
+      while (!inner_.pending.empty()) inner_.answer(0);
+    }
+    if (!cancelled_.try_wait()) cancelled_.count_down();
   }
 
  private:
   SystemClock clock_;
+  std::mutex mutex_;  // guards what is under way
   ScriptedCourier inner_;
   bool hangs_;
+  std::latch* stuck_;
+  std::latch cancelled_{1};
+  int plans_ = 0;
 };
 
 struct World {
@@ -73,7 +89,9 @@ struct World {
       changed.notify_all();
     };
     auto opened = Delivery::open(std::move(options), config, [this](const config::Destination& d) {
-      return Result<std::unique_ptr<Courier>>(std::make_unique<Quick>(vendors[d.name], d.name == hanging));
+      const bool hangs = d.name == hanging;
+      return Result<std::unique_ptr<Courier>>(
+          std::make_unique<Quick>(vendors[d.name], hangs, hangs ? stuck : nullptr));
     });
     REQUIRE(opened);
     return std::move(opened).value();
@@ -90,6 +108,7 @@ struct World {
   }
 
   std::string path, hanging;
+  std::latch* stuck = nullptr;  // of the hanging one's
   std::uint64_t memory_bytes = 1 << 20;
   DurationUs stop_patience = 0;
   std::unique_ptr<FileSystem> files = make_file_system();
@@ -117,6 +136,26 @@ TEST_CASE("a destination that hangs leaves the others at their pace", "[delivery
   CHECK(w.vendors["braze"].accepted.size() == 5'000);
   CHECK(delivery->applied("braze") == 5'000);
   CHECK(delivery->applied("nowhere") == 0);
+}
+
+TEST_CASE("a lane whose connector is stuck is stopped, and what comes back as it is cancelled counts",
+          "[delivery]") {
+  World w;
+  std::latch stuck{1};
+  w.hanging = "mail";
+  w.stuck = &stuck;
+  w.config.destinations.back().batch_records = 1;
+  w.config.destinations.back().parallel = 2;
+  const auto delivery = w.open();
+  delivery->start();
+  for (std::uint64_t seq = 1; seq <= 2; ++seq)
+    REQUIRE(delivery->offer(seq, {World::effect(seq, 1, "mail")}));
+  stuck.wait();  // the first is on its way, the second is planned
+  delivery->stop();
+  const LaneStatus lane = delivery->status()[1];
+  CHECK(lane.outcomes[static_cast<std::size_t>(OutcomeKind::delivered)] == 1);
+  CHECK(lane.backlog_records == 1);
+  CHECK(w.vendors["mail"].accepted.size() == 1);
 }
 
 TEST_CASE("records that spill while others are read back arrive once, in order", "[delivery]") {

@@ -304,12 +304,24 @@ void Lane::run() {
 }
 
 void Lane::ask_to_stop() {
+  bool blocking = false;
   {
     const std::lock_guard lock(inbox_->mutex);
     inbox_->stopping = true;
     inbox_->changed.notify_all();
-    if (limits_.blocking) courier_->cancel();
+    blocking = limits_.blocking;
   }
+  if (blocking) cancel();
+}
+
+// Not under the lock: what is under way lands while it is cancelled.
+void Lane::cancel() {
+  std::shared_ptr<Courier> courier;
+  {
+    const std::lock_guard lock(inbox_->mutex);
+    courier = courier_;
+  }
+  courier->cancel();
 }
 
 void Lane::stop(DurationUs patience) {
@@ -319,8 +331,9 @@ void Lane::stop(DurationUs patience) {
   if (thread_.joinable()) {
     std::unique_lock lock(inbox_->mutex);
     // A connector may hang in its process, and has half a minute for a call.
-    if (!inbox_->changed.wait_until(lock, until, [this] { return inbox_->ended; })) courier_->cancel();
+    const bool ended = inbox_->changed.wait_until(lock, until, [this] { return inbox_->ended; });
     lock.unlock();
+    if (!ended) cancel();
     thread_.join();
   }
   // What is on its way may still come back: its outcome is worth a moment, since it would else be sent twice
@@ -332,7 +345,7 @@ void Lane::stop(DurationUs patience) {
     if (!landed) break;
     pump();
   }
-  if (!limits_.blocking) courier_->cancel();
+  if (!limits_.blocking) cancel();
   if (broken_) return;
   pump();
   if (const Status synced = sync(); !synced) fail(synced.error());

@@ -110,11 +110,12 @@ class Lane {
 
   struct Settings {  // lane_change.cpp: others
     config::Destination destination;
-    std::unique_ptr<Courier> courier;
+    std::shared_ptr<Courier> courier;
   };
   bool changing();
   void take_renewal();
   bool stopping() const;
+  void cancel();
   void run();
 
   // lane.cpp: what comes in
@@ -202,7 +203,7 @@ class Lane {
 
   LaneOptions options_;
   const std::string name_;
-  std::unique_ptr<Courier> courier_;  // changed under the inbox's mutex, as limits_
+  std::shared_ptr<Courier> courier_;  // changed under the inbox's mutex, as limits_
   CourierLimits limits_;
   std::unique_ptr<Settings> next_;  // guarded by the inbox's mutex
   std::unique_ptr<LaneLog> log_;
