@@ -161,21 +161,21 @@ std::vector<std::string> events_of(hub::Hub& hub, const Profile& profile, const 
       std::max(hub.journal().log().first_seq(), next > inputs_max ? next - inputs_max : 1);
   const auto config = hub.config();
   unify::Reader reader(*config);
+  Event event;
   (void)hub.journal().replay(from, [&](const Input& input) {
     EventInput payload;
     if (input.kind != InputKind::event || input.redacted || !EventInput::decode(input.payload, payload))
       return true;
-    const Result<Event> event = reader.read_event(payload);
-    if (!event) return true;
+    if (!reader.read_event(payload, event)) return true;
     const bool theirs = std::any_of(
-        event.value().ids.begin(), event.value().ids.end(),
+        event.ids.begin(), event.ids.end(),
         [&](const ExternalId& id) { return profile.has_identifier(state::name_id(id.type), id.value); });
     const auto is_new = [&] {
-      const std::string_view id = event.value().message_id;
-      return id.empty() || seen.insert(std::string(event.value().source).append("\n").append(id)).second;
+      const std::string_view id = event.message_id;
+      return id.empty() || seen.insert(std::string(event.source).append("\n").append(id)).second;
     };
-    if (theirs && included.has(event.value().name) && is_new())
-      found.push_back(with_times(event.value(), payload.received));
+    if (theirs && included.has(event.name) && is_new())
+      found.push_back(with_times(event, payload.received));
     if (found.size() > events_max) found.erase(found.begin());
     return true;
   });

@@ -1,44 +1,53 @@
-// A glance at inputs before they are stepped. Nothing depends on it but time.
-#include <array>
-#include <cstring>
+#include "hub/foresight.hpp"
 
-#include "hub/pipeline.hpp"
-#include "model/event.hpp"
+#include <algorithm>
+#include <array>
+#include <utility>
 
 namespace sluice::hub {
 
-namespace {
-
-// The text behind the first `name` ("userId":"), up to the next quote; empty: it is not there. Escapes and
-// members of the same name deeper inside are not minded: it is a guess.
-std::string_view glance(std::string_view text, std::string_view name) {
-  const void* const found = memmem(text.data(), text.size(), name.data(), name.size());
-  if (found == nullptr) return {};
-  text.remove_prefix(static_cast<std::size_t>(static_cast<const char*>(found) - text.data()) + name.size());
-  return text.substr(0, text.find('"'));
+Foresight::Slot& Foresight::slot_of(const Input& input) {
+  while (slots_.size() < most) slots_.emplace_back(config_);
+  return slots_[input.seq % most];
 }
 
-}  // namespace
+void Foresight::fill(Slot& slot, const Input& input) {
+  EventInput payload;
+  slot.payload = input.payload;
+  slot.decoded = EventInput::decode(input.payload, payload);
+  if (slot.decoded) slot.read = slot.reader.read_event(payload, slot.event);
+}
 
-void Pipeline::bring_near(std::span<const Input> inputs) const {
-  static const state::NameId user = state::name_id("user_id"), device = state::name_id("anonymous_id");
-  constexpr std::size_t most = 32;
-  std::array<state::State::Glance, most> glances;
+void Foresight::read(std::span<const Input> inputs) {
+  for (Slot& slot : slots_) slot.payload = {};
+  std::array<state::State::Glance, 4 * most> glances;  // most events name one person by one or two identifiers
   std::size_t count = 0;
-  for (const Input& input : inputs) {
-    EventInput event;
-    if (count == most) break;
-    if (input.kind != InputKind::event || !EventInput::decode(input.payload, event)) continue;
-    state::State::Glance& g = glances.at(count);
-    g = {user, state::name_id(event.source), glance(event.text, "\"userId\":\""),
-         glance(event.text, "\"messageId\":\"")};
-    if (g.value.empty()) {
-      g.type = device;
-      g.value = glance(event.text, "\"anonymousId\":\"");
+  for (const Input& input : inputs.first(std::min(most, inputs.size()))) {
+    if (input.kind == InputKind::epoch) break;  // what follows is read by another configuration
+    if (input.kind != InputKind::event || input.redacted || input.payload.empty()) continue;
+    Slot& slot = slot_of(input);
+    fill(slot, input);
+    if (!slot.decoded || !slot.read) continue;
+    std::string_view message_id = slot.event.message_id;
+    for (const ExternalId& id : slot.event.ids) {
+      if (count == glances.size()) break;
+      // As received: one that is spelt otherwise is not found, and waited for in the step.
+      glances.at(count++) = {state::name_id(id.type), state::name_id(slot.event.source), id.value,
+                             std::exchange(message_id, {})};
     }
-    if (!g.value.empty()) ++count;
   }
   state_.bring_near(std::span(glances).first(count));
+}
+
+Result<Event*> Foresight::event_of(const Input& input) {
+  Slot& slot = slot_of(input);
+  const bool known = !input.payload.empty() && slot.payload.data() == input.payload.data() &&
+                     slot.payload.size() == input.payload.size();
+  if (!known) fill(slot, input);
+  slot.payload = {};  // the step sets its time right: once
+  if (!slot.decoded) return static_cast<Event*>(nullptr);
+  if (!slot.read) return slot.read.error();
+  return &slot.event;
 }
 
 }  // namespace sluice::hub

@@ -31,8 +31,11 @@ void write_identifiers(JsonWriter& w, const World& world, const Profile& profile
 Result<Event> event_of(unify::Reader& reader, const KeptInput& input) {
   EventInput event;
   RecordInput record;
-  if (input.kind == InputKind::event && EventInput::decode(input.payload, event))
-    return reader.read_event(event);
+  if (input.kind == InputKind::event && EventInput::decode(input.payload, event)) {
+    Event read;
+    SLUICE_TRY(reader.read_event(event, read));
+    return read;
+  }
   if (input.kind == InputKind::record && RecordInput::decode(input.payload, record))
     return reader.read_record(record);
   return Error{Code::rejected, "no event of a source"};

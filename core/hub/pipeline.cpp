@@ -39,13 +39,11 @@ void Pipeline::apply(const Input& input, StepOutput& out) {
   } else if (parts_ && !input.redacted) {
     switch (input.kind) {
       case InputKind::event: {
-        EventInput payload;
-        if (!EventInput::decode(input.payload, payload)) break;
-        Result<Event> read = parts_->reader.read_event(payload);
-        if (read) {
-          event(read.value(), state_.now, out);
-        } else {
+        const Result<Event*> read = parts_->foresight.event_of(input);
+        if (!read) {
           refuse(read.error());
+        } else if (read.value() != nullptr) {
+          event(*read.value(), state_.now, out);
         }
         break;
       }
@@ -92,6 +90,10 @@ void Pipeline::apply(const Input& input, StepOutput& out) {
   }
   state_.totals.effects += parts_->effects.count();
   hand_over(out);
+}
+
+void Pipeline::bring_near(std::span<const Input> inputs) {
+  if (parts_) parts_->foresight.read(inputs);
 }
 
 void Pipeline::hand_over(StepOutput& out) {

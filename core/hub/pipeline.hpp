@@ -82,9 +82,9 @@ class Pipeline {
   // Steps one input and appends what it causes. Inputs at or below state.seq are a mistake of the caller.
   void apply(const Input& input, StepOutput& out);
 
-  // Fetches what the next inputs will look at, as far as a glance at their text tells; changes nothing. A few
-  // inputs at a time.
-  void bring_near(std::span<const Input> inputs) const;
+  // Reads the next inputs, up to Foresight::most, and fetches what the step will look at for them; changes
+  // nothing. Their payloads stay where they are until they are stepped.
+  void bring_near(std::span<const Input> inputs);
 
   // The gate as the state has it: once, after recovery.
   void describe_gate(std::vector<GateChange>& out) const;

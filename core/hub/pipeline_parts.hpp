@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "hub/foresight.hpp"
 #include "hub/pipeline.hpp"
 #include "unify/identity.hpp"
 #include "unify/reader.hpp"
@@ -20,7 +21,8 @@ bool resync_under_way(const state::State& state);
 
 struct Pipeline::Parts {
   Parts(const view::Compiled& compiled, state::State& state)
-      : reader(*compiled.config),
+      : foresight(*compiled.config, state),
+        reader(*compiled.config),
         identity(compiled, &state),
         context(compiled, state),
         effects(compiled),
@@ -31,7 +33,8 @@ struct Pipeline::Parts {
   }
   void nothing_is_new() { std::fill(new_routes.begin(), new_routes.end(), false); }
 
-  unify::Reader reader;
+  Foresight foresight;
+  unify::Reader reader;  // of records
   unify::Identity identity;
   view::PersonContext context;
   view::EffectList effects;

@@ -34,7 +34,7 @@ struct StepOptions {
 
 class StepThread {
  public:
-  static constexpr std::size_t glance = 16;  // inputs whose people are fetched together
+  static constexpr std::size_t glance = 16;  // inputs that are read and whose people are fetched together
 
   struct Hooks {
     // [step] to the lanes

@@ -64,7 +64,7 @@ Reading State::find_by(NameId type, std::string_view value) const {
 }
 
 void State::bring_near(std::span<const Glance> glances) const {
-  constexpr std::size_t most = 32;
+  constexpr std::size_t most = 64;
   std::array<ProfileId, most> ids{};
   std::array<Row*, most> rows{};
   glances = glances.first(std::min(glances.size(), most));
@@ -74,7 +74,8 @@ void State::bring_near(std::span<const Glance> glances) const {
     const Glance& g = glances[i];
     const std::uint64_t* const id = impl_->identifiers.find(impl_->identifier_key(g.type, g.value));
     ids.at(i) = id == nullptr ? nobody : *id;
-    seen += impl_->seen.contains(hash64(g.message_id, impl_->seed ^ g.source)) ? 1U : 0U;
+    if (!g.message_id.empty())
+      seen += impl_->seen.contains(hash64(g.message_id, impl_->seed ^ g.source)) ? 1U : 0U;
   }
   for (std::size_t i = 0; i < glances.size(); ++i) {
     rows.at(i) = impl_->people.row(ids.at(i));

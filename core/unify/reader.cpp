@@ -57,6 +57,17 @@ std::optional<bool> read_consent_value(const expr::Value& value) {
   return {};
 }
 
+// All of it but the memory of its lists.
+void clear(Event& event) {
+  std::vector<ExternalId> ids = std::move(event.ids);
+  std::vector<ConsentClaim> consent = std::move(event.consent);
+  ids.clear();
+  consent.clear();
+  event = Event();
+  event.ids = std::move(ids);
+  event.consent = std::move(consent);
+}
+
 }  // namespace
 
 Reader::Reader(const config::Config& config) : config_(config) {}
@@ -126,12 +137,11 @@ void Reader::read_consent(Event& event, const config::Source& source) {
   });
 }
 
-Result<Event> Reader::read_event(const EventInput& input) {
-  texts_.clear();
+Status Reader::read_event(const EventInput& input, Event& event) {
+  if (!texts_.empty()) texts_.clear();
+  clear(event);
   const config::Source* source = config_.source(input.source);
   if (source == nullptr) return Error{Code::rejected, "unknown_source"};
-  Event event;
-  event.ids.reserve(config_.identity.size());
   event.root = parser_.parse(input.text);
   if (!event.root.is_object()) return Error{Code::rejected, "not_json"};
   event.raw = input.text;
@@ -173,7 +183,7 @@ Result<Event> Reader::read_event(const EventInput& input) {
   read_ids(event, members, *source);
   if (event.ids.empty()) return Error{Code::rejected, "no_identifier"};
   read_consent(event, *source);
-  return event;
+  return Done{};
 }
 
 Result<Event> Reader::read_record(const RecordInput& input) {

@@ -22,8 +22,9 @@ class Reader {  // one thread at a time
   explicit Reader(const config::Config& config);
 
   // The Event borrows from `input` and from this reader, until the next call. rejected: the input is no event
-  // (an unknown source, a row whose `where:` does not hold, …); the text says why.
-  Result<Event> read_event(const EventInput& input);
+  // (an unknown source, a row whose `where:` does not hold, …); the text says why. What `event` was before is
+  // gone in any case, but for its memory.
+  Status read_event(const EventInput& input, Event& event);
   Result<Event> read_record(const RecordInput& input);
 
  private:
