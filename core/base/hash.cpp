@@ -4,9 +4,10 @@
 #include <memory>
 #include <xxhash.h>
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/params.h>
 
 #include "base/check.hpp"
 
@@ -68,12 +69,36 @@ std::string sha256_hex(std::string_view text) {
   return hex(sha256(text));
 }
 
+namespace {
+
+// Finding the algorithm costs more than a short text does: once a thread.
+EVP_MAC_CTX* mac_of_thread() {
+  struct Free {
+    void operator()(EVP_MAC* mac) const { EVP_MAC_free(mac); }
+    void operator()(EVP_MAC_CTX* context) const { EVP_MAC_CTX_free(context); }
+  };
+  thread_local const std::unique_ptr<EVP_MAC_CTX, Free> context = [] {
+    const std::unique_ptr<EVP_MAC, Free> mac(EVP_MAC_fetch(nullptr, "HMAC", nullptr));
+    std::unique_ptr<EVP_MAC_CTX, Free> made(EVP_MAC_CTX_new(mac.get()));
+    std::string digest = "SHA256";
+    const std::array<OSSL_PARAM, 2> params{
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest.data(), 0), OSSL_PARAM_construct_end()};
+    SLUICE_CHECK(made != nullptr && EVP_MAC_CTX_set_params(made.get(), params.data()) == 1);
+    return made;
+  }();
+  return context.get();
+}
+
+}  // namespace
+
 std::string hmac_sha256(std::string_view key, std::string_view text) {
+  EVP_MAC_CTX* const mac = mac_of_thread();
   std::string out(32, '\0');
-  unsigned size = 0;
-  SLUICE_CHECK(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
-                    reinterpret_cast<const unsigned char*>(text.data()), text.size(),
-                    reinterpret_cast<unsigned char*>(out.data()), &size) != nullptr);
+  std::size_t size = 0;
+  const auto* const bytes = reinterpret_cast<const unsigned char*>(key.empty() ? "" : key.data());
+  SLUICE_CHECK(EVP_MAC_init(mac, bytes, key.size(), nullptr) == 1);
+  SLUICE_CHECK(EVP_MAC_update(mac, reinterpret_cast<const unsigned char*>(text.data()), text.size()) == 1);
+  SLUICE_CHECK(EVP_MAC_final(mac, reinterpret_cast<unsigned char*>(out.data()), &size, out.size()) == 1);
   return out;
 }
 

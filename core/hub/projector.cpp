@@ -35,16 +35,20 @@ void Projector::stop() {
 
 void Projector::changed(ProfileId person) {
   const std::lock_guard lock(mutex_);
-  waiting_.insert(person);
+  came_.push_back(person);
 }
 
 std::vector<ProfileId> Projector::take(std::size_t most) {
-  const std::lock_guard lock(mutex_);
-  std::vector<ProfileId> people;
+  std::vector<ProfileId> came, people;
+  std::unique_lock lock(mutex_);
+  came.swap(came_);
+  lock.unlock();
+  waiting_.insert(came.begin(), came.end());
   for (auto at = waiting_.begin(); at != waiting_.end() && people.size() < most;) {
     people.push_back(*at);
     waiting_.erase(at++);
   }
+  lock.lock();
   while (people.size() < most && !backlog_.empty()) {
     people.push_back(backlog_.back());
     backlog_.pop_back();
@@ -59,7 +63,7 @@ void Projector::add(std::vector<ProfileId> people) {
 
 bool Projector::rest() {
   const std::lock_guard lock(mutex_);
-  return !waiting_.empty() || !backlog_.empty();
+  return !waiting_.empty() || !came_.empty() || !backlog_.empty();
 }
 
 namespace {

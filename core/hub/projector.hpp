@@ -42,14 +42,15 @@ class Projector {
 
   void write(const std::vector<ProfileId>& people);
   std::vector<ProfileId> take(std::size_t most);
-  bool rest();  // something waits
+  bool rest();  // [its thread] something waits
 
   const StepThread& step_;
   store::Database& database_;
   const Clock& clock_;
-  std::mutex mutex_;  // guards what follows
+  boost::unordered_flat_set<ProfileId> waiting_;  // [its thread]
+  std::mutex mutex_;                              // guards what follows
   std::condition_variable wake_;
-  boost::unordered_flat_set<ProfileId> waiting_;
+  std::vector<ProfileId> came_;  // since it last looked, some of them more than once
   std::vector<ProfileId> backlog_;
   bool stopping_ = false;
   std::thread thread_;

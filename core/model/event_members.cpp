@@ -1,37 +1,43 @@
 #include "model/event_members.hpp"
 
-#include <array>
 #include <string_view>
 
 namespace sluice {
 
 namespace {
 
+// The length leaves one or two to compare with.
 Json EventMembers::* member_of(std::string_view key) {
-  struct Entry {
-    std::string_view key;
-    Json EventMembers::* member;
+  const auto is = [key](std::string_view name, Json EventMembers::* member) {
+    return key == name ? member : nullptr;
   };
-  static constexpr std::array<Entry, 14> entries{{
-      {"type", &EventMembers::type},
-      {"event", &EventMembers::event},
-      {"userId", &EventMembers::user_id},
-      {"anonymousId", &EventMembers::anonymous_id},
-      {"previousId", &EventMembers::previous_id},
-      {"groupId", &EventMembers::group_id},
-      {"messageId", &EventMembers::message_id},
-      {"timestamp", &EventMembers::timestamp},
-      {"originalTimestamp", &EventMembers::original_timestamp},
-      {"sentAt", &EventMembers::sent_at},
-      {"writeKey", &EventMembers::write_key},
-      {"traits", &EventMembers::traits},
-      {"properties", &EventMembers::properties},
-      {"context", &EventMembers::context},
-  }};
-  for (const Entry& entry : entries) {
-    if (entry.key == key) return entry.member;
+  switch (key.size()) {
+    case 4:
+      return is("type", &EventMembers::type);
+    case 5:
+      return is("event", &EventMembers::event);
+    case 6:
+      if (key == "userId") return &EventMembers::user_id;
+      if (key == "traits") return &EventMembers::traits;
+      return is("sentAt", &EventMembers::sent_at);
+    case 7:
+      if (key == "context") return &EventMembers::context;
+      return is("groupId", &EventMembers::group_id);
+    case 8:
+      return is("writeKey", &EventMembers::write_key);
+    case 9:
+      if (key == "messageId") return &EventMembers::message_id;
+      return is("timestamp", &EventMembers::timestamp);
+    case 10:
+      if (key == "properties") return &EventMembers::properties;
+      return is("previousId", &EventMembers::previous_id);
+    case 11:
+      return is("anonymousId", &EventMembers::anonymous_id);
+    case 17:
+      return is("originalTimestamp", &EventMembers::original_timestamp);
+    default:
+      return nullptr;
   }
-  return nullptr;
 }
 
 }  // namespace

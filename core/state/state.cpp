@@ -85,14 +85,21 @@ void State::bring_near(std::span<const Glance> glances) const {
     for (std::size_t at = 0; at < bytes; at += 64) __builtin_prefetch(static_cast<const char*>(from) + at);
   };
   constexpr std::size_t bytes_max = 1'024;  // of a packed row: most are shorter
+  std::array<const Profile*, most> pooled{};
   for (std::size_t i = 0; i < glances.size(); ++i) {
     if (rows.at(i) == nullptr) continue;
     impl_->people.fetch(ids.at(i), *rows.at(i));
-    if (const Profile* const there = impl_->people.in_pool(*rows.at(i))) {
+    if (const Profile* const there = pooled.at(i) = impl_->people.in_pool(*rows.at(i))) {
       near(there, sizeof *there);
     } else {
       near(rows.at(i), std::min(sizeof(Row) + rows.at(i)->size, bytes_max));
     }
+  }
+  for (const Profile* const there : pooled) {
+    if (there != nullptr) there->bring_near();
+  }
+  for (const Profile* const there : pooled) {
+    if (there != nullptr) there->bring_series_near();
   }
   asm volatile("" : : "r"(seen));  // the look-ups are wanted for what they fetch
 }
