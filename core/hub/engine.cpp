@@ -94,9 +94,11 @@ Status Engine::replay(std::uint64_t from, Recovery& recovery) {
 }
 
 void Engine::make_step() {
+  merger_ = std::make_unique<Merger>(*checkpoints_, options_.failed);
   Checkpointer::Hooks background;
   background.sync_lanes = [this] { return delivery_->sync(); };
   background.committed = [this](const CheckpointInfo&) {
+    merger_->look();
     if (options_.committed) options_.committed();
   };
   background.failed = options_.failed;

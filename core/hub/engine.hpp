@@ -19,6 +19,7 @@
 #include "deliver/gate.hpp"
 #include "hub/backfiller.hpp"
 #include "hub/checkpointer.hpp"
+#include "hub/merger.hpp"
 #include "hub/step_thread.hpp"
 #include "hub/world.hpp"
 #include "journal/journal.hpp"
@@ -85,6 +86,7 @@ class Engine {
   World& world() { return *world_; }
   Checkpoints& checkpoints() { return *checkpoints_; }
   Checkpointer& checkpointer() { return *checkpointer_; }
+  Merger& merger() { return *merger_; }
   StepThread& step() { return *step_; }
   const StepThread& step() const { return *step_; }
   Backfiller& backfiller() { return *backfiller_; }
@@ -108,6 +110,7 @@ class Engine {
   std::unique_ptr<World> world_;
   deliver::Gate gate_;
   std::unique_ptr<deliver::Delivery> delivery_;
+  std::unique_ptr<Merger> merger_;
   std::unique_ptr<Checkpointer> checkpointer_;
   std::unique_ptr<StepThread> step_;
   std::unique_ptr<Backfiller> backfiller_;

@@ -132,6 +132,7 @@ void Hub::start_step() {
     projector_->add(state.ids());
   }
   engine_->checkpointer().start();
+  engine_->merger().start();
 }
 
 Status Hub::start() {
@@ -237,6 +238,7 @@ void Hub::stop() {
   } else if (!delivery().drain_and_stop()) {
     log_info("delivery", "undelivered records wait in the lanes until the next start");
   }
+  engine_->merger().stop();
   engine_->checkpointer().stop();
   if (projector_) projector_->stop();
   if (http_) http_->stop();

@@ -260,10 +260,8 @@ void StepThread::begin_checkpoint(bool base) {
   info.seq = world_.state.seq;
   info.stamp = world_.state.now;
   info.extra = world_.epoch;
-  // A base when there is none, or when the deltas have grown past it: recovery reads each row about twice at
-  // most.
-  const bool grown = checkpoints_.delta_bytes() > checkpoints_.base_bytes();
-  const bool all = base || !checkpoints_.latest() || grown;
+  // Later bases are made out of files (merger.hpp).
+  const bool all = base || !checkpoints_.latest() || checkpoints_.wants_base();
   checkpointer_.begin(info, all ? CheckpointKind::base : CheckpointKind::delta);
   world_.state.begin_checkpoint(
       all,

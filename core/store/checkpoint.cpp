@@ -56,17 +56,17 @@ std::string encode_end(std::uint64_t rows, std::uint64_t frames, const Checkpoin
 
 // --- one file ---
 
-CheckpointWriter::CheckpointWriter(Checkpoints& owner, CheckpointInfo info, CheckpointKind kind)
-    : owner_(owner), info_(std::move(info)), kind_(kind), seed_(seed_of(kind, info_.seq)) {}
+CheckpointWriter::CheckpointWriter(Checkpoints& owner, CheckpointInfo info, CheckpointKind kind, Of of)
+    : owner_(owner), info_(std::move(info)), kind_(kind), of_(of), seed_(seed_of(kind, info_.seq)) {}
 
 CheckpointWriter::~CheckpointWriter() {
   if (!committed_ && file_) (void)owner_.files_.remove(path_);  // else the next open() does
   const std::lock_guard lock(owner_.mutex_);
-  owner_.writing_ = false;
+  if (of_ == Of::state) owner_.writing_ = false;
 }
 
 Status CheckpointWriter::start(std::uint64_t previous) {
-  path_ = owner_.path_of(kind_, info_.seq) + ".tmp";
+  path_ = owner_.path_of(kind_, info_.seq) + (of_ == Of::files ? ".merge.tmp" : ".tmp");
   SLUICE_TRY(owner_.files_.remove(path_));
   file_ = SLUICE_TRY(owner_.files_.open(path_, OpenMode::create));
   buffer_ = magic;

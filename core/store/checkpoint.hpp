@@ -1,7 +1,8 @@
 // Checkpoints: the state's rows as of one sequence number, in delta files with a base now and then.
 //
 // A row is (table, key, value). A base holds all rows; a delta the rows that changed since the checkpoint
-// before it. Recovery is the newest base, its deltas in order, and then the journal's tail. Files, in
+// before it. A base may be made out of the base before it and its deltas: it is then as of the last of these,
+// and stands beside it. Recovery is the newest base, its deltas in order, and then the journal's tail. Files, in
 // DIRECTORY:
 //   00000000000000001234.base, 00000000000000005678.delta   named by the seq that they are as of; *.tmp:
 //   being written
@@ -55,7 +56,8 @@ class CheckpointWriter {
 
  private:
   friend class Checkpoints;
-  CheckpointWriter(Checkpoints& owner, CheckpointInfo info, CheckpointKind kind);
+  enum class Of : std::uint8_t { state, files };  // files: merge(), beside a writer of the state's
+  CheckpointWriter(Checkpoints& owner, CheckpointInfo info, CheckpointKind kind, Of of = Of::state);
   Status start(std::uint64_t previous);
   Status row(std::uint8_t table, bool erased, std::string_view key, std::string_view value);
   Status flush_rows();
@@ -65,6 +67,7 @@ class CheckpointWriter {
   Checkpoints& owner_;
   CheckpointInfo info_;
   CheckpointKind kind_;
+  Of of_;
   std::unique_ptr<File> file_;
   std::string path_;
   std::string rows_, buffer_;
@@ -105,8 +108,12 @@ class Checkpoints {
   // committed.
   Result<std::unique_ptr<CheckpointWriter>> begin(CheckpointInfo info, CheckpointKind kind);
 
-  // [any] Of the newest base and of the deltas since: the hub writes a base when the deltas have grown past
-  // it.
+  // [any, one at a time, also while a writer writes] Makes a base out of the newest one and its deltas, and
+  // removes what nobody needs then. Asks `go_on` after each CheckpointWriter::chunk_bytes; false ends it
+  // (cancelled), and nothing has changed. corrupt: a file is damaged; the next checkpoint must be a base.
+  Status merge(const std::function<bool()>& go_on);
+  bool wants_base() const;  // [any] merge() has found a damaged file
+  // [any] Of the newest base and of the deltas since: the hub merges them when these have grown past it.
   std::uint64_t base_bytes() const;
   std::uint64_t delta_bytes() const;
   std::optional<CheckpointInfo> latest() const;  // loaded or committed
@@ -147,6 +154,7 @@ class Checkpoints {
   Status set_aside(const std::vector<FileInfo>& damaged);
   Status committed(const CheckpointWriter& writer);
   Status remove_old();
+  Status merge(const std::vector<FileInfo>& chain, const std::function<bool()>& go_on);
 
   FileSystem& files_;
   std::string directory_, journal_id_;
@@ -156,7 +164,7 @@ class Checkpoints {
   std::vector<FileInfo> known_;  // in the order of sort_known()
   std::optional<CheckpointInfo> latest_;
   std::uint64_t keep_ = UINT64_MAX;
-  bool writing_ = false;
+  bool writing_ = false, wants_base_ = false;
 };
 
 }  // namespace sluice

@@ -53,20 +53,24 @@ Status Checkpoints::committed(const CheckpointWriter& writer) {
                   [&](const FileInfo& f) { return f.kind == writer.kind_ && f.seq == writer.info_.seq; });
     known_.push_back({writer.kind_, writer.info_.seq, writer.offset_});
     sort_known();
+    if (writer.of_ == CheckpointWriter::Of::files) return Done{};  // merge() removes what is old
     latest_ = writer.info_;
+    if (writer.kind_ == CheckpointKind::base) wants_base_ = false;
   }
   return writer.kind_ == CheckpointKind::base ? remove_old() : Status(Done{});
 }
 
-// After a base: everything before it but the one base that the journal's tail is counted from.
+// After a base: everything before the newest but the one base that the journal's tail is counted from.
 Status Checkpoints::remove_old() {
   std::vector<FileInfo> old;
   {
     const std::lock_guard lock(mutex_);
-    const std::uint64_t newest = latest_->seq;
+    const auto is_base = [](const FileInfo& f) { return f.kind == CheckpointKind::base; };
+    const auto newest = std::find_if(known_.rbegin(), known_.rend(), is_base);
+    if (newest == known_.rend()) return Done{};
     bool kept = false;
-    for (const FileInfo& f : known_) {
-      if (f.kind == CheckpointKind::base && f.seq == newest) continue;
+    for (auto at = known_.begin(); at != std::prev(newest.base()); ++at) {
+      const FileInfo& f = *at;
       if (f.kind == CheckpointKind::base && f.seq >= keep_ && !kept) {
         kept = true;
         continue;
@@ -100,6 +104,11 @@ std::uint64_t Checkpoints::delta_bytes() const {
   std::uint64_t sum = 0;
   for (auto f = known_.rbegin(); f != known_.rend() && f->kind == CheckpointKind::delta; ++f) sum += f->bytes;
   return sum;
+}
+
+bool Checkpoints::wants_base() const {
+  const std::lock_guard lock(mutex_);
+  return wants_base_;
 }
 
 std::optional<CheckpointInfo> Checkpoints::latest() const {

@@ -1,6 +1,7 @@
 #include "store/checkpoint.hpp"
 
 #include <map>
+#include <utility>
 
 #include <catch2/catch.hpp>
 
@@ -309,6 +310,101 @@ TEST_CASE("a checkpoint that loses power at any point is whole or not there", "[
         CHECK(load(*open(files)).rows == rows_at(50));
       }
     }
+  }
+}
+
+TEST_CASE("a base made of a base and its deltas is the state as of the newest of them", "[checkpoint]") {
+  SimFileSystem files(1);
+  write_chain(files);
+  const auto set = open(files);
+  (void)load(*set);
+  REQUIRE(set->merge([] { return true; }));
+  CHECK(files.list("cp").value() == std::vector<std::string>{base_path(30).substr(3)});
+  CHECK(set->delta_bytes() == 0);
+  CHECK(set->base_bytes() == files.content(base_path(30)).size());
+  const Loaded loaded = load(*open(files));
+  CHECK(loaded.info->seq == 30);
+  CHECK(loaded.info->extra == "extra 30");
+  CHECK(loaded.rows == rows_at(30));
+  CHECK(loaded.expected == loaded.rows.size());
+  REQUIRE(write_delta(*set, 40, rows_at(30), rows_at(40)));
+  CHECK(load(*open(files)).rows == rows_at(40));
+  REQUIRE(set->merge([] { return true; }));
+  CHECK(load(*open(files)).rows == rows_at(40));
+  REQUIRE(set->merge([] { return true; }));  // nothing to do
+}
+
+TEST_CASE("what is committed while files are merged goes on from them, or takes their place", "[checkpoint]") {
+  for (const bool base : {false, true}) {
+    SimFileSystem files(1);
+    Rows large = rows_at(30);
+    for (int i = 0; i < 40; ++i) large[{9, std::to_string(i)}] = std::string(100'000, 'x');
+    write_chain(files);
+    const auto set = open(files);
+    (void)load(*set);
+    REQUIRE(write_delta(*set, 35, rows_at(30), large));
+    bool once = true;
+    REQUIRE(set->merge([&] {
+      if (!std::exchange(once, false)) return true;
+      REQUIRE((base ? write_base(*set, 40, rows_at(40)) : write_delta(*set, 40, large, rows_at(40))));
+      return true;
+    }));
+    CHECK_FALSE(once);
+    CHECK(set->latest()->seq == 40);
+    CHECK(files.list("cp").value().size() == (base ? 1 : 2));
+    CHECK(load(*open(files)).rows == rows_at(40));
+    REQUIRE(write_delta(*set, 50, rows_at(40), rows_at(50)));
+    CHECK(load(*open(files)).rows == rows_at(50));
+  }
+}
+
+TEST_CASE("merging that is given up, or finds a damaged file, leaves all as it was", "[checkpoint][crash]") {
+  SimFileSystem files(1);
+  Rows large = rows_at(30);
+  for (int i = 0; i < 20; ++i) large[{9, std::to_string(i)}] = std::string(100'000, 'x');
+  write_chain(files);
+  const auto set = open(files);
+  (void)load(*set);
+  REQUIRE(write_delta(*set, 40, rows_at(30), large));
+  const auto before = files.list("cp").value();
+  const Status given_up = set->merge([] { return false; });
+  REQUIRE_FALSE(given_up);
+  CHECK(given_up.error().code == Code::cancelled);
+  CHECK(files.list("cp").value() == before);
+  CHECK_FALSE(set->wants_base());
+  std::string bad = files.content(delta_path(20));
+  bad[bad.size() / 2] ^= 1;
+  files.set_content(delta_path(20), bad);
+  CHECK_FALSE(set->merge([] { return true; }));
+  CHECK(files.list("cp").value() == before);
+  CHECK(set->wants_base());
+  REQUIRE(write_base(*set, 50, rows_at(50)));
+  CHECK_FALSE(set->wants_base());
+}
+
+TEST_CASE("merging that loses power at any point loses nothing", "[checkpoint][crash]") {
+  bool done = false;
+  for (std::uint64_t at = 0; !done; ++at) {
+    for (std::uint64_t seed = 1; seed <= 15; ++seed) {
+      SimFileSystem files(seed);
+      write_chain(files);
+      {
+        const auto set = open(files);
+        (void)load(*set);
+        files.stop_after(at);
+        done = static_cast<bool>(set->merge([] { return true; }));
+      }
+      files.crash();
+      const auto set = open(files);
+      const Loaded loaded = load(*set);
+      REQUIRE(loaded.info);
+      CHECK(loaded.info->seq == 30);
+      CHECK(loaded.rows == rows_at(30));
+      CHECK(loaded.report.problems.empty());
+      REQUIRE(write_delta(*set, 50, rows_at(30), rows_at(50)));
+      CHECK(load(*open(files)).rows == rows_at(50));
+    }
+    REQUIRE(at < 100);
   }
 }
 
