@@ -84,7 +84,9 @@ std::vector<AudienceChange> History::all() const {
   if (!packed_.empty()) {
     PackedReader r(packed_, *numbers_);
     Chain end;
-    all.resize(std::min<std::uint64_t>(read_head(r, end), packed_.size()));
+    const std::uint64_t count = std::min<std::uint64_t>(read_head(r, end), packed_.size());
+    all.reserve(count + added_.size());
+    all.resize(count);
     for (AudienceChange& change : all) read_change(r, change);
     SLUICE_CHECK(r.ok() && r.at_end());
   }
