@@ -66,16 +66,17 @@ std::vector<plugin::Record> records_of(std::span<const Parcel> parcels, const pl
   records.reserve(parcels.size());
   for (const Parcel& parcel : parcels) {
     const Effect& effect = *parcel.effect;
-    records.push_back({.op = static_cast<std::uint32_t>(effect.op),
-                       .attempt = parcel.attempt,
-                       .time = effect.time,
-                       .id = parcel.id,
-                       .key = effect.person == nobody ? std::string() : format_profile_id(effect.person),
-                       .name = effect.name,
-                       .payload = plugin::with_padding(effect.payload),
-                       .identifiers = plugin::asked_identifiers(info.identifiers, effect.identifiers),
-                       .address = effect.address,
-                       .remote_id = parcel.remote_id});
+    plugin::Record& record = records.emplace_back();
+    record.op = static_cast<std::uint32_t>(effect.op);
+    record.attempt = parcel.attempt;
+    record.time = effect.time;
+    record.id = parcel.id;
+    if (effect.person != nobody) record.key = format_profile_id(effect.person);
+    record.name = effect.name;
+    record.payload = plugin::with_padding(effect.payload);
+    record.identifiers = plugin::asked_identifiers(info.identifiers, effect.identifiers);
+    record.address = effect.address;
+    record.remote_id = parcel.remote_id;
   }
   return records;
 }

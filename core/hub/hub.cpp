@@ -131,8 +131,8 @@ void Hub::start_step() {
   if (projected && projected.value() != state.seq) {
     projector_->add(state.ids());
   }
-  engine_->checkpointer().start();
   engine_->merger().start();
+  engine_->checkpointer().start();
 }
 
 Status Hub::start() {

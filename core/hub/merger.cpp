@@ -15,6 +15,7 @@ Merger::~Merger() {
 }
 
 void Merger::start() {
+  threaded_ = true;
   thread_ = std::thread([this] {
     name_background_thread("merge");
     run();
@@ -38,7 +39,7 @@ void Merger::look() {
     wanted_ = true;
   }
   changed_.notify_all();
-  if (!thread_.joinable()) merge([] { return true; });
+  if (!threaded_) merge([] { return true; });
 }
 
 void Merger::run() {

@@ -20,8 +20,8 @@ class Merger {
   Merger(Checkpoints& checkpoints, std::function<void(const Error&)> failed);
   ~Merger();  // stop()
 
-  void start();
-  void stop();  // [main] what is under way is given up
+  void start();  // [main] before anybody calls look()
+  void stop();   // [main] what is under way is given up
   // [any] A checkpoint was committed. Without a thread it merges here and now.
   void look();
 
@@ -32,6 +32,7 @@ class Merger {
 
   Checkpoints& checkpoints_;
   std::function<void(const Error&)> failed_;
+  bool threaded_ = false;
   std::chrono::steady_clock::time_point rested_;  // [its thread]
   std::mutex mutex_;                              // guards what follows
   std::condition_variable changed_;
