@@ -167,15 +167,14 @@ std::vector<std::string> events_of(hub::Hub& hub, const Profile& profile, const 
     if (input.kind != InputKind::event || input.redacted || !EventInput::decode(input.payload, payload))
       return true;
     if (!reader.read_event(payload, event)) return true;
-    const bool theirs = std::any_of(
-        event.ids.begin(), event.ids.end(),
-        [&](const ExternalId& id) { return profile.has_identifier(state::name_id(id.type), id.value); });
+    const bool theirs = std::any_of(event.ids.begin(), event.ids.end(), [&](const ExternalId& id) {
+      return profile.has_identifier(state::name_id(id.type), id.value);
+    });
     const auto is_new = [&] {
       const std::string_view id = event.message_id;
       return id.empty() || seen.insert(std::string(event.source).append("\n").append(id)).second;
     };
-    if (theirs && included.has(event.name) && is_new())
-      found.push_back(with_times(event, payload.received));
+    if (theirs && included.has(event.name) && is_new()) found.push_back(with_times(event, payload.received));
     if (found.size() > events_max) found.erase(found.begin());
     return true;
   });

@@ -82,7 +82,8 @@ EVP_MAC_CTX* mac_of_thread() {
     std::unique_ptr<EVP_MAC_CTX, Free> made(EVP_MAC_CTX_new(mac.get()));
     std::string digest = "SHA256";
     const std::array<OSSL_PARAM, 2> params{
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest.data(), 0), OSSL_PARAM_construct_end()};
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest.data(), 0),
+        OSSL_PARAM_construct_end()};
     SLUICE_CHECK(made != nullptr && EVP_MAC_CTX_set_params(made.get(), params.data()) == 1);
     return made;
   }();

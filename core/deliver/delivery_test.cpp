@@ -148,8 +148,7 @@ TEST_CASE("a lane whose connector is stuck is stopped, and what comes back as it
   w.config.destinations.back().parallel = 2;
   const auto delivery = w.open();
   delivery->start();
-  for (std::uint64_t seq = 1; seq <= 2; ++seq)
-    REQUIRE(delivery->offer(seq, {World::effect(seq, 1, "mail")}));
+  for (std::uint64_t seq = 1; seq <= 2; ++seq) REQUIRE(delivery->offer(seq, {World::effect(seq, 1, "mail")}));
   stuck.wait();  // the first is on its way, the second is planned
   delivery->stop();
   const LaneStatus lane = delivery->status()[1];

@@ -20,7 +20,7 @@ void Foresight::fill(Slot& slot, const Input& input) {
 
 void Foresight::read(std::span<const Input> inputs) {
   for (Slot& slot : slots_) slot.payload = {};
-  std::array<state::State::Glance, 4 * most> glances;  // most events name one person by one or two identifiers
+  std::array<state::State::Glance, 4 * most> glances;  // most events have one or two identifiers
   std::size_t count = 0;
   for (const Input& input : inputs.first(std::min(most, inputs.size()))) {
     if (input.kind == InputKind::epoch) break;  // what follows is read by another configuration

@@ -31,8 +31,12 @@ void Merger::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
+bool Merger::due() const {
+  return checkpoints_.delta_bytes() > checkpoints_.base_bytes();
+}
+
 void Merger::look() {
-  if (checkpoints_.delta_bytes() <= checkpoints_.base_bytes()) return;
+  if (!due()) return;
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) return;
@@ -50,7 +54,7 @@ void Merger::run() {
     wanted_ = false;
     lock.unlock();
     rested_ = std::chrono::steady_clock::now();
-    merge([this] { return rest(); });
+    if (due()) merge([this] { return rest(); });  // not what was wanted while it merged
     lock.lock();
   }
 }

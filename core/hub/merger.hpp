@@ -27,6 +27,7 @@ class Merger {
 
  private:
   void run();
+  bool due() const;
   void merge(const std::function<bool()>& go_on);
   bool rest();
 

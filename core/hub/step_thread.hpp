@@ -76,7 +76,7 @@ class StepThread {
   bool clock_alarm() const { return clock_alarm_.load(); }  // [any] the wall clock jumped: ticks are held
 
  private:
-  static constexpr std::size_t queue_bytes_max = 256 * 1024;
+  static constexpr std::size_t queue_bytes_max = 384 * 1024;
   static constexpr std::size_t bite = 128;          // inputs stepped before their effects go on
   static constexpr std::size_t rows_per_input = 2;  // of a checkpoint under way, so that it is soon done
   static constexpr std::size_t rows_at_once = 64;   // of them, before readers get their turn

@@ -2,8 +2,8 @@
 //
 // A row is (table, key, value). A base holds all rows; a delta the rows that changed since the checkpoint
 // before it. A base may be made out of the base before it and its deltas: it is then as of the last of these,
-// and stands beside it. Recovery is the newest base, its deltas in order, and then the journal's tail. Files, in
-// DIRECTORY:
+// and stands beside it. Recovery is the newest base, its deltas in order, and then the journal's tail. Files,
+// in DIRECTORY:
 //   00000000000000001234.base, 00000000000000005678.delta   named by the seq that they are as of; *.tmp:
 //   being written
 // Each begins with 16 bytes: magic "SLUICECP" | u32 version = 1 | u32 id of the encryption key = 0 (none);

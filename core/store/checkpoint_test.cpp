@@ -334,7 +334,8 @@ TEST_CASE("a base made of a base and its deltas is the state as of the newest of
   REQUIRE(set->merge([] { return true; }));  // nothing to do
 }
 
-TEST_CASE("what is committed while files are merged goes on from them, or takes their place", "[checkpoint]") {
+TEST_CASE("what is committed while files are merged goes on from them, or takes their place",
+          "[checkpoint]") {
   for (const bool base : {false, true}) {
     SimFileSystem files(1);
     Rows large = rows_at(30);
