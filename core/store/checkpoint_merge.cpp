@@ -1,7 +1,6 @@
 // A base made out of files: of the newest base and the deltas behind it, of each key the newest row.
 #include <algorithm>
 #include <array>
-#include <map>
 #include <optional>
 #include <set>
 #include <utility>
@@ -15,7 +14,7 @@
 namespace sluice {
 namespace {
 
-// Keys of rows, most of which are eight bytes long: a million of them take some 12 MB.
+// Keys of rows, most of which are eight bytes long.
 class Keys {
  public:
   // True: it was not among them.
