@@ -48,7 +48,7 @@ Result<std::uint64_t> Engine::restore(Recovery& recovery) {
     SLUICE_TRY(world_->state.keep_within(options_.memory_bytes, options_.files, cold_folder(data)));
   checkpoints_ = SLUICE_TRY(
       Checkpoints::open(options_.files, checkpoint_folder(data), identity.id, identity.generation));
-  return world_->restore(*checkpoints_, recovery.checkpoints);
+  return world_->restore(*checkpoints_, recovery.checkpoints, options_.threads);
 }
 
 Status Engine::open_delivery(const config::Config& config, const deliver::Delivery::MakeCourier& courier) {

@@ -88,10 +88,10 @@ Checkpoints::EachRow into(state::State& state, bool& readable) {
 
 }  // namespace
 
-Result<std::uint64_t> World::restore(Checkpoints& checkpoints, LoadReport& report) {
+Result<std::uint64_t> World::restore(Checkpoints& checkpoints, LoadReport& report, bool threads) {
   bool readable = true;
-  const auto info = SLUICE_TRY(
-      checkpoints.load(into(state, readable), report, [&](std::uint64_t people) { state.expect(people); }));
+  const auto info = SLUICE_TRY(checkpoints.load(
+      into(state, readable), report, [&](std::uint64_t people) { state.expect(people); }, threads));
   if (!readable) return Error{Code::corrupt, "a row of the newest checkpoint cannot be read by this binary"};
   if (!info) return std::uint64_t{0};
   SLUICE_TRY(resume(*info));

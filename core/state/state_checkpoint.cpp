@@ -331,14 +331,7 @@ bool State::finish_restore() {
     return a.hour != b.hour ? a.hour < b.hour : a.number < b.number;
   });
   // Beside the people: of millions of message ids each one's place is somewhere else in memory.
-  std::future<void> seen = std::async(std::launch::async, [&s] {
-    std::size_t prints = 0;
-    for (const Chunk& chunk : s.chunks) prints += chunk.prints.size();
-    s.seen.reserve(prints);
-    for (const Chunk& chunk : s.chunks) {
-      for (const std::uint64_t print : chunk.prints) s.seen.insert(print);
-    }
-  });
+  std::future<void> seen = std::async(std::launch::async, [&s] { s.seen.insert_all(s.chunks); });
   std::vector<DueTimer> timers;
   IndexBuilder identifiers(s.identifiers, s.people.size());
   const bool readable = s.people.look_through([&](const Profile& profile, Row& row) {

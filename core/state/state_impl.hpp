@@ -45,30 +45,6 @@ inline Hash128 row_hash(Table table, std::string_view key, std::string_view valu
 inline constexpr std::size_t chunk_prints = 4096;
 inline constexpr std::uint64_t bytes_per_print = 30;  // what one costs in memory, set and chunk together
 
-// Which of them there are, in parts that grow one by one: millions that move at once hold up the inputs for a
-// tenth of a second and more.
-class Prints {
- public:
-  bool insert(std::uint64_t print) {  // false: it was there
-    const bool fresh = part(print).insert(print).second;
-    size_ += fresh ? 1 : 0;
-    return fresh;
-  }
-  void erase(std::uint64_t print) { size_ -= part(print).erase(print); }
-  bool contains(std::uint64_t print) const { return parts_.at(print >> shift).contains(print); }
-  std::size_t size() const { return size_; }
-  void reserve(std::size_t prints) {
-    for (auto& one : parts_) one.reserve(prints / parts_.size());
-  }
-
- private:
-  static constexpr unsigned shift = 58;  // prints are hashes: their highest bits tell the part
-  using Part = boost::unordered_flat_set<std::uint64_t, Mixed>;
-  Part& part(std::uint64_t print) { return parts_.at(print >> shift); }
-  std::array<Part, 1U << (64 - shift)> parts_;
-  std::size_t size_ = 0;
-};
-
 struct Chunk {
   std::int64_t hour = 0;
   std::uint32_t number = 0;
@@ -86,6 +62,46 @@ struct Chunk {
   std::string value(std::size_t count) const {
     return {reinterpret_cast<const char*>(prints.data()), count * sizeof(std::uint64_t)};
   }
+};
+
+// Which of them there are, in parts that grow one by one: millions that move at once hold up the inputs for a
+// tenth of a second and more.
+class Prints {
+ public:
+  bool insert(std::uint64_t print) {  // false: it was there
+    const bool fresh = part(print).insert(print).second;
+    size_ += fresh ? 1 : 0;
+    return fresh;
+  }
+  void erase(std::uint64_t print) { size_ -= part(print).erase(print); }
+  bool contains(std::uint64_t print) const { return parts_.at(print >> shift).contains(print); }
+  std::size_t size() const { return size_; }
+  // Those of many chunks, some parts at a time and of these one after the other: what it writes to lies close
+  // together then.
+  void insert_all(const std::deque<Chunk>& chunks) {
+    constexpr std::size_t at_once = 16;
+    std::array<std::vector<std::uint64_t>, at_once> sorted;
+    for (std::size_t first = 0; first < parts_.size(); first += at_once) {
+      for (const Chunk& chunk : chunks) {
+        for (const std::uint64_t print : chunk.prints) {
+          if (const std::size_t at = (print >> shift) - first; at < at_once) sorted.at(at).push_back(print);
+        }
+      }
+      for (std::vector<std::uint64_t>& some : sorted) {
+        if (some.empty()) continue;
+        part(some.front()).reserve(some.size());
+        for (const std::uint64_t print : some) insert(print);
+        some.clear();
+      }
+    }
+  }
+
+ private:
+  static constexpr unsigned shift = 58;  // prints are hashes: their highest bits tell the part
+  using Part = boost::unordered_flat_set<std::uint64_t, Mixed>;
+  Part& part(std::uint64_t print) { return parts_.at(print >> shift); }
+  std::array<Part, 1U << (64 - shift)> parts_;
+  std::size_t size_ = 0;
 };
 
 struct LaterFirst {

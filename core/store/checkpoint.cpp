@@ -1,13 +1,15 @@
 #include "store/checkpoint.hpp"
 
 #include <algorithm>
+#include <future>
 #include <utility>
 
 #include "base/bytes.hpp"
 #include "base/check.hpp"
 #include "base/hash.hpp"
 #include "journal/frame.hpp"
-#include "journal/frame_reader.hpp"
+#include "store/checkpoint_newest.hpp"
+#include "store/frames_ahead.hpp"
 
 namespace sluice {
 namespace {
@@ -141,7 +143,7 @@ Status CheckpointWriter::commit(std::uint64_t state_rows) {
 // Reads a file from its begin to its end frame; with `each`, gives its rows. Errors: corrupt where it is not
 // whole.
 Result<Checkpoints::Header> Checkpoints::read_checkpoint(CheckpointKind kind, std::uint64_t seq,
-                                                         const EachRow* each) const {
+                                                         const EachRow* each, bool ahead) const {
   const std::string path = path_of(kind, seq);
   const Error damaged{Code::corrupt, path + " is damaged or was not written to its end"};
   const std::unique_ptr<File> file = SLUICE_TRY(files_.open(path, OpenMode::read));
@@ -152,7 +154,7 @@ Result<Checkpoints::Header> Checkpoints::read_checkpoint(CheckpointKind kind, st
   if (h.u32() != format_version || h.u32() != 0) {
     return Error{Code::misconfigured, path + ": written by a later version of Sluice; use that one"};
   }
-  FrameReader reader(*file, head_bytes, size, seed_of(kind, seq));
+  FramesAhead reader(*file, head_bytes, size, seed_of(kind, seq), ahead);
   Header header;
   std::uint64_t rows = 0;
   for (std::uint64_t n = 1;; ++n) {
@@ -248,7 +250,8 @@ void Checkpoints::sort_known() {
 }
 
 Result<std::optional<CheckpointInfo>> Checkpoints::load(const EachRow& each, LoadReport& report,
-                                                        const std::function<void(std::uint64_t)>& expect) {
+                                                        const std::function<void(std::uint64_t)>& expect,
+                                                        bool threads) {
   std::vector<FileInfo> left;
   {
     const std::lock_guard lock(mutex_);
@@ -262,10 +265,16 @@ Result<std::optional<CheckpointInfo>> Checkpoints::load(const EachRow& each, Loa
     const auto first = base == left.rend() ? left.begin() : std::prev(base.base());
     const std::vector<FileInfo> chain(first, left.end());
     left.erase(first, left.end());
-    const Good good = SLUICE_TRY(check_chain(chain, report));
+    NewestRows newest(chain.size());
+    const Good good = SLUICE_TRY(check_chain(chain, newest, report, threads));
     if (expect && good.files > 0) expect(good.rows);
-    for (std::size_t i = 0; i < good.files; ++i)
-      found = SLUICE_TRY(read_checkpoint(chain[i].kind, chain[i].seq, &each)).info;
+    for (std::size_t i = 0; i < good.files; ++i) {
+      const EachRow some = [&](std::uint8_t table, std::string_view key, std::string_view value,
+                               bool erased) {
+        if (newest.is_newest(i, table, key)) each(table, key, value, erased);
+      };
+      found = SLUICE_TRY(read_checkpoint(chain[i].kind, chain[i].seq, &some, threads)).info;
+    }
     damaged.insert(damaged.end(), chain.begin() + static_cast<std::ptrdiff_t>(good.files), chain.end());
   }
   SLUICE_TRY(set_aside(damaged));
@@ -274,28 +283,36 @@ Result<std::optional<CheckpointInfo>> Checkpoints::load(const EachRow& each, Loa
   return found;
 }
 
-// How many files from the front, a base and its deltas, can be used.
-Result<Checkpoints::Good> Checkpoints::check_chain(const std::vector<FileInfo>& chain,
-                                                   LoadReport& report) const {
+// How many files from the front, a base and its deltas, can be used. The last is read first: for `newest`.
+Result<Checkpoints::Good> Checkpoints::check_chain(const std::vector<FileInfo>& chain, NewestRows& newest,
+                                                   LoadReport& report, bool threads) const {
+  // As long as the deltas together, and read beside them.
+  std::future<Result<Header>> first = std::async(threads ? std::launch::async : std::launch::deferred, [&] {
+    return read_checkpoint(chain[0].kind, chain[0].seq, nullptr);
+  });
   Good good;
-  std::uint64_t previous = 0;
-  for (std::size_t i = 0; i < chain.size(); ++i) {
+  std::optional<std::string> problem;  // of the first file that cannot be used
+  for (std::size_t i = chain.size(); i-- > 0;) {
+    const EachRow note = [&](std::uint8_t table, std::string_view key, std::string_view, bool) {
+      newest.note(i, table, key);
+    };
     const std::string path = path_of(chain[i].kind, chain[i].seq);
-    Result<Header> header = read_checkpoint(chain[i].kind, chain[i].seq, nullptr);
-    if (!header && header.error().code != Code::corrupt) return std::move(header).error();
+    const Result<Header> header = i > 0 ? read_checkpoint(chain[i].kind, chain[i].seq, &note) : first.get();
+    if (!header && header.error().code != Code::corrupt) return header.error();
     if (!header) {
-      report.problems.push_back(header.error().detail + ": passed over");
+      problem = header.error().detail + ": passed over";
     } else if (i == 0 && chain[0].kind != CheckpointKind::base) {
-      report.problems.push_back(path + " has no base: passed over");
-    } else if (i > 0 && header.value().previous != previous) {
-      report.problems.push_back(path + " builds on a checkpoint that is not there: passed over");
+      problem = path + " has no base: passed over";
+    } else if (i > 0 && header.value().previous != chain[i - 1].seq) {
+      problem = path + " builds on a checkpoint that is not there: passed over";
     } else {
-      previous = chain[i].seq;
-      good = {i + 1, header.value().info.rows};
+      if (good.files == 0) good = {i + 1, header.value().info.rows};
       continue;
     }
-    break;
+    good = {};
+    newest.forget();
   }
+  if (problem) report.problems.push_back(std::move(*problem));
   return good;
 }
 

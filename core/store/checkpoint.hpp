@@ -37,6 +37,7 @@ struct CheckpointInfo {
 enum class CheckpointKind : std::uint8_t { base = 1, delta = 2 };
 
 class Checkpoints;
+class NewestRows;
 
 // Writes one checkpoint. One thread at a time, which need not be the one that began it: meant for the
 // background. Durability: nothing counts before commit() came back; a crash before leaves the checkpoint
@@ -92,12 +93,14 @@ class Checkpoints {
                                                    std::string journal_id, std::uint32_t generation,
                                                    Access access = Access::read_write);
 
-  // [main] The newest whole checkpoint: calls `each` for the base's rows, then each delta's, oldest first. A
-  // damaged file, and what builds on it, is passed over and reported; the files stay, as *.damaged. nullopt
-  // when there is none. Each file is checked whole before its first row is given; `expect` hears before it of
-  // how many CheckpointInfo::rows the state will have.
+  // [main] The newest whole checkpoint: calls `each` for the base's rows, then each delta's, oldest first;
+  // rows that a later file of these replaces are left out. A damaged file, and what builds on it, is passed
+  // over and reported; the files stay, as *.damaged. nullopt when there is none. Each file is checked whole
+  // before its first row is given; `expect` hears before it of how many CheckpointInfo::rows the state will
+  // have. `threads`: it may read on others.
   Result<std::optional<CheckpointInfo>> load(const EachRow& each, LoadReport& report,
-                                             const std::function<void(std::uint64_t)>& expect = {});
+                                             const std::function<void(std::uint64_t)>& expect = {},
+                                             bool threads = false);
 
   // [any] Bases that are there, oldest first, and the rows of one: `store verify` is a base plus the tail,
   // compared with the newest.
@@ -148,9 +151,12 @@ class Checkpoints {
     std::size_t files = 0;
     std::uint64_t rows = 0;  // CheckpointInfo::rows of the last of them
   };
-  Result<Good> check_chain(const std::vector<FileInfo>& chain, LoadReport& report) const;
+  Result<Good> check_chain(const std::vector<FileInfo>& chain, NewestRows& newest, LoadReport& report,
+                           bool threads) const;
   std::string path_of(CheckpointKind kind, std::uint64_t seq) const;
-  Result<Header> read_checkpoint(CheckpointKind kind, std::uint64_t seq, const EachRow* each) const;
+  // ahead: frames are read by a thread of its own, while rows of those before them are given.
+  Result<Header> read_checkpoint(CheckpointKind kind, std::uint64_t seq, const EachRow* each,
+                                 bool ahead = false) const;
   Status set_aside(const std::vector<FileInfo>& damaged);
   Status committed(const CheckpointWriter& writer);
   Status remove_old();

@@ -1,39 +1,12 @@
 // A base made out of files: of the newest base and the deltas behind it, of each key the newest row.
 #include <algorithm>
-#include <array>
 #include <optional>
-#include <set>
 #include <utility>
 
-#include <boost/unordered/unordered_flat_set.hpp>
-
-#include "base/bytes.hpp"
-#include "base/check.hpp"
 #include "store/checkpoint.hpp"
+#include "store/checkpoint_newest.hpp"
 
 namespace sluice {
-namespace {
-
-// Keys of rows, most of which are eight bytes long.
-class Keys {
- public:
-  // True: it was not among them.
-  bool insert(std::uint8_t table, std::string_view key) {
-    if (key.size() == sizeof(std::uint64_t)) return short_.at(table).insert(ByteReader(key).u64()).second;
-    return long_.emplace(table, key).second;
-  }
-  bool contains(std::uint8_t table, std::string_view key) const {
-    if (key.size() == sizeof(std::uint64_t)) return short_.at(table).contains(ByteReader(key).u64());
-    return long_.contains({table, std::string(key)});
-  }
-
- private:
-  std::array<boost::unordered_flat_set<std::uint64_t>, 256> short_;
-  std::set<std::pair<std::uint8_t, std::string>> long_;
-};
-
-}  // namespace
-
 Status Checkpoints::merge(const std::function<bool()>& go_on) {
   std::vector<FileInfo> chain;
   {
@@ -56,13 +29,11 @@ Status Checkpoints::merge(const std::function<bool()>& go_on) {
 }
 
 Status Checkpoints::merge(const std::vector<FileInfo>& chain, const std::function<bool()>& go_on) {
-  // Of each delta's rows, in their order: whether no later delta has the same key.
-  std::vector<std::vector<bool>> newest(chain.size());
-  Keys changed;
+  NewestRows newest(chain.size());
   std::optional<Header> last;
   for (std::size_t i = chain.size() - 1; i > 0; --i) {
     const EachRow note = [&](std::uint8_t table, std::string_view key, std::string_view, bool) {
-      newest[i].push_back(changed.insert(table, key));
+      newest.note(i, table, key);
     };
     Header header = SLUICE_TRY(read_checkpoint(chain[i].kind, chain[i].seq, &note));
     if (!last) last = std::move(header);
@@ -80,10 +51,8 @@ Status Checkpoints::merge(const std::vector<FileInfo>& chain, const std::functio
     if (written && !go_on()) written = Error{Code::cancelled, "the hub is stopping"};
   };
   for (std::size_t i = 0; i < chain.size() && written; ++i) {
-    std::size_t row = 0;
     const EachRow copy = [&](std::uint8_t table, std::string_view key, std::string_view value, bool erased) {
-      const bool wanted = i == 0 ? !changed.contains(table, key) : newest[i].at(row++);
-      if (wanted && !erased) add(table, key, value);
+      if (newest.is_newest(i, table, key) && !erased) add(table, key, value);
     };
     SLUICE_TRY(read_checkpoint(chain[i].kind, chain[i].seq, &copy));
   }
