@@ -1,7 +1,9 @@
 #include "deliver/flight.hpp"
 
+#include <algorithm>
 #include <utility>
 
+#include "base/near.hpp"
 #include "deliver/courier_services.hpp"
 
 namespace sluice::deliver {
@@ -64,8 +66,14 @@ void depart(const std::shared_ptr<Flight>& flight) {
 std::vector<plugin::Record> records_of(std::span<const Parcel> parcels, const plugin::ManifestInfo& info) {
   std::vector<plugin::Record> records;
   records.reserve(parcels.size());
-  for (const Parcel& parcel : parcels) {
+  constexpr std::size_t ahead = 2, bytes_max = 1'024;  // the step's thread wrote them; most are shorter
+  for (std::size_t i = 0; i < parcels.size(); ++i) {
+    const Parcel& parcel = parcels[i];
     const Effect& effect = *parcel.effect;
+    if (i + ahead < parcels.size()) {
+      const std::string& next = parcels[i + ahead].effect->payload;
+      bring_near(next.data(), std::min(bytes_max, next.size()));
+    }
     plugin::Record& record = records.emplace_back();
     record.op = static_cast<std::uint32_t>(effect.op);
     record.attempt = parcel.attempt;

@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "base/near.hpp"
+
 namespace sluice::hub {
 
 Foresight::Slot& Foresight::slot_of(const Input& input) {
@@ -22,7 +24,14 @@ void Foresight::read(std::span<const Input> inputs) {
   for (Slot& slot : slots_) slot.payload = {};
   std::array<state::State::Glance, 4 * most> glances;  // most events have one or two identifiers
   std::size_t count = 0;
-  for (const Input& input : inputs.first(std::min(most, inputs.size()))) {
+  inputs = inputs.first(std::min(most, inputs.size()));
+  constexpr std::size_t ahead = 2, bytes_max = 1'024;  // the doors' threads wrote them; most are shorter
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const Input& input = inputs[i];
+    if (i + ahead < inputs.size()) {
+      const std::string_view next = inputs[i + ahead].payload;
+      sluice::bring_near(next.data(), std::min(bytes_max, next.size()));
+    }
     if (input.kind == InputKind::epoch) break;  // what follows is read by another configuration
     if (input.kind != InputKind::event || input.redacted || input.payload.empty()) continue;
     Slot& slot = slot_of(input);

@@ -5,6 +5,8 @@
 #include <new>
 #include <utility>
 
+#include "base/near.hpp"
+
 namespace sluice::state {
 
 namespace {
@@ -148,8 +150,7 @@ void People::bring_near_leaving() const {
   const auto leaves = [](const Place& place) { return !place.wanted && place.profile.row != nullptr; };
   if (pool_.size() < 16) return;
   const Place& far = ahead(6);
-  for (std::size_t at = 0; at < sizeof far; at += 64)
-    __builtin_prefetch(reinterpret_cast<const char*>(&far) + at);
+  bring_near(&far, sizeof far);
   if (const Place& next = ahead(3); leaves(next)) next.profile.bring_near();
   if (const Place& next = ahead(1); leaves(next)) next.profile.bring_series_near();
 }
@@ -228,10 +229,7 @@ bool People::look_through(const std::function<void(const Profile&, Row&)>& each)
   auto ahead = rows_.begin();
   for (std::size_t i = 0; i < near && ahead != rows_.end(); ++i) ++ahead;
   for (auto& [id, row] : rows_) {
-    if (ahead != rows_.end()) {
-      const char* const bytes = reinterpret_cast<const char*>(ahead++->second);
-      for (std::size_t at = 0; at < index_bytes; at += 64) __builtin_prefetch(bytes + at);
-    }
+    if (ahead != rows_.end()) bring_near(ahead++->second, index_bytes);
     if (row->plain != 0) {
       if (!Profile::decode(bytes_of(*row, cold_scratch_), person)) return false;
       row->plain = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/hash.hpp"
+#include "base/near.hpp"
 
 namespace sluice::state {
 
@@ -62,9 +63,7 @@ void Profile::touch_changes() {
 }
 
 void Profile::bring_near() const {
-  const auto near = [](const void* from, std::size_t bytes) {
-    for (std::size_t at = 0; at < bytes; at += 64) __builtin_prefetch(static_cast<const char*>(from) + at);
-  };
+  const auto near = sluice::bring_near;
   near(identifiers.data(), identifiers.size() * sizeof(Identifier));
   near(traits.data(), traits.size() * sizeof(Trait));
   near(series.data(), series.size() * sizeof(Series));

@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "base/check.hpp"
+#include "base/near.hpp"
 #include "state/spelling.hpp"
 
 namespace sluice::state {
@@ -58,8 +59,7 @@ void Series::unfold() const {
 
 void Series::bring_near() const {
   if (!packed_.empty()) return __builtin_prefetch(packed_.data());
-  const char* const kept = reinterpret_cast<const char*>(kept_.get());
-  for (std::size_t at = 0; kept != nullptr && at < sizeof(Kept); at += 64) __builtin_prefetch(kept + at);
+  if (kept_ != nullptr) sluice::bring_near(kept_.get(), sizeof(Kept));
 }
 
 bool Series::Kept::insert(const SeriesEntry& entry) {

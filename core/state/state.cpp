@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/check.hpp"
+#include "base/near.hpp"
 #include "state/state_impl.hpp"
 
 namespace sluice::state {
@@ -81,9 +82,7 @@ void State::bring_near(std::span<const Glance> glances) const {
     rows.at(i) = impl_->people.row(ids.at(i));
     if (rows.at(i) != nullptr) __builtin_prefetch(rows.at(i));
   }
-  const auto near = [](const void* from, std::size_t bytes) {
-    for (std::size_t at = 0; at < bytes; at += 64) __builtin_prefetch(static_cast<const char*>(from) + at);
-  };
+  const auto near = sluice::bring_near;
   constexpr std::size_t bytes_max = 1'024;  // of a packed row: most are shorter
   std::array<const Profile*, most> pooled{};
   for (std::size_t i = 0; i < glances.size(); ++i) {
