@@ -28,6 +28,7 @@ class World {
   std::string failure;  // why an epoch could not be read; then nothing must be stepped any more
 
   // Puts the newest checkpoint in. Returns the seq after which the journal has to be replayed (0: all of it).
+  // `threads`: others may read its files meanwhile.
   Result<std::uint64_t> restore(Checkpoints& checkpoints, LoadReport& report, bool threads = false);
   Status restore_base(const Checkpoints& checkpoints, std::uint64_t seq);
   // Steps one input of the journal.

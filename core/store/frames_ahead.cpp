@@ -1,6 +1,5 @@
 #include "store/frames_ahead.hpp"
 
-#include <algorithm>
 #include <utility>
 
 namespace sluice {

@@ -110,7 +110,6 @@ class Bench:
         rig.wait_until(lambda: not self.signups() - self.mailed() - self.held(), seconds, "every mail is out or held")
         rig.wait_until(lambda: self.hub.backlog() == 0, seconds, "every lane is empty")
 
-
     def mailed(self):
         return {mail["to"][0].split("@")[0] for mail in self.mail.records()}
 
