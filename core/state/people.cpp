@@ -1,8 +1,8 @@
 #include "state/people.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
-#include <new>
 #include <utility>
 
 #include "base/near.hpp"
@@ -14,27 +14,19 @@ namespace {
 constexpr std::size_t ids_ahead = 32'768;
 constexpr std::size_t index_bytes = 256;  // of a row: head, memberships and identifiers of most
 
-// As malloc rounds: rows whose bytes grow within it stay where they are.
-constexpr std::size_t rounded(std::size_t bytes) {
-  return ((sizeof(Row) + bytes + 8 + 15) / 16) * 16 - 8;
-}
+// Of the segment that is being emptied, with one call: some sixty rows, of which some go to disk.
+constexpr std::size_t bite_bytes = 16UL * 1024;
 
 }  // namespace
 
-Row* People::make_row(std::string_view bytes) {
-  SLUICE_CHECK(bytes.size() <= Row::size_max);
-  Row* const row = new (::operator new(rounded(bytes.size()))) Row;
-  memory_ += rounded(bytes.size());
-  row->set_size(bytes.size());
-  row->refused = row->plain = row->away = row->wanted = 0;
+Row* People::make_row(ProfileId id, std::string_view bytes) {
+  Row* const row = heap_.take(id, bytes.size());
   std::memcpy(static_cast<void*>(row + 1), bytes.data(), bytes.size());
   return row;
 }
 
 void People::free_row(Row* row) {
-  memory_ -= rounded(row->away != 0 ? sizeof(std::uint64_t) : row->size);
-  row->~Row();
-  ::operator delete(row);
+  (row->away != 0 ? heads_ : heap_).give_back(row);
 }
 
 std::uint64_t People::place_of(const Row& row) const {
@@ -51,32 +43,23 @@ std::string_view People::bytes_of(const Row& row, std::string& scratch) const {
   return scratch;
 }
 
-// Another row with the same head, and these bytes behind it.
-Row* People::moved(const Row& row, std::string_view bytes) {
-  Row* const made = make_row(bytes);
-  *made = row;
-  made->set_size(bytes.size());
-  made->away = 0;
-  return made;
-}
-
-People::~People() {
-  for (const auto& [id, row] : rows_) free_row(row);
-}
-
-void People::replace_bytes(ProfileId id, Row& row, std::string_view bytes) {
-  if (row.away == 0 && rounded(bytes.size()) == rounded(row.size)) {
+void People::replace_bytes(Row& row, std::string_view bytes) {
+  if (row.away == 0 && RowHeap::block_of(bytes.size()) == RowHeap::block_of(row.size)) {
     SLUICE_CHECK(bytes.size() <= Row::size_max);
     row.set_size(bytes.size());
     std::memcpy(static_cast<void*>(&row + 1), bytes.data(), bytes.size());
     return;
   }
   if (row.away != 0) cold_->drop(place_of(row), row.size);
-  rows_.find(id)->second = moved(row, bytes);
+  Row* const made = make_row(row.id, bytes);
+  *made = row;
+  made->set_size(bytes.size());
+  made->away = 0;
+  keep_row(made);
   free_row(&row);
 }
 
-Profile& People::unpacked(ProfileId id, Row& row) {
+Profile& People::unpacked(Row& row) {
   if (row.place == Row::nowhere) {
     if (free_.empty()) {
       free_.push_back(static_cast<std::uint32_t>(pool_.size()));
@@ -86,7 +69,7 @@ Profile& People::unpacked(ProfileId id, Row& row) {
     free_.pop_back();
     Profile& profile = pool_[row.place].profile;
     SLUICE_CHECK(Profile::unpack(bytes_of(row, profile.lent), numbers, profile));
-    profile.id = id;
+    profile.id = row.id;
     profile.row = &row;
     pool_[row.place].touched = false;
   }
@@ -98,32 +81,32 @@ Profile& People::add(ProfileId id) {
   scratch_.clear();
   Profile nobody_yet;
   nobody_yet.pack(scratch_, numbers);
-  Row* const row = make_row(scratch_);
-  SLUICE_CHECK(rows_.emplace(id, row).second);
+  SLUICE_CHECK(!contains(id));
+  Row* const row = make_row(id, scratch_);
+  keep_row(row);
   if (id > ahead_.after && id <= ahead_.to)
     ahead_.ids.insert(std::lower_bound(ahead_.ids.begin(), ahead_.ids.end(), id), id);
   if (ahead_.ids.size() > 2 * ids_ahead) ahead_ = {};
-  Profile& made = unpacked(id, *row);
+  Profile& made = unpacked(*row);
   touch(*row);
   return made;
 }
 
 void People::remove(ProfileId id) {
-  const auto at = rows_.find(id);
-  if (at == rows_.end()) return;
-  Row* const row = at->second;
+  Row* const row = this->row(id);
+  if (row == nullptr) return;
   if (row->place != Row::nowhere) {
     pool_[row->place].profile.row = nullptr;
     free_.push_back(row->place);
   }
-  rows_.erase(at);
+  rows_.erase(id);
   const auto ahead = std::lower_bound(ahead_.ids.begin(), ahead_.ids.end(), id);
   if (ahead != ahead_.ids.end() && *ahead == id) ahead_.ids.erase(ahead);
   if (row->away != 0) cold_->drop(place_of(*row), row->size);
   free_row(row);
 }
 
-void People::pack(ProfileId id, Row& row) {
+void People::pack(Row& row) {
   Place& place = pool_[row.place];
   free_.push_back(row.place);
   row.place = Row::nowhere;
@@ -133,11 +116,11 @@ void People::pack(ProfileId id, Row& row) {
   row.refused = place.profile.has_refused() ? 1 : 0;
   scratch_.clear();
   place.profile.pack(scratch_, numbers);
-  replace_bytes(id, row, scratch_);
+  replace_bytes(row, scratch_);
 }
 
-void People::pack_away(ProfileId id, Row& row) {
-  if (row.place != Row::nowhere) pack(id, row);
+void People::pack_away(Row& row) {
+  if (row.place != Row::nowhere) pack(row);
 }
 
 // Asks for the memory of those who are likely to leave next, which has lain untouched for long: of the
@@ -162,14 +145,14 @@ void People::let_go(std::size_t most) {
     Place& place = pool_[hand_];
     if (place.profile.row == nullptr) continue;
     if (std::exchange(place.wanted, false)) continue;
-    pack(place.profile.id, *place.profile.row);
+    pack(*place.profile.row);
   }
 }
 
-const Profile& People::read(ProfileId id, const Row& row, Profile& out) const {
+const Profile& People::read(const Row& row, Profile& out) const {
   if (const Profile* const there = in_pool(row)) return *there;
   SLUICE_CHECK(Profile::unpack(bytes_of(row, out.lent), numbers, out));
-  out.id = id;
+  out.id = row.id;
   return out;
 }
 
@@ -189,11 +172,12 @@ std::string_view People::packed(const Row& row, std::string& scratch) {
 
 Row& People::put(ProfileId id, std::string_view bytes) {
   ahead_ = {};
-  Row*& row = rows_.try_emplace(id, nullptr).first->second;
-  if (row != nullptr && row->away != 0) cold_->drop(place_of(*row), row->size);
-  if (row != nullptr) free_row(row);
-  row = make_row(bytes);
-  return *row;
+  Row* const before = row(id);
+  if (before != nullptr && before->away != 0) cold_->drop(place_of(*before), before->size);
+  if (before != nullptr) free_row(before);
+  Row* const made = make_row(id, bytes);
+  keep_row(made);
+  return *made;
 }
 
 std::vector<ProfileId> People::ids_after(ProfileId after, ProfileId last, std::size_t most) {
@@ -217,32 +201,43 @@ void People::look_ahead(ProfileId after) {
   ahead_.after = after;
   ahead_.to = all ? UINT64_MAX : after + width;
   ahead_.ids.clear();
-  for (const auto& [id, row] : rows_) {
+  rows_.each_key([&](ProfileId id) {
     if (id > after && id <= ahead_.to) ahead_.ids.push_back(id);
-  }
+  });
   std::sort(ahead_.ids.begin(), ahead_.ids.end());
 }
 
 bool People::look_through(const std::function<void(const Profile&, Row&)>& each) {
   Profile person;
-  constexpr std::size_t near = 8;  // rows that are fetched while others are looked at
-  auto ahead = rows_.begin();
-  for (std::size_t i = 0; i < near && ahead != rows_.end(); ++i) ++ahead;
-  for (auto& [id, row] : rows_) {
-    if (ahead != rows_.end()) bring_near(ahead++->second, index_bytes);
+  const auto look = [&](Row* row) {
     if (row->plain != 0) {
       if (!Profile::decode(bytes_of(*row, cold_scratch_), person)) return false;
       row->plain = 0;
       row->refused = person.has_refused() ? 1 : 0;
       scratch_.clear();
       person.pack(scratch_, numbers);
-      replace_bytes(id, *row, scratch_);
+      const ProfileId id = row->id;
+      replace_bytes(*row, scratch_);
+      row = this->row(id);
     }
     if (!Profile::unpack_index(bytes_of(*row, cold_scratch_), numbers, person)) return false;
-    person.id = id;
+    person.id = row->id;
     each(person, *row);
+    return true;
+  };
+  bool good = true;
+  std::array<Row*, 8> near{};  // rows that are fetched while others are looked at
+  std::size_t seen = 0;
+  each_row([&](Row& row) {
+    bring_near(&row, index_bytes);
+    Row* const before = std::exchange(near.at(seen++ % near.size()), &row);
+    good = good && (before == nullptr || look(before));
+  });
+  for (std::size_t i = 0; i < near.size(); ++i, ++seen) {
+    Row* const left = near.at(seen % near.size());
+    good = good && (left == nullptr || look(left));
   }
-  return true;
+  return good;
 }
 
 void People::keep_within(std::unique_ptr<ColdRows> cold, std::uint64_t bytes) {
@@ -253,36 +248,60 @@ void People::keep_within(std::unique_ptr<ColdRows> cold, std::uint64_t bytes) {
   pool_max_ = std::clamp<std::uint64_t>(bytes / 8 / unpacked_bytes, 4, pool_people_max);
 }
 
-// Goes around the rows until enough are away. A disk that is full leaves them here: memory is then what it
-// takes, and the next call tries again.
-void People::put_away_some(std::uint64_t others) {
+// Beyond the bound the oldest segment is emptied, as in the clock algorithm: who was not wanted since the
+// hand came by last goes to disk, others to the newest segment. Where much lies free between rows the
+// emptiest is, and all go to the newest. A disk that is full leaves them here: memory is then what it takes,
+// and the next call tries again.
+void People::move_some(std::uint64_t others) {
   // What the other tables leave; at least an eighth, or each row would come and go with each input.
-  const std::uint64_t most = std::max(memory_max_ - std::min(memory_max_, others), memory_max_ / 8);
-  if (memory_ <= most) return;
-  auto at = rows_.find(cold_hand_);
-  for (std::size_t looked = 0; memory_ > most && looked < 2 * rows_.size(); ++looked) {
-    if (at == rows_.end()) at = rows_.begin();
-    Row*& row = at->second;
-    const bool here = row->away == 0 && row->place == Row::nowhere;
-    if (here && row->wanted == 0 && !put_away(row, at->first)) break;
-    row->wanted = 0;
-    ++at;
+  const std::uint64_t most =
+      cold_ == nullptr ? UINT64_MAX : std::max(memory_max_ - std::min(memory_max_, others), memory_max_ / 8);
+  const std::uint64_t twice_around = 2 * heap_.bytes() + bite_bytes;
+  const auto go_on = [&](std::uint64_t moved) {
+    return moved < bite_bytes || (memory() > most + most / 16 && moved < twice_around);
+  };
+  for (std::uint64_t moved = 0; go_on(moved);) {
+    if (!heap_.emptying()) {
+      putting_away_ = memory() > most;
+      if (putting_away_)
+        heap_.empty_oldest();
+      else if (too_many_holes())
+        heap_.empty_emptiest();
+      if (!heap_.emptying()) break;
+    }
+    Row* const row = heap_.next_to_move();
+    if (row == nullptr) continue;
+    moved += RowHeap::block_of(row->size);
+    if (!move(row)) break;
   }
-  cold_hand_ = at == rows_.end() ? nobody : at->first;
-  tidy();
+  if (cold_ != nullptr) tidy();
 }
 
-bool People::put_away(Row*& row, ProfileId id) {
-  const auto place = cold_->put(id, bytes_of(*row, cold_scratch_));
-  if (!place) return false;
-  std::string text(sizeof(std::uint64_t), '\0');
-  std::memcpy(text.data(), &place.value(), sizeof(std::uint64_t));
-  const std::uint32_t size = row->size;
-  Row* const left = moved(*row, text);
+// False: the disk is full.
+bool People::move(Row* row) {
+  if (row->place != Row::nowhere) {  // who is unpacked borrows from the bytes
+    const ProfileId id = row->id;
+    pack(*row);
+    if (this->row(id) != row) return true;  // they have grown, and lie elsewhere by now
+  }
+  if (putting_away_ && row->wanted == 0) return put_away(row);
+  Row* const made = make_row(row->id, {reinterpret_cast<const char*>(row + 1), row->size});
+  *made = *row;
+  if (putting_away_) made->wanted = 0;
+  keep_row(made);
   free_row(row);
-  left->away = 1;
-  left->set_size(size);
-  row = left;
+  return true;
+}
+
+bool People::put_away(Row* row) {
+  const auto place = cold_->put(row->id, bytes_of(*row, cold_scratch_));
+  if (!place) return false;
+  Row* const head = heads_.take(row->id, sizeof(std::uint64_t));
+  *head = *row;
+  head->away = 1;
+  std::memcpy(static_cast<void*>(head + 1), &place.value(), sizeof(std::uint64_t));
+  keep_row(head);
+  free_row(row);
   return true;
 }
 
@@ -302,7 +321,7 @@ void People::tidy() {
 std::vector<ProfileId> People::ids() const {
   std::vector<ProfileId> ids;
   ids.reserve(rows_.size());
-  for (const auto& [id, row] : rows_) ids.push_back(id);
+  rows_.each_key([&](ProfileId id) { ids.push_back(id); });
   return ids;
 }
 

@@ -197,8 +197,8 @@ TEST_CASE("people who leave the pool and come back are who they were") {
     auto& [id, bytes] = known[random() % known.size()];
     Row* const row = people.row(id);
     Profile other;
-    REQUIRE(plain(people.read(id, *row, other)) == bytes);
-    Profile& p = people.unpacked(id, *row);
+    REQUIRE(plain(people.read(*row, other)) == bytes);
+    Profile& p = people.unpacked(*row);
     REQUIRE(plain(p) == bytes);
     if (random() % 2 == 0) {
       people.touch(*row);
@@ -267,9 +267,9 @@ TEST_CASE("people whose rows lie on disk are who they were, and what memory hold
     const ProfileId id = ids[random() % ids.size()];
     Row* const row = people.row(id);
     Profile other;
-    REQUIRE(plain(people.read(id, *row, other)) == known[id]);
+    REQUIRE(plain(people.read(*row, other)) == known[id]);
     if (random() % 2 == 0) {
-      Profile& p = people.unpacked(id, *row);
+      Profile& p = people.unpacked(*row);
       people.touch(*row);
       p.locale = std::string(random() % 200, 'l');
       known[id] = plain(p);
@@ -287,7 +287,7 @@ TEST_CASE("people whose rows lie on disk are who they were, and what memory hold
   CHECK(most_cold < 400'000);  // holes are closed
   for (const auto& [id, bytes] : known) {
     Profile other;
-    REQUIRE(plain(people.read(id, *people.row(id), other)) == bytes);
+    REQUIRE(plain(people.read(*people.row(id), other)) == bytes);
   }
 }
 
@@ -312,7 +312,7 @@ TEST_CASE("where the disk is full, people stay in memory") {
   CHECK(people.memory() > 20'000);
   for (const auto& [id, bytes] : known) {
     Profile other;
-    REQUIRE(plain(people.read(id, *people.row(id), other)) == bytes);
+    REQUIRE(plain(people.read(*people.row(id), other)) == bytes);
   }
 }
 

@@ -38,7 +38,7 @@ std::uint64_t State::cold_bytes() const {
 
 Profile* State::find(ProfileId wanted) {
   const auto [id, row] = impl_->whom(wanted);
-  return row == nullptr ? nullptr : &impl_->people.unpacked(id, *row);
+  return row == nullptr ? nullptr : &impl_->people.unpacked(*row);
 }
 
 Reading State::find(ProfileId wanted) const {
@@ -46,7 +46,7 @@ Reading State::find(ProfileId wanted) const {
   if (row == nullptr) return {};
   if (const Profile* const lent = impl_->people.in_pool(*row)) return Reading(lent);
   auto own = std::make_unique<Profile>();
-  (void)impl_->people.read(id, *row, *own);
+  (void)impl_->people.read(*row, *own);
   return Reading(std::move(own));
 }
 
@@ -75,6 +75,7 @@ void State::bring_near(std::span<const Glance> glances) const {
     const Glance& g = glances[i];
     const std::uint64_t* const id = impl_->identifiers.find(impl_->identifier_key(g.type, g.value));
     ids.at(i) = id == nullptr ? nobody : *id;
+    impl_->people.bring_row_near(ids.at(i));
     if (!g.message_id.empty())
       seen += impl_->seen.contains(hash64(g.message_id, impl_->seed ^ g.source)) ? 1U : 0U;
   }
@@ -87,7 +88,7 @@ void State::bring_near(std::span<const Glance> glances) const {
   std::array<const Profile*, most> pooled{};
   for (std::size_t i = 0; i < glances.size(); ++i) {
     if (rows.at(i) == nullptr) continue;
-    impl_->people.fetch(ids.at(i), *rows.at(i));
+    impl_->people.fetch(*rows.at(i));
     if (const Profile* const there = pooled.at(i) = impl_->people.in_pool(*rows.at(i))) {
       near(there, sizeof *there);
     } else {
@@ -177,26 +178,26 @@ void State::each_profile(const std::function<void(Profile&)>& each) {
   for (const ProfileId id : ids()) {
     Row* row = impl_->people.row(id);
     const bool was_there = impl_->people.in_pool(*row) != nullptr;
-    each(impl_->people.unpacked(id, *row));
-    if (!was_there) impl_->people.pack_away(id, *row);
+    each(impl_->people.unpacked(*row));
+    if (!was_there) impl_->people.pack_away(*row);
     impl_->people.shed(impl_->tables_bytes());
   }
 }
 
 void State::each_profile(const std::function<void(const Profile&)>& each) const {
   Profile person;
-  for (const ProfileId id : ids()) each(impl_->people.read(id, *impl_->people.row(id), person));
+  for (const ProfileId id : ids()) each(impl_->people.read(*impl_->people.row(id), person));
 }
 
 void State::each_refusal(const std::function<void(const Profile&)>& each) const {
   std::vector<ProfileId> ids;
-  for (const auto& [id, row] : impl_->people.rows()) {
-    const Profile* const there = impl_->people.in_pool(*row);
-    if (there != nullptr ? there->has_refused() : row->refused != 0) ids.push_back(id);
-  }
+  impl_->people.each_row([&](const Row& row) {
+    const Profile* const there = impl_->people.in_pool(row);
+    if (there != nullptr ? there->has_refused() : row.refused != 0) ids.push_back(row.id);
+  });
   std::sort(ids.begin(), ids.end());
   Profile person;
-  for (const ProfileId id : ids) each(impl_->people.read(id, *impl_->people.row(id), person));
+  for (const ProfileId id : ids) each(impl_->people.read(*impl_->people.row(id), person));
 }
 
 std::vector<ProfileId> State::ids_after(ProfileId after, ProfileId last, std::size_t most) const {

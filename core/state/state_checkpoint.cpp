@@ -332,7 +332,7 @@ bool State::finish_restore() {
   });
   // Beside the people: of millions of message ids each one's place is somewhere else in memory.
   std::future<void> seen = std::async(std::launch::async, [&s] { s.seen.insert_all(s.chunks); });
-  std::vector<DueTimer> timers;
+  DueTimers timers;
   IndexBuilder identifiers(s.identifiers, s.people.size());
   const bool readable = s.people.look_through([&](const Profile& profile, Row& row) {
     identifiers.next_person();

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <queue>
@@ -16,6 +17,7 @@
 #include <boost/unordered/unordered_flat_set.hpp>
 
 #include "base/bytes.hpp"
+#include "base/mapped.hpp"
 #include "state/dense_map.hpp"
 #include "state/people.hpp"
 #include "state/state.hpp"
@@ -98,7 +100,8 @@ class Prints {
 
  private:
   static constexpr unsigned shift = 58;  // prints are hashes: their highest bits tell the part
-  using Part = boost::unordered_flat_set<std::uint64_t, Mixed>;
+  using Part =
+      boost::unordered_flat_set<std::uint64_t, Mixed, std::equal_to<>, MappedAllocator<std::uint64_t>>;
   Part& part(std::uint64_t print) { return parts_.at(print >> shift); }
   std::array<Part, 1U << (64 - shift)> parts_;
   std::size_t size_ = 0;
@@ -109,6 +112,8 @@ struct LaterFirst {
     return a.due != b.due ? a.due > b.due : a.person > b.person;
   }
 };
+
+using DueTimers = std::vector<DueTimer, MappedAllocator<DueTimer>>;
 
 struct State::Impl {
   explicit Impl(std::uint64_t hash_seed) : seed(hash_seed) {}
@@ -122,7 +127,7 @@ struct State::Impl {
   FlatMap<std::uint64_t> audience_sizes;
   Prints seen;
   std::deque<Chunk> chunks;
-  std::priority_queue<DueTimer, std::vector<DueTimer>, LaterFirst> timers;
+  std::priority_queue<DueTimer, DueTimers, LaterFirst> timers;
   FlatMap<std::unique_ptr<Account>> accounts;
   FlatMap<MemberOf> members;                                 // by person
   std::set<std::uint64_t> due_accounts;                      // prints
@@ -185,10 +190,11 @@ struct State::Impl {
   void drop_joins(std::uint64_t key);
   void keep_joins(std::uint64_t key, const Joins& joins);
 
-  // What people take beside their rows: the ways to them.
+  // What else `hub.memory` bounds: the ways to people, who of them is waited for, remembered message ids.
   std::uint64_t tables_bytes() const {
-    constexpr std::uint64_t entry = 17;  // two words, and a byte of the table's own
-    return people.rows().bucket_count() * entry + identifiers.bytes() + entities.bytes();
+    constexpr std::uint64_t bytes_per_timer = 24;  // a vector of 16 that doubles
+    return people.table_bytes() + identifiers.bytes() + entities.bytes() + timers.size() * bytes_per_timer +
+           seen.size() * bytes_per_print;
   }
 
   // The person by id, or who they became.
@@ -208,7 +214,7 @@ struct State::Impl {
     thread_local Profile unpacked;
     thread_local std::string plain;
     plain.clear();
-    people.read(id, row, unpacked).encode(plain);
+    people.read(row, unpacked).encode(plain);
     return row_hash(Table::profile, key_of(id), plain);
   }
 

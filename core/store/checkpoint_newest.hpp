@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@
 #include <boost/unordered/unordered_flat_set.hpp>
 
 #include "base/bytes.hpp"
+#include "base/mapped.hpp"
 
 namespace sluice {
 
@@ -48,7 +50,9 @@ class NewestRows {  // one thread at a time
     }
 
    private:
-    std::array<boost::unordered_flat_set<std::uint64_t>, 256> short_;
+    using Short = boost::unordered_flat_set<std::uint64_t, boost::hash<std::uint64_t>, std::equal_to<>,
+                                            MappedAllocator<std::uint64_t>>;
+    std::array<Short, 256> short_;
     std::set<std::pair<std::uint8_t, std::string>> long_;
   };
 
