@@ -108,7 +108,7 @@ class People {
   std::uint64_t place_of(const Row& row) const;  // where it is away
   // Holes between rows: what they take is not given out again while rows of other sizes come.
   bool too_many_holes() const {
-    return heap_.holes() > 2 * RowHeap::segment_bytes && heap_.holes() > heap_.bytes() / 8;
+    return heap_.holes() > 2 * RowHeap::segment_bytes && heap_.holes() > heap_.bytes() / 4;
   }
   void move_some(std::uint64_t others);
   bool move(Row* row);

@@ -71,7 +71,7 @@ Row* RowHeap::take(ProfileId id, std::size_t bytes) {
   Row* at = listed(block);
   if (at == nullptr) {
     Segment* in = open_;
-    if (block > segment_bytes / 4) {  // one of its own
+    if (block > shared_max) {
       in = map(block);
       segments_.push_back(in);
     } else {
@@ -104,13 +104,14 @@ void RowHeap::give_back(Row* row) {
   if (segment == emptied_) return;
   if (segment->live == 0 && segment != open_) {
     release(segment);
-  } else if (block < listed_max) {
+  } else if (block <= shared_max) {
     list(row, block);
   }
 }
 
 void RowHeap::list(Row* hole, std::size_t block) {
-  Row*& first = holes_.at(block / step);
+  static_assert(list_of(shared_max) + 1 == lists);
+  Row*& first = holes_.at(list_of(block));
   hole->place = in_list;
   hole->due = link(nullptr);
   hole->queued = link(first);
@@ -122,7 +123,7 @@ void RowHeap::unlist(Row* hole) {
   Row* const before = pointer(hole->due);
   Row* const behind = pointer(hole->queued);
   if (before == nullptr) {
-    holes_.at(hole->size / step) = behind;
+    holes_.at(list_of(hole->size)) = behind;
   } else {
     before->queued = link(behind);
   }
@@ -132,8 +133,8 @@ void RowHeap::unlist(Row* hole) {
 
 // A hole of this size. Those of the segment that is being emptied are no longer given out.
 Row* RowHeap::listed(std::size_t block) {
-  if (block >= listed_max) return nullptr;
-  Row* const& first = holes_.at(block / step);
+  if (block > shared_max) return nullptr;
+  Row* const& first = holes_.at(list_of(block));
   while (first != nullptr) {
     Row* const hole = first;
     unlist(hole);
@@ -151,7 +152,7 @@ void RowHeap::empty_oldest() {
 void RowHeap::empty_emptiest() {
   if (emptying() || segments_.empty()) return;
   const auto share = [](const Segment* s) {
-    return static_cast<double>(s->live) / static_cast<double>(s->mapped);
+    return static_cast<double>(s->live) / static_cast<double>(s->used);
   };
   const auto at = std::min_element(segments_.begin(), segments_.end(),
                                    [&](const Segment* a, const Segment* b) { return share(a) < share(b); });

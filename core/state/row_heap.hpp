@@ -4,7 +4,9 @@
 // and the segment goes. One thread at a time.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -45,9 +47,11 @@ class RowHeap {
   RowHeap(const RowHeap&) = delete;
   RowHeap& operator=(const RowHeap&) = delete;
 
-  // What a row with so many bytes takes: rows whose bytes grow within it may stay where they are.
+  // What a row with so many bytes takes, rounded by a sixteenth at most: rows whose bytes grow within it may
+  // stay where they are.
   static constexpr std::size_t block_of(std::size_t bytes) {
-    return (sizeof(Row) + bytes + step - 1) / step * step;
+    const std::size_t all = sizeof(Row) + bytes, unit = std::max(step, std::bit_floor(all) / 16);
+    return (all + unit - 1) / unit * unit;
   }
   // A row of nothing but its id and size, with room for so many bytes. Throws std::bad_alloc.
   Row* take(ProfileId id, std::size_t bytes);
@@ -67,7 +71,17 @@ class RowHeap {
 
  private:
   static constexpr std::size_t step = 16;
-  static constexpr std::size_t listed_max = 4'096;  // holes that are larger wait until their segment goes
+  static constexpr std::size_t shared_max = segment_bytes / 4;  // larger rows have a segment of their own
+  static constexpr std::size_t lists = 193;
+
+  // Of the holes of this size. Up to 256 bytes there is one size for each step, then 16 up to each power of
+  // two.
+  static constexpr std::size_t list_of(std::size_t block) {
+    constexpr unsigned first = 8;
+    if (block < (1UL << first)) return block / step;
+    const auto power = static_cast<unsigned>(std::bit_width(block)) - 1;
+    return (power - first + 1) * 16 + (block >> (power - 4)) % 16;
+  }
 
   struct alignas(step) Segment {
     std::size_t mapped = 0, used = 0, live = 0;  // bytes
@@ -87,7 +101,7 @@ class RowHeap {
   Segment* open_ = nullptr;         // rows are put behind each other in it
   Segment* emptied_ = nullptr;
   std::size_t emptied_to_ = 0;  // offset
-  std::array<Row*, listed_max / step> holes_{};
+  std::array<Row*, lists> holes_{};
   std::uint64_t bytes_ = 0, live_ = 0;
 };
 

@@ -1,5 +1,6 @@
 #include "state/row_heap.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <random>
@@ -108,6 +109,26 @@ TEST_CASE("a hole is filled by the next row of its size, but not in the segment 
   CHECK(moved > 1'000);
   CHECK_FALSE(kept.heap.emptying());
   for (const auto& [id, row] : kept.rows) REQUIRE(row->id == id);
+}
+
+TEST_CASE("a segment that holds one large row has no holes: another is emptied", "[rows]") {
+  Kept kept;
+  const std::string text(200, 'x'), large(700'000, 'y');
+  for (ProfileId id = 1; id <= 20'000; ++id) kept.put(id, text);
+  kept.put(30'000, large);
+  for (ProfileId id = 1; id <= 20'000; id += 2) kept.remove(id);
+  kept.heap.empty_emptiest();
+  while (const Row* const row = kept.heap.next_to_move()) REQUIRE(row->id != 30'000);
+  kept.remove(30'000);
+  for (const auto& [id, row] : kept.rows) REQUIRE(text_of(*row) == text);
+}
+
+TEST_CASE("a row takes a sixteenth more than it holds at most", "[rows]") {
+  for (std::size_t bytes = 0; bytes < 3'000'000; bytes += 1 + bytes / 50) {
+    const std::size_t held = sizeof(Row) + bytes, block = RowHeap::block_of(bytes);
+    REQUIRE(block >= held);
+    REQUIRE(block < held + std::max<std::size_t>(16, held / 16));
+  }
 }
 
 TEST_CASE("rows that are left where they are stay, and their segment has its turn again", "[rows]") {
