@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "hub/step_options.hpp"
 #include "store/database.hpp"
 
 namespace sluice::cli {
@@ -59,7 +60,7 @@ struct RunOptions {
   bool until_idle = false;
   bool quiet = false;
   std::string clock = "wall";  // or "events"
-  std::uint64_t checkpoint_inputs = 100'000;
+  std::uint64_t checkpoint_inputs = hub::StepOptions{}.checkpoint_inputs;
 };
 int run(const Common& common, const RunOptions& options);
 

@@ -7,6 +7,7 @@
 
 #include "hub/difference.hpp"
 #include "hub/epoch.hpp"
+#include "hub/foresight.hpp"
 #include "hub/read_ahead.hpp"
 #include "store/database.hpp"
 
@@ -79,7 +80,7 @@ Status Engine::replay(std::uint64_t from, Recovery& recovery) {
   };
   SLUICE_TRY(read_ahead(*journal_, from, options_.threads, [&](std::span<const Input> inputs) {
     while (!inputs.empty()) {
-      const auto near = inputs.first(std::min(StepThread::glance, inputs.size()));
+      const auto near = inputs.first(std::min(Foresight::most, inputs.size()));
       world_->pipeline.bring_near(near);
       if (!std::all_of(near.begin(), near.end(), step)) return false;
       inputs = inputs.subspan(near.size());

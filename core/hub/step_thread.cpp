@@ -5,6 +5,7 @@
 #include "base/bytes.hpp"
 #include "base/log.hpp"
 #include "base/thread_name.hpp"
+#include "hub/foresight.hpp"
 
 namespace sluice::hub {
 
@@ -202,7 +203,7 @@ std::size_t StepThread::step_bite(std::span<const Input> inputs, StepOutput& out
   out.effects.reserve(inputs.size());
   std::size_t count = 0;
   while (count < inputs.size() && (count == 0 || readers_waiting_ == 0)) {
-    const auto near = inputs.subspan(count, std::min(glance, inputs.size() - count));
+    const auto near = inputs.subspan(count, std::min(Foresight::most, inputs.size() - count));
     world_.pipeline.bring_near(near);
     for (const Input& input : near) {
       if (const Status stepped = world_.step(input, out); !stepped) {

@@ -18,24 +18,14 @@
 #include "base/clock.hpp"
 #include "deliver/follows.hpp"
 #include "hub/checkpointer.hpp"
+#include "hub/step_options.hpp"
 #include "hub/world.hpp"
 #include "journal/journal.hpp"
 
 namespace sluice::hub {
 
-struct StepOptions {
-  std::uint64_t checkpoint_inputs = 100'000;     // a checkpoint at least after so many inputs
-  DurationUs checkpoint_every = 5 * us_per_min;  // and after so long, if there was any
-  // One also where so many wait for it and none has come for a second: what a restart then has to step again
-  // costs more than the checkpoint does.
-  std::uint64_t quiet_inputs = 10'000;
-  bool ticks = true;  // false with --clock events: time comes with the events alone
-};
-
 class StepThread {
  public:
-  static constexpr std::size_t glance = 16;  // inputs that are read and whose people are fetched together
-
   struct Hooks {
     // [step] to the lanes
     std::function<Status(std::uint64_t seq, std::vector<Effect>, deliver::Follows)> offer;

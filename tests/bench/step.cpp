@@ -29,6 +29,8 @@
 #include "base/hash.hpp"
 #include "config/config.hpp"
 #include "hub/epoch.hpp"
+#include "hub/foresight.hpp"
+#include "hub/step_options.hpp"
 #include "hub/world.hpp"
 #include "model/event.hpp"
 #include "traffic.hpp"
@@ -37,8 +39,8 @@ namespace sluice::bench {
 namespace {
 
 constexpr TimeUs start = 1'795'000'000 * us_per_s;
-constexpr std::int64_t checkpoint_inputs = 100'000;  // as the hub's
-constexpr std::size_t glance = 16;                   // likewise
+constexpr auto checkpoint_inputs = static_cast<std::int64_t>(hub::StepOptions{}.checkpoint_inputs);
+constexpr std::size_t glance = hub::Foresight::most;
 
 struct Options {
   std::int64_t people = 100'000, events = 300'000;
