@@ -122,7 +122,8 @@ void write_state(Metrics& m, hub::Hub& hub) {
   m.one("sluice_accounts", "gauge", "Accounts known.", accounts);
   m.one("sluice_effects_total", "counter", "Records made for destinations.", totals.effects);
   m.one("sluice_profiles", "gauge", "People known.", profiles);
-  m.one("sluice_profiles_memory_bytes", "gauge", "What people, message ids and timers take of memory, index included.", memory);
+  m.one("sluice_profiles_memory_bytes", "gauge",
+        "What people, message ids and timers take of memory, index included.", memory);
   m.one("sluice_profiles_cold_bytes", "gauge", "What hub.memory has put on disk of them.", cold);
   m.one("sluice_hub_time_seconds", "gauge", "Hub time: the stamp of the last input.",
         static_cast<std::uint64_t>(now / us_per_s));

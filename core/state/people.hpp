@@ -34,9 +34,8 @@ class People {
     const std::uint64_t* const at = rows_.find(id);
     return at == nullptr ? nullptr : row_of(*at);
   }
-  void bring_row_near(ProfileId id) const {
-    rows_.bring_near(id);
-  }  // asks for the memory that row() looks at
+  // Asks for the memory that row() looks at.
+  void bring_row_near(ProfileId id) const { rows_.bring_near(id); }
   // [step] The person unpacked: until rest(), remove() or pack_away().
   Profile& unpacked(Row& row);
   Profile& add(ProfileId id);                                      // a new one, touched
