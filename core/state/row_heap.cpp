@@ -173,7 +173,6 @@ Row* RowHeap::next_to_move() {
     const bool hole = row->id == nobody;
     emptied_to_ += hole ? row->size : block_of(row->held());
     if (!hole) return row;
-    if (row->place == in_list) unlist(row);
   }
   Segment* const done = emptied_;
   emptied_ = nullptr;
